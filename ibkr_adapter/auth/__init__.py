@@ -1,0 +1,1 @@
+"""The three ways to log in to IBKR, behind one protocol."""

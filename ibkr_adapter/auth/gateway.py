@@ -1,0 +1,32 @@
+"""The local Client Portal Gateway: a person logs in with a browser, the gateway signs for us."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ibkr_adapter.errors import LoginRequired
+
+
+class GatewayAuth:
+    """Sends no credentials at all: the gateway adds IBKR's cookies to whatever reaches it."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    @property
+    def base_url(self) -> str:
+        """The gateway's API root."""
+        return self._base_url
+
+    def headers(self, method: str, url: str, query: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's arguments)
+        """Add nothing."""
+        return {}
+
+    def renew(self, deadline: float) -> None:  # noqa: ARG002  (the protocol's argument)
+        """Say that only a browser can log in."""
+        raise LoginRequired("the gateway is running, but nobody is logged in to it.", remedy=self.remedy())
+
+    def remedy(self) -> str:
+        """Name the login page."""
+        page = self._base_url.removesuffix("/v1/api")
+        return f"Open {page} in a browser on that machine, log in, and try again."

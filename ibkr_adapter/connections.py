@@ -1,0 +1,204 @@
+"""Build connections and share them; the one room that knows every concrete class.
+
+Objects with equal login settings, and the same user where one is named, share one connection:
+one session, one pacing, one set of caches. It outlives any one object. Nothing is opened before
+the first call.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.auth.base import Auth
+from ibkr_adapter.auth.gateway import GatewayAuth
+from ibkr_adapter.client import Client
+from ibkr_adapter.clock import Clock, SystemClock
+from ibkr_adapter.conids import SCHEMA_STEPS, ConidResolver
+from ibkr_adapter.conversation import Conversation
+from ibkr_adapter.dialogue import Dialogue
+from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.exits import Exits
+from ibkr_adapter.holdings import Holdings
+from ibkr_adapter.keeper import Keeper
+from ibkr_adapter.legs import Watch
+from ibkr_adapter.market_data import MarketData
+from ibkr_adapter.order_changes import OrderChanges
+from ibkr_adapter.order_reads import OrderReads
+from ibkr_adapter.orders import OrderDesk
+from ibkr_adapter.outcome import Resolver
+from ibkr_adapter.own_orders import OwnOrders
+from ibkr_adapter.portfolio import Portfolio
+from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
+from ibkr_adapter.settings import AuthMethod, Settings
+from ibkr_adapter.state import Store, state_directory
+from ibkr_adapter.throttle import Throttle
+from ibkr_adapter.tls import Trust
+from ibkr_adapter.transport import RequestsTransport, Transport
+
+USER_AGENT = "ibkr-adapter"
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:26]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Doors:
+    """What a connection reaches the world through; tests put others in."""
+
+    clock: Clock = attrs.field(factory=SystemClock)
+    transport: Callable[[Settings, Clock], Transport] | None = None
+    new_id: Callable[[], str] = _new_id
+
+
+class Connection:
+    """Everything that one login has in common: session, pacing, caches, desks."""
+
+    def __init__(self, settings: Settings, doors: Doors, keeper: Keeper) -> None:
+        clock = doors.clock
+        self.clock = clock
+        self.settings = settings
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._keeper = keeper
+        self._transport = (doors.transport or _transport)(settings, clock)
+        self._store: Store | None = None
+        self._lock = threading.Lock()
+        auth = _auth(settings)
+        self.throttle = Throttle(clock, per_second=settings.requests_per_second)
+        dialogue = Dialogue(clock)
+        self.client = Client(
+            clock=clock, transport=self._transport, throttle=self.throttle, auth=auth, dialogue=dialogue
+        )
+        self.session = SessionKeeper(
+            clock=clock,
+            client=self.client,
+            auth=auth,
+            compete=settings.compete,
+            suppress=settings.suppress_messages,
+            read_deadline=settings.read_deadline,
+        )
+        self.conids = ConidResolver(clock=clock, session=self.session, store=self._cache)
+        self.portfolio = Portfolio(clock=clock, session=self.session)
+        self.market_data = MarketData(clock=clock, session=self.session)
+        self.own = OwnOrders(doors.new_id)
+        self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
+        self.watch = Watch(clock=clock, reads=self.reads)
+        conversation = Conversation(session=self.session, dialogue=dialogue, reads=self.reads)
+        self.changes = OrderChanges(
+            clock=clock, conversation=conversation, watch=self.watch, reads=self.reads, own=self.own
+        )
+        self.desk = OrderDesk(
+            clock=clock,
+            conversation=conversation,
+            watch=self.watch,
+            resolver=Resolver(clock=clock, reads=self.reads),
+            changes=self.changes,
+            own=self.own,
+        )
+        self.holdings = Holdings(reads=self.reads, watch=self.watch, portfolio=self.portfolio, own=self.own)
+        self.exits = Exits(
+            clock=clock,
+            desk=self.desk,
+            changes=self.changes,
+            holdings=self.holdings,
+            reads=self.reads,
+            watch=self.watch,
+            own=self.own,
+        )
+
+    def start(self) -> None:
+        """Have the keeper look after the session; called before the first request."""
+        self._keeper.keep(self.session)
+
+    def close(self) -> None:
+        """End the threads, the lines and the files; the user stays logged in."""
+        self._keeper.drop(self.session)
+        self.session.close()
+        self._transport.close()
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    def _cache(self) -> Store:
+        with self._lock:
+            if self._store is None:
+                folder = state_directory(self.settings.state_dir, os.environ)
+                self._store = Store(folder, "contracts", steps=SCHEMA_STEPS, disposable=True)
+            return self._store
+
+
+class Connections:
+    """The connections of a process, by login."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[Any, ...], Connection] = {}
+        self._keepers: weakref.WeakKeyDictionary[Clock, Keeper] = weakref.WeakKeyDictionary()
+
+    def connect(self, settings: Settings, doors: Doors, *, user: str | None, holder: object) -> Connection:
+        """Return the connection of a login, made if there is none yet; nothing is sent.
+
+        Raises:
+            ConfigurationError: Another object of the same login wants another connection.
+        """
+        key = (*settings.login_key(), user, doors)
+        with self._lock:
+            connection = self._open.get(key)
+            if connection is None:
+                keeper = self._keepers.get(doors.clock)
+                if keeper is None:
+                    keeper = self._keepers[doors.clock] = Keeper(doors.clock, every=TICKLE_EVERY)
+                connection = self._open[key] = Connection(settings, doors, keeper)
+            else:
+                _agree(connection.settings, settings)
+            connection.users.add(holder)
+        connection.start()
+        return connection
+
+    def release(self, connection: Connection, holder: object) -> None:
+        """Take a holder off a connection, and close it when nobody is left."""
+        with self._lock:
+            connection.users.discard(holder)
+            if connection.users:
+                return
+            for key, found in list(self._open.items()):
+                if found is connection:
+                    del self._open[key]
+        connection.close()
+
+
+def _agree(first: Settings, second: Settings) -> None:
+    wanted = second.connection_settings()
+    for name, value in first.connection_settings().items():
+        if wanted[name] != value:
+            raise ConfigurationError(
+                f"another object of this login has {name}={value!r}, and this one wants {wanted[name]!r}.",
+                remedy="They share one connection, so give both the same.",
+            )
+
+
+def _auth(settings: Settings) -> Auth:
+    if settings.auth_method is AuthMethod.GATEWAY:
+        return GatewayAuth(settings.base_url)
+    raise ConfigurationError(
+        f"logging in by {settings.auth_method} is not available in this version.",
+        remedy="Use the Client Portal Gateway: leave the OAuth settings out.",
+    )
+
+
+def _transport(settings: Settings, clock: Clock) -> Transport:
+    trust = Trust(fingerprint=settings.tls_fingerprint, ca_file=settings.ca_file, verify=settings.verify_tls)
+    return RequestsTransport(clock, trust=trust, user_agent=USER_AGENT)
+
+
+# One per process; it holds nothing before the first call of an object.
+shared = Connections()
+DEFAULT_DOORS = Doors()

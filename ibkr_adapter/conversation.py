@@ -1,0 +1,118 @@
+"""Send one state-changing request and stay with it until IBKR stops asking.
+
+The brokerage session is held from the first byte to the last reply, and nothing is sent twice:
+an answer that is lost or not understood ends the conversation as :class:`Lost`, and what it
+means is found out elsewhere, by looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.dialogue import Dialogue
+from ibkr_adapter.errors import IBKRError, OutcomeUnknown, SessionError, Throttled, TransportError
+from ibkr_adapter.order_reads import OrderReads
+from ibkr_adapter.replies import Circumstances, DeclinedUnclear, ReplyHandler
+from ibkr_adapter.session import SessionKeeper, SessionState
+from ibkr_adapter.wire.endpoints import Endpoint
+from ibkr_adapter.wire.orders import (
+    Accepted,
+    Asked,
+    CancelRequested,
+    Declined,
+    Gone,
+    Outcome,
+    Prompted,
+    Refused,
+    Registered,
+    Unclear,
+)
+from ibkr_adapter.wire.response import Deciphered
+
+
+@attrs.frozen(kw_only=True)
+class Lost:
+    """The answer never came, or nobody understands it; ``declined`` where we had said no."""
+
+    reason: str
+    declined: IBKRError | None = None
+
+
+Settled = Accepted | Refused | Registered | Declined | Gone | CancelRequested | Prompted | Lost
+
+
+class Conversation:
+    """Holds the one dialogue of a brokerage session, one request at a time."""
+
+    def __init__(self, *, session: SessionKeeper, dialogue: Dialogue, reads: OrderReads) -> None:
+        self._session = session
+        self._dialogue = dialogue
+        self._reads = reads
+
+    def hold(
+        self,
+        endpoint: Endpoint,
+        *,
+        path: Mapping[str, Any],
+        body: Any,
+        read: Callable[[Deciphered], Outcome],
+        replies: ReplyHandler | None,
+        about: Circumstances,
+        deadline: float,
+    ) -> Settled:
+        """Send once and answer the questions.
+
+        Args:
+            endpoint: Place, modify or cancel.
+            path: Values for its template.
+            body: What to send as JSON.
+            read: Classifies the answer.
+            replies: Answers the questions; without it a question ends the conversation.
+            about: What the reply policy must know.
+            deadline: When it must be over, on the clock.
+
+        Raises:
+            QuestionRefused: The policy said no, and IBKR dropped the order.
+            NotSent: It never left.
+            SessionError: There was no session; nothing was sent.
+            Throttled: The pacing limits do not allow it in time; nothing was sent.
+        """
+        while True:
+            # Never inside the hold: whoever restores the session needs to get past it.
+            self._session.ensure(deadline)
+            with self._dialogue.hold(deadline):
+                if self._session.state is not SessionState.READY:
+                    continue
+                try:
+                    answer = self._session.change(
+                        endpoint, path=path, body=body, deadline=deadline, prepare=False
+                    )
+                    outcome = read(answer)
+                    if isinstance(outcome, Asked):
+                        return self._settle(outcome, replies, about, deadline)
+                    return outcome if not isinstance(outcome, Unclear) else Lost(reason=outcome.reason)
+                except OutcomeUnknown as lost:
+                    return Lost(reason=lost.message)
+                finally:
+                    self._reads.changed()
+
+    def _settle(
+        self, asked: Asked, replies: ReplyHandler | None, about: Circumstances, deadline: float
+    ) -> Settled:
+        if replies is None:
+            return Lost(reason="IBKR asked a question that nobody is there to answer")
+        try:
+            outcome = replies.settle(asked, about, deadline)
+        except (TransportError, SessionError, Throttled) as lost:
+            # The order was sent, so even a reply that never left says nothing of it.
+            return Lost(reason=f"the reply to a question was lost: {lost.message}")
+        if isinstance(outcome, DeclinedUnclear):
+            return Lost(reason="a declined question was not confirmed", declined=outcome.refusal)
+        if isinstance(outcome, (Unclear, Asked)):
+            return Lost(reason=outcome.reason if isinstance(outcome, Unclear) else "IBKR did not stop asking")
+        if isinstance(outcome, Accepted) and about.cancelling:
+            return CancelRequested(text="confirmed")
+        return outcome

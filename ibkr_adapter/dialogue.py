@@ -1,0 +1,123 @@
+"""Keep one order dialogue per brokerage session, and everything else out of it.
+
+Between a question and its reply any other request on the session can kill the order that waits
+for the answer, and then the reply answers 503 while the order may still go live. So whoever
+places, modifies or cancels *holds* the session until IBKR has stopped asking, and every other
+call of the session takes a *passage*, which waits while somebody holds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ibkr_adapter.clock import Clock, Flag
+from ibkr_adapter.errors import BrokerageUnavailable
+
+# A call that has been under way for this long has certainly been written to its socket, so it
+# arrives before the order that now wants the session; a long download shall not delay an exit.
+SURELY_SENT = 0.25
+
+
+class Dialogue:
+    """The one conversation that a brokerage session can carry; the outermost lock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+        self._depth = 0
+        self._under_way: dict[object, float] = {}
+        self._waiting: list[Flag] = []
+
+    @contextmanager
+    def hold(self, deadline: float) -> Iterator[None]:
+        """Own the session; the owning thread may hold again inside.
+
+        Raises:
+            BrokerageUnavailable: Somebody else's dialogue did not end before ``deadline``;
+                nothing was sent.
+        """
+        me = threading.get_ident()
+        self._take(me, deadline)
+        try:
+            self._drain(me)
+            yield
+        finally:
+            with self._lock:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._owner = None
+                    self._wake()
+
+    @contextmanager
+    def passage(self, deadline: float) -> Iterator[None]:
+        """Make one call while nobody else holds the session.
+
+        Raises:
+            BrokerageUnavailable: A dialogue did not end before ``deadline``; nothing was sent.
+        """
+        me = threading.get_ident()
+        call = object()
+        while True:
+            with self._lock:
+                if self._owner is None or self._owner == me:
+                    if self._owner != me:
+                        self._under_way[call] = self._clock.monotonic()
+                    break
+                flag = self._queue()
+            self._wait(flag, deadline)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._under_way.pop(call, None) is not None and self._owner is not None:
+                    self._wake()
+
+    def _take(self, me: int, deadline: float) -> None:
+        while True:
+            with self._lock:
+                if self._owner is None or self._owner == me:
+                    self._owner = me
+                    self._depth += 1
+                    return
+                flag = self._queue()
+            self._wait(flag, deadline)
+
+    def _drain(self, me: int) -> None:
+        while True:
+            with self._lock:
+                now = self._clock.monotonic()
+                fresh = [started for started in self._under_way.values() if now - started < SURELY_SENT]
+                if self._owner != me or not fresh:
+                    return
+                flag = self._queue()
+                wait = SURELY_SENT - (now - max(fresh))
+            flag.wait(max(wait, 0.001))
+            self._forget(flag)
+
+    def _queue(self) -> Flag:
+        flag = self._clock.flag()
+        self._waiting.append(flag)
+        return flag
+
+    def _wait(self, flag: Flag, deadline: float) -> None:
+        left = deadline - self._clock.monotonic()
+        up = flag.wait(max(left, 0.0)) if left > 0 else False
+        self._forget(flag)
+        if not up and self._clock.monotonic() >= deadline:
+            raise BrokerageUnavailable(
+                "another order is still in dialogue with IBKR on this session; this call was not sent.",
+                remedy="Try again in a moment.",
+            )
+
+    def _forget(self, flag: Flag) -> None:
+        with self._lock:
+            if flag in self._waiting:
+                self._waiting.remove(flag)
+
+    def _wake(self) -> None:
+        for flag in self._waiting:
+            flag.set()
+        self._waiting.clear()

@@ -1,0 +1,222 @@
+"""The errors that leave the library, named by what the caller must do.
+
+Each says in one or two sentences what is wrong, what is true at the broker now and what to do.
+Nothing else is raised on purpose: a caller who handles :class:`IBKRError` has handled them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ibkr_adapter.redact import redact
+
+
+class IBKRError(Exception):
+    """Something went wrong between the caller and Interactive Brokers.
+
+    Attributes:
+        endpoint: ``METHOD /path/{template}`` of the call, or empty.
+        status: The HTTP status, where there was an answer.
+        text: IBKR's own words, redacted.
+        remedy: What to do about it.
+        repeatable: Whether the same call may be made again without a change.
+    """
+
+    repeatable_by_kind = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        endpoint: str = "",
+        status: int | None = None,
+        text: str = "",
+        remedy: str = "",
+        repeatable: bool | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.status = status
+        self.text = redact(text)
+        self.remedy = redact(remedy)
+        self.repeatable = self.repeatable_by_kind if repeatable is None else repeatable
+        self.message = redact(message)
+        super().__init__(f"{self.message} {self.remedy}" if remedy else self.message)
+
+
+class ConfigurationError(IBKRError):
+    """A person must change settings, keys or trust; nothing was sent."""
+
+
+class SessionError(IBKRError):
+    """There is no session that could carry the call."""
+
+
+class AuthenticationError(SessionError):
+    """IBKR does not accept the credentials."""
+
+
+class LoginRequired(SessionError):
+    """A person must log in to the gateway; nothing was done for this call."""
+
+
+class CompetingSession(SessionError):
+    """Another login of the same user holds the brokerage session; nothing was done."""
+
+
+class BrokerageUnavailable(SessionError):
+    """The brokerage session is down for now and is being restored; nothing was done."""
+
+    repeatable_by_kind = True
+
+
+class TransportError(IBKRError):
+    """The connection failed."""
+
+
+class NotSent(TransportError):
+    """The request provably never left this machine in full: IBKR has not acted on it."""
+
+    repeatable_by_kind = True
+
+
+class OutcomeUnknown(TransportError):
+    """The request left, and no usable answer came: IBKR may or may not have acted on it."""
+
+
+class Throttled(IBKRError):
+    """IBKR's pacing limit stands in the way; nothing may be sent before ``retry_at``.
+
+    ``retry_at`` is seconds from now.
+    """
+
+    def __init__(self, message: str, *, retry_at: float, **about: Any) -> None:
+        self.retry_at = retry_at
+        super().__init__(message, **about)
+
+
+class ApiError(IBKRError):
+    """IBKR answered no."""
+
+
+class UnexpectedAnswer(ApiError):
+    """IBKR answered in a shape that nobody knows; no meaning was guessed into it."""
+
+
+class ContractError(IBKRError):
+    """The instrument could not be told; nothing was sent."""
+
+
+class ContractNotFound(ContractError):
+    """No contract fits; ``near`` has names that come close."""
+
+    def __init__(self, message: str, *, near: Sequence[str] = (), **about: Any) -> None:
+        self.near = tuple(near)
+        super().__init__(message, **about)
+
+
+class AmbiguousContract(ContractError):
+    """Several contracts fit; they are in ``candidates``, each with what to write to pick it."""
+
+    def __init__(self, message: str, *, candidates: Sequence[Any] = (), **about: Any) -> None:
+        self.candidates = tuple(candidates)
+        super().__init__(message, **about)
+
+
+class OrderError(IBKRError):
+    """An order was not carried out as asked."""
+
+
+class InvalidOrder(OrderError):
+    """The order makes no sense or breaks the contract's rules; nothing was sent."""
+
+
+class OrderRejected(OrderError):
+    """IBKR or the exchange refused, in its own words (``text``); nothing is working."""
+
+
+class QuestionRefused(OrderError):
+    """IBKR asked what the reply policy does not allow; the order was declined.
+
+    ``message_ids`` and ``question`` hold what it asked, and ``remedy`` the setting that would
+    allow it.
+    """
+
+    def __init__(self, message: str, *, question: str, message_ids: Sequence[str] = (), **about: Any) -> None:
+        self.question = redact(question)
+        self.message_ids = tuple(message_ids)
+        super().__init__(message, **about)
+
+
+class PartlyPlaced(OrderError):
+    """Some legs stand at the broker and others do not.
+
+    ``placed`` maps the leg's name to its order id, ``missing`` names the legs that do not stand,
+    and ``naked_quantity`` is the position without protection, if that is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        placed: Mapping[str, str],
+        missing: Sequence[str],
+        naked_quantity: Decimal | None = None,
+        **about: Any,
+    ) -> None:
+        self.placed = dict(placed)
+        self.missing = tuple(missing)
+        self.naked_quantity = naked_quantity
+        super().__init__(message, **about)
+
+
+class OrderOutcomeUnknown(OrderError):
+    """The order was sent and no answer came: it may be working, filled or absent.
+
+    Never send it again: look it up by ``coid`` with ``IBKRExchange.find_order``, or call
+    :meth:`resolve`, which does that. Where the lost call was a modify or a cancel, ``order_id``
+    names the order.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        coid: str,
+        sent_at: datetime,
+        order_id: str | None = None,
+        resolver: Callable[[], Any] | None = None,
+        **about: Any,
+    ) -> None:
+        self.coid = coid
+        self.sent_at = sent_at
+        self.order_id = order_id
+        self._resolver = resolver
+        super().__init__(message, **about)
+
+    def resolve(self) -> Any:
+        """Look once more whether the order stands; nothing is ever sent again.
+
+        Returns:
+            The order as the broker has it, or ``None`` once it is proven absent.
+
+        Raises:
+            OrderOutcomeUnknown: Nobody can tell yet.
+        """
+        if self._resolver is None:
+            raise self
+        return self._resolver()
+
+
+class StreamError(IBKRError):
+    """The stream cannot deliver."""
+
+
+class StreamClosed(StreamError):
+    """The stream was closed or lost for good."""
+
+
+class StreamStale(StreamError):
+    """Nothing has arrived for longer than the subscription allows."""

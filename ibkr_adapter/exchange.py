@@ -1,0 +1,607 @@
+"""The host's exchange object: its words in, its shapes out.
+
+Free to make and to throw away: the constructor assigns, and equal credentials share one
+connection. Every method takes what hosts send (numbers as texts, sides in any case) and raises
+nothing but :class:`~ibkr_adapter.errors.IBKRError`.
+
+Source: the host's base class and its callers; docs/host.md has the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from types import TracebackType
+from typing import Any, Self
+
+from ibkr_adapter import shapes
+from ibkr_adapter.client import Call
+from ibkr_adapter.conids import ConidResolver
+from ibkr_adapter.connections import DEFAULT_DOORS, Connection, Doors, shared
+from ibkr_adapter.errors import ApiError, InvalidOrder, OrderRejected, UnexpectedAnswer
+from ibkr_adapter.legs import STOP_LOSS, TAKE_PROFIT
+from ibkr_adapter.market_data import MarketData
+from ibkr_adapter.model.market import Quote
+from ibkr_adapter.model.order import Order, OrderType, Placed, Side
+from ibkr_adapter.portfolio import Portfolio
+from ibkr_adapter.session import SessionKeeper
+from ibkr_adapter.settings import Settings
+from ibkr_adapter.trading import Trading
+from ibkr_adapter.wire import endpoints
+
+# The host's and the field's words for order types, without case, blanks, dashes and underscores.
+_ORDER_TYPES = {
+    "MARKET": OrderType.MARKET,
+    "MKT": OrderType.MARKET,
+    "LIMIT": OrderType.LIMIT,
+    "LMT": OrderType.LIMIT,
+    "STOP": OrderType.STOP,
+    "STP": OrderType.STOP,
+    "STOPMARKET": OrderType.STOP,
+    "STOPLIMIT": OrderType.STOP_LIMIT,
+    "STPLMT": OrderType.STOP_LIMIT,
+}
+
+
+class IBKRExchange:
+    """Interactive Brokers behind the host's contract.
+
+    Prices are in the contract's currency, quantities in shares or contracts, sides the real side
+    of the order. Amounts may be numbers or texts.
+    """
+
+    exchange_name = "ibkr"
+
+    def __init__(
+        self, config: Settings | Mapping[str, Any], *, user: str | None = None, doors: Doors = DEFAULT_DOORS
+    ) -> None:
+        self.config = config
+        self.settings = Settings.of(config)
+        self._user = user
+        self._doors = doors
+        self._connection: Connection | None = None
+        self._trading: Trading | None = None
+
+    def __repr__(self) -> str:
+        return f"<IBKRExchange {self.settings.auth_method} {self.settings.base_url}>"
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the settings from the ``IBKR_ADAPTER_`` variables."""
+        return cls(Settings.from_env())
+
+    @classmethod
+    def simulated(cls, **options: Any) -> Self:
+        """Make an exchange that owns an embedded simulator on a free loopback port.
+
+        Use it as a context manager. Options are those of
+        :func:`ibkr_adapter.embedded.embedded`; all others are settings.
+        """
+        from ibkr_adapter.embedded import SimulatedExchange  # noqa: PLC0415  (needs the extra ``simulator``)
+
+        return SimulatedExchange(**options)  # type: ignore[return-value]  # it is a subclass
+
+    # Life ---------------------------------------------------------------------------------
+
+    def get_exchange_name(self) -> str:
+        """``ibkr``."""
+        return self.exchange_name
+
+    def open(self) -> Self:
+        """Log in now instead of at the first call."""
+        self._link().session.ensure(self._doors.clock.monotonic() + self.settings.order_deadline)
+        return self
+
+    def close(self) -> None:
+        """Let go of the connection; it ends with its last object, and the user stays logged in."""
+        connection, self._connection, self._trading = self._connection, None, None
+        if connection is not None:
+            shared.release(connection, self)
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Typed desks --------------------------------------------------------------------------
+
+    @property
+    def contracts(self) -> ConidResolver:
+        """Contracts and their rules by name."""
+        return self._link().conids
+
+    @property
+    def orders(self) -> Trading:
+        """Orders of this account as values."""
+        self._link()
+        if self._trading is None:
+            self._trading = Trading(self._link(), self.settings)
+        return self._trading
+
+    @property
+    def portfolio(self) -> Portfolio:
+        """Accounts, positions, balances and profit as values."""
+        return self._link().portfolio
+
+    @property
+    def market_data(self) -> MarketData:
+        """Quotes as values."""
+        return self._link().market_data
+
+    @property
+    def session(self) -> SessionKeeper:
+        """The two sessions: their state, and who is told of changes."""
+        return self._link().session
+
+    def request(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None
+    ) -> Any:
+        """Call any endpoint: signed, paced and deciphered.
+
+        Args:
+            method: The HTTP verb.
+            path: The path below ``/v1/api``.
+            params: Query parameters.
+            json: The body.
+
+        Returns:
+            The answer's JSON. What changes state at the broker is sent once, whatever comes back.
+
+        Raises:
+            IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
+        """
+        endpoint = endpoints.find(method, path)
+        values = endpoints.values(endpoint, path)
+        if not endpoint.changes_state:
+            return self.session.read(endpoint, path=values, query=params, body=json)
+        deadline = self._doors.clock.monotonic() + self.settings.order_deadline
+        answer = self.session.change(endpoint, path=values, query=params, body=json, deadline=deadline)
+        if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)
+            raise ApiError(
+                f"{endpoint.name} was answered with HTTP {answer.status}: {answer.error or 'no reason given'}",
+                endpoint=endpoint.name,
+                status=answer.status,
+                text=answer.error or "",
+            )
+        return answer.content
+
+    def on_call(self, listener: Callable[[Call], None]) -> Callable[[], None]:
+        """Have ``listener`` told of every request; calling the answer ends that."""
+        return self._link().client.listen(listener)
+
+    # Balances and positions ---------------------------------------------------------------
+
+    def get_balance(self) -> list[dict[str, Any]]:
+        """One row per currency, the base currency first: cash available and net liquidation."""
+        account = self._account()
+        return shapes.balance(self.portfolio.ledger(account), self.portfolio.summary(account))
+
+    def get_available_margin(self) -> float:
+        """The account's buying power in its base currency."""
+        summary = self.portfolio.summary(self._account())
+        power = summary.buying_power if summary.buying_power is not None else summary.available_funds
+        if power is None:
+            raise UnexpectedAnswer("IBKR does not say what this account may buy.")
+        return float(power)
+
+    def get_balance_summary(self) -> dict[str, Any]:
+        """What a dashboard shows of an account, in its base currency."""
+        account = self.portfolio.choose(self.settings.account_id)
+        summary = self.portfolio.summary(account.account_id)
+        positions = self.portfolio.positions(account.account_id)
+        gains = [found.unrealised for found in positions]
+        base = summary.currency or account.currency
+        single = all(found.currency == base for found in positions) and None not in gains
+        paper = account.account_id.startswith(("DU", "DF", "DI"))
+        return {
+            "success": summary.net_liquidation is not None,
+            "exchange": "Interactive Brokers",
+            "balance": shapes.number(summary.net_liquidation),
+            "availableBalance": shapes.number(summary.available_funds),
+            "equity": shapes.number(summary.net_liquidation),
+            "buyingPower": shapes.number(summary.buying_power),
+            # Gains in several currencies have no sum without rates.
+            "totalUnrealizedPnl": shapes.number(sum((gain for gain in gains if gain is not None), Decimal(0)))
+            if single
+            else None,
+            "currency": base,
+            "accountId": account.account_id,
+            "accountType": "paper" if paper else "live",
+        }
+
+    def get_positions(self) -> list[dict[str, Any]]:
+        """All positions that are not flat."""
+        return [
+            shapes.position(found, self._spelling(found.conid, found.symbol))
+            for found in self.portfolio.positions(self._account())
+        ]
+
+    def get_position(self, symbol: str) -> dict[str, Any] | None:
+        """One position, or ``None`` when flat."""
+        conid = self._conid(symbol)
+        found = self.portfolio.position(self._account(), conid)
+        return shapes.position(found, symbol) if found is not None else None
+
+    def has_open_position(self, symbol: str) -> bool:
+        """Whether there is a position in ``symbol``."""
+        return self.portfolio.position(self._account(), self._conid(symbol)) is not None
+
+    # Prices -------------------------------------------------------------------------------
+
+    def get_ticker(self, symbol: str) -> dict[str, Any]:
+        """The price of ``symbol`` as texts; it raises where there is none and never says 0."""
+        quote, price = self._price(symbol)
+        return shapes.ticker(quote, price, symbol)
+
+    def fetch_ticker(self, symbol: str) -> dict[str, Any]:
+        """The price of ``symbol`` as numbers, under the field's common names."""
+        quote, price = self._price(symbol)
+        volume = quote.volume
+        return {
+            "symbol": symbol,
+            "last": shapes.number(price),
+            "close": shapes.number(price),
+            "bid": shapes.number(quote.bid),
+            "ask": shapes.number(quote.ask),
+            "baseVolume": shapes.number(volume),
+            "quoteVolume": shapes.number(volume * price) if volume is not None else None,
+        }
+
+    def sizing_price(self, symbol: str) -> Decimal:
+        """The last price, if sizes may be computed from it; else it raises and says why not."""
+        return self.orders.sizing_price(symbol)
+
+    # Entries ------------------------------------------------------------------------------
+
+    def place_market_order(self, symbol: str, side: str, quantity: Any) -> dict[str, Any]:
+        """Buy or sell at the market; the quantity is floored to what the contract trades."""
+        placed = self.orders.place(
+            symbol,
+            side=_side(side),
+            order_type=OrderType.MARKET,
+            quantity=_number(quantity, "quantity"),
+            exact=False,
+        )
+        return self._acknowledge(placed, symbol, look=True)
+
+    def place_limit_order(self, symbol: str, side: str, quantity: Any, price: Any) -> dict[str, Any]:
+        """Buy or sell at a limit; it is snapped to the passive side."""
+        placed = self.orders.place(
+            symbol,
+            side=_side(side),
+            order_type=OrderType.LIMIT,
+            quantity=_number(quantity, "quantity"),
+            limit_price=_number(price, "price"),
+            exact=False,
+        )
+        return self._acknowledge(placed, symbol)
+
+    def place_bracket_order(
+        self,
+        symbol: str,
+        side: str,
+        order_type: str,
+        quantity: Any,
+        price: Any = None,
+        *,
+        take_profit_price: Any = None,
+        stop_loss_price: Any = None,
+        trailing_percent: Any = None,
+        stop_price: Any = None,
+    ) -> dict[str, Any]:
+        """Place an entry with its exits in one submission.
+
+        Blocks until IBKR has acknowledged or refused every leg and each was seen by its status.
+
+        Args:
+            symbol: What to trade.
+            side: The entry's side.
+            order_type: ``market``, ``limit``, ``stop`` or ``stop_limit``.
+            quantity: Shares or contracts; floored to what the contract trades.
+            price: The entry's limit; for a stop entry its trigger.
+            take_profit_price: The target.
+            stop_loss_price: The stop.
+            trailing_percent: A trailing stop's distance instead of the stop; 1.5 is 1.5 percent.
+            stop_price: The trigger of a ``stop_limit`` entry.
+
+        Returns:
+            ``{"entryOrder", "takeProfitOrder", "stopLossOrder"}``, each an acknowledgement or ``None``.
+
+        Raises:
+            InvalidOrder: It makes no sense or breaks a rule; nothing was sent.
+            OrderRejected: IBKR refused in its words; nothing is working.
+            QuestionRefused: IBKR asked what the policy does not allow; nothing is working.
+            PartlyPlaced: Some legs stand; it says which.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+        """
+        kind = _order_type(order_type)
+        limit, stop = _entry_prices(kind, _optional(price, "price"), _optional(stop_price, "stop price"))
+        placed = self.orders.bracket(
+            symbol,
+            side=_side(side),
+            order_type=kind,
+            quantity=_number(quantity, "quantity"),
+            limit_price=limit,
+            stop_price=stop,
+            take_profit=_optional(take_profit_price, "take-profit price"),
+            stop_loss=_optional(stop_loss_price, "stop-loss price"),
+            trailing_percent=_optional(trailing_percent, "trailing percentage"),
+        )
+        acks = {leg.name: shapes.acknowledgement(leg, symbol, None) for leg in placed.legs[1:]}
+        return {
+            "entryOrder": self._acknowledge(placed, symbol, look=kind is OrderType.MARKET),
+            "takeProfitOrder": acks.get(TAKE_PROFIT),
+            "stopLossOrder": acks.get(STOP_LOSS),
+        }
+
+    def place_otoco_order(
+        self,
+        symbol: str,
+        side: str,
+        quantity: Any,
+        entry_type: str,
+        entry_price: Any = None,
+        take_profit: Any = None,
+        stop_loss: Any = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Place a bracket in another host's words; the answer is the entry's, with both exits' ids."""
+        trailing = (options or {}).get("trailingStop", (options or {}).get("trailing_stop"))
+        legs = self.place_bracket_order(
+            symbol,
+            side,
+            entry_type,
+            quantity,
+            entry_price,
+            take_profit_price=take_profit,
+            stop_loss_price=stop_loss if trailing is None else None,
+            trailing_percent=trailing,
+        )
+        entry: dict[str, Any] = legs["entryOrder"]
+        return entry | _ids(legs["takeProfitOrder"], legs["stopLossOrder"])
+
+    # Exits --------------------------------------------------------------------------------
+
+    def place_stop_loss(
+        self, symbol: str, side: str, quantity: Any, stop_price: Any, limit_price: Any = None
+    ) -> dict[str, Any]:
+        """Protect a position, or our working entry, by a stop; ``side`` is the stop's own side."""
+        placed = self.orders.stop_loss(
+            symbol,
+            side=_side(side),
+            quantity=_number(quantity, "quantity"),
+            stop_price=_number(stop_price, "stop price"),
+            limit_price=_optional(limit_price, "limit price"),
+        )
+        return self._exit(placed, symbol, STOP_LOSS)
+
+    def place_take_profit(
+        self, symbol: str, side: str, quantity: Any, take_profit_price: Any
+    ) -> dict[str, Any]:
+        """Give a position, or our working entry, a target; ``side`` is the target's own side."""
+        placed = self.orders.take_profit(
+            symbol,
+            side=_side(side),
+            quantity=_number(quantity, "quantity"),
+            price=_number(take_profit_price, "take-profit price"),
+        )
+        return self._exit(placed, symbol, TAKE_PROFIT)
+
+    def place_trailing_stop(self, symbol: str, side: str, quantity: Any, percent: Any) -> dict[str, Any]:
+        """Protect by a trailing stop; 1.5 is 1.5 percent."""
+        placed = self.orders.trailing_stop(
+            symbol,
+            side=_side(side),
+            quantity=_number(quantity, "quantity"),
+            percent=_number(percent, "trailing percentage"),
+        )
+        return self._exit(placed, symbol, STOP_LOSS)
+
+    def place_oco_order(
+        self,
+        symbol: str,
+        side: str,
+        quantity: Any,
+        take_profit: Any,
+        stop_loss: Any,
+        options: Mapping[str, Any] | None = None,  # noqa: ARG002  (the host's signature)
+    ) -> dict[str, Any]:
+        """Protect a position by a target and a stop of which one cancels the other."""
+        placed = self.orders.oco(
+            symbol,
+            side=_side(side),
+            quantity=_number(quantity, "quantity"),
+            take_profit=_number(take_profit, "take-profit price"),
+            stop_loss=_number(stop_loss, "stop-loss price"),
+        )
+        stop = self._exit(placed, symbol, STOP_LOSS)
+        return stop | _ids(self._exit(placed, symbol, TAKE_PROFIT), stop)
+
+    def close_position(self, symbol: str, side: str | None = None, quantity: Any = None) -> dict[str, Any]:  # noqa: ARG002  (the position decides)
+        """Close a position, wholly or in part, and never more than there is.
+
+        Args:
+            symbol: What to close.
+            side: The host's idea of the side; the position's own direction decides.
+            quantity: How much; all of it if unset or more than is held.
+
+        Returns:
+            The closing order; where our own exit had closed the position on the way, that one.
+
+        Raises:
+            InvalidOrder: There is no position; nothing was sent.
+            PartlyPlaced: Our own orders could not be ended; nothing was sent to close.
+            OrderRejected: IBKR refused; the position stands.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+        """
+        closed = self.orders.close(symbol, _optional(quantity, "quantity"))
+        if closed.placed is not None:
+            return self._acknowledge(closed.placed, symbol, look=True)
+        by = closed.filled_meanwhile[-1] if closed.filled_meanwhile else None
+        return {
+            "orderId": by.order_id if by is not None else None,
+            "status": "filled",
+            "symbol": symbol,
+            "side": closed.side.value,
+            "quantity": 0,
+            "message": "An exit of ours closed the position meanwhile; nothing was sent.",
+        }
+
+    # Orders that stand --------------------------------------------------------------------
+
+    def cancel_order(self, symbol: str | None, order_id: Any) -> dict[str, Any]:  # noqa: ARG002  (the id is enough)
+        """Cancel an order of ours; the status says how it really ended."""
+        order = self.orders.cancel(order_id)
+        return {
+            "orderId": order.order_id,
+            "status": shapes.status(order),
+            "filledQuantity": shapes.number(order.filled),
+        }
+
+    def cancel_all_orders(self, symbol: str) -> list[dict[str, Any]]:
+        """Cancel every working order of ours on ``symbol``, entries before their exits."""
+        working = sorted(self.orders.working(symbol), key=lambda order: order.parent_id is not None)
+        done = []
+        for order in working:
+            seen = self.orders.status(order.order_id)
+            if seen is not None and seen.state.is_over:
+                done.append({"orderId": seen.order_id, "status": shapes.status(seen)})
+            else:
+                done.append(self.cancel_order(symbol, order.order_id))
+        return done
+
+    def get_order(self, symbol: str | None, order_id: Any) -> dict[str, Any]:
+        """One order as it stands."""
+        order = self.orders.status(order_id)
+        if order is None:
+            raise OrderRejected(f"IBKR does not give the status of order {order_id}.")
+        return shapes.order(order, symbol or self._spelling(order.conid, order.symbol))
+
+    def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
+        """The orders that work, whoever placed them."""
+        return self._listed(symbol, [order for order in self.orders.live() if order.state.may_fill])
+
+    def get_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
+        """All orders of the day."""
+        return self._listed(symbol, list(self.orders.live()))
+
+    def get_all_orders(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        """The latest orders of the day, at most ``limit``."""
+        return self.get_orders(symbol)[: int(limit) if limit is not None else None]
+
+    def get_trade_history(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        """The fills of the last days, newest first."""
+        conid = self._conid(symbol) if symbol else None
+        fills = [fill for fill in self.orders.fills() if conid in {None, fill.conid}]
+        fills.sort(key=lambda fill: fill.time.timestamp() if fill.time is not None else 0.0, reverse=True)
+        return [
+            shapes.fill(fill, symbol or self._spelling(fill.conid, fill.symbol))
+            for fill in fills[: int(limit) if limit is not None else None]
+        ]
+
+    def find_order(self, coid: str) -> dict[str, Any] | None:
+        """Look an order up by its cOID; ``None`` is "not listed now", after fresh reads."""
+        order = self.orders.find(coid)
+        return shapes.order(order, self._spelling(order.conid, order.symbol)) if order is not None else None
+
+    def wait_for(self, order_id: Any, *, timeout: float = 30.0) -> dict[str, Any]:
+        """Look at an order until it is over or ``timeout`` seconds have passed."""
+        order = self.orders.wait_for(order_id, timeout=timeout)
+        return shapes.order(order, self._spelling(order.conid, order.symbol))
+
+    # Common -------------------------------------------------------------------------------
+
+    def _link(self) -> Connection:
+        if self._connection is None:
+            self._connection = shared.connect(self.settings, self._doors, user=self._user, holder=self)
+        return self._connection
+
+    def _account(self) -> str:
+        return self.portfolio.choose(self.settings.account_id).account_id
+
+    def _conid(self, symbol: str) -> int:
+        return self.contracts.resolve(symbol).conid
+
+    def _spelling(self, conid: int, symbol: str) -> str:
+        return self.contracts.written(conid, symbol)
+
+    def _price(self, symbol: str) -> tuple[Quote, Decimal]:
+        quote = self.market_data.quote(self._conid(symbol))
+        shown = quote.display_price()
+        if shown is None or shown.price <= 0:
+            raise ApiError(
+                f"IBKR has no price for {symbol}: {quote.why_not_tradable()}.",
+                remedy="Check its market data subscription.",
+                repeatable=True,
+            )
+        return quote, shown.price
+
+    def _listed(self, symbol: str | None, orders: list[Order]) -> list[dict[str, Any]]:
+        conid = self._conid(symbol) if symbol else None
+        return [
+            shapes.order(order, symbol or self._spelling(order.conid, order.symbol))
+            for order in orders
+            if conid in {None, order.conid}
+        ]
+
+    def _acknowledge(self, placed: Placed, symbol: str, *, look: bool = False) -> dict[str, Any]:
+        seen = self.orders.seen(placed.entry.order_id) if look else None
+        return shapes.acknowledgement(placed.entry, symbol, placed.coid, seen)
+
+    def _exit(self, placed: Placed, symbol: str, name: str) -> dict[str, Any]:
+        leg = placed.leg(name) or placed.entry
+        return shapes.acknowledgement(leg, symbol, leg.ticket.coid)
+
+
+def _number(value: Any, what: str) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.")
+    try:
+        number = Decimal(value.strip()) if isinstance(value, str) else Decimal(str(value))
+    except InvalidOperation:
+        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.") from None
+    if not number.is_finite() or number <= 0:
+        raise InvalidOrder(f"the {what} {value!r:.40} is not above 0; nothing was sent.")
+    return number
+
+
+def _optional(value: Any, what: str) -> Decimal | None:
+    return None if value is None else _number(value, what)
+
+
+def _side(word: Any) -> Side:
+    side = shapes.side_of(word)
+    if side is None:
+        raise InvalidOrder(f"{word!r:.40} is no side; nothing was sent.", remedy="Write BUY or SELL.")
+    return side
+
+
+def _order_type(word: Any) -> OrderType:
+    key = "".join(letter for letter in str(word).upper() if letter.isalpha())
+    if key not in _ORDER_TYPES:
+        raise InvalidOrder(
+            f"{word!r:.40} is no order type for an entry; nothing was sent.",
+            remedy="Write market, limit, stop or stop_limit.",
+        )
+    return _ORDER_TYPES[key]
+
+
+def _entry_prices(
+    kind: OrderType, price: Decimal | None, stop: Decimal | None
+) -> tuple[Decimal | None, Decimal | None]:
+    """Sort a bracket's entry prices into limit and trigger."""
+    if kind is OrderType.MARKET:
+        return None, None
+    if kind is OrderType.STOP:
+        return None, stop if stop is not None else price
+    return price, stop
+
+
+def _ids(target: dict[str, Any] | None, stop: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "takeProfitOrderId": target["orderId"] if target is not None else None,
+        "stopLossOrderId": stop["orderId"] if stop is not None else None,
+    }

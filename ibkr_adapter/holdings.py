@@ -1,0 +1,98 @@
+"""Know what an account holds of one contract, and which orders of ours work on it.
+
+Both are read afresh: what closes or protects a position is never sized from a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import attrs
+
+from ibkr_adapter.legs import Watch
+from ibkr_adapter.model.order import Order, Side
+from ibkr_adapter.order_reads import OrderReads
+from ibkr_adapter.own_orders import OwnOrders
+from ibkr_adapter.portfolio import Portfolio
+
+
+@attrs.frozen(kw_only=True)
+class Holding:
+    """One contract in one account: the signed position, and our working orders on it."""
+
+    quantity: Decimal
+    working: tuple[Order, ...]
+
+    @property
+    def exit_side(self) -> Side:
+        """The side of an order that reduces the position."""
+        return Side.SELL if self.quantity > 0 else Side.BUY
+
+    def exits(self, side: Side) -> tuple[Order, ...]:
+        """Our working orders on ``side``."""
+        return tuple(order for order in self.working if order.side is side)
+
+    def entries(self, side: Side) -> tuple[Order, ...]:
+        """Our working orders on ``side`` that hang on nothing and open or add to a position."""
+        return tuple(
+            order for order in self.exits(side) if order.parent_id is None and order.oca_group is None
+        )
+
+    def held_for(self, exit_side: Side) -> Decimal:
+        """How much an order on ``exit_side`` could close."""
+        return max(Decimal(0), -self.quantity * exit_side.sign)
+
+    def covered(self, exit_side: Side) -> Decimal:
+        """How much our working exits could close together; a group counts once."""
+        groups: dict[str, Decimal] = {}
+        for order in self.exits(exit_side):
+            key = order.oca_group or order.parent_id or order.order_id
+            groups[key] = max(groups.get(key, Decimal(0)), order.remaining)
+        return sum(groups.values(), Decimal(0))
+
+
+class Holdings:
+    """Reads holdings over one connection."""
+
+    def __init__(self, *, reads: OrderReads, watch: Watch, portfolio: Portfolio, own: OwnOrders) -> None:
+        self._watch = watch
+        self._reads = reads
+        self._portfolio = portfolio
+        self._own = own
+
+    def read(self, account_id: str, conid: int, deadline: float) -> Holding:
+        """Read our working orders first, each by its own status, and the position then.
+
+        In this order a fill in between is seen in the position; the other way round it would be
+        seen in neither. The list of orders may be a few seconds old, because IBKR gives it once
+        in five; whatever this process has sent since makes it be read anew.
+        """
+        listed = self.ours(self._reads.live(deadline=deadline), account_id, conid)
+        working = [
+            order
+            if seen is None
+            else attrs.evolve(order, state=seen.state, filled=seen.filled, remaining=seen.remaining)
+            for order in listed
+            for seen in [self._watch.look(order.order_id, deadline)]
+        ]
+        return Holding(
+            quantity=self.quantity(account_id, conid),
+            working=tuple(order for order in working if order.state.may_fill),
+        )
+
+    def ours(self, live: Sequence[Order], account_id: str, conid: int) -> tuple[Order, ...]:
+        """Pick our working orders on a contract; nobody else's are in the answer."""
+        return tuple(
+            order
+            for order in live
+            if order.conid == conid
+            and order.account in {"", account_id}
+            and order.state.may_fill
+            and self._own.includes(order, live)
+        )
+
+    def quantity(self, account_id: str, conid: int) -> Decimal:
+        """The signed position as it is now; flat is 0 because IBKR lists no flat positions."""
+        position = self._portfolio.position(account_id, conid)
+        return position.quantity if position is not None else Decimal(0)

@@ -1,0 +1,1 @@
+"""What a trading host plugs in: webhooks in, orders out."""

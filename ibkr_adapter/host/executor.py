@@ -1,0 +1,283 @@
+"""Carry out a trading webhook: decide from the position what it means, and order it.
+
+Knows the host's rules: one position a symbol, a repeat of the same side is skipped, the other side
+closes first, exits go out with their entry as one submission. What the webhook says is read
+by :mod:`.webhook`, its figures are worked out by :mod:`.plan`; ticks, whole shares, questions and
+lost answers are the exchange's, whose errors pass through here unchanged but for a sentence on
+what this webhook had already done.
+
+The rules are the host's own, observed by running it; where it leaves a position without the
+protection that was asked for, this refuses instead.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+from ibkr_adapter.clock import Clock, SystemClock
+from ibkr_adapter.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    IBKRError,
+    OrderError,
+    UnexpectedAnswer,
+)
+from ibkr_adapter.model.order import Side
+from ibkr_adapter.settings import Environment, Settings
+
+from .plan import Plan, needs_market_price, part_to_close, plan_entry
+from .results import closed, nothing_to_close, opened, skipped
+from .values import NOTHING_SENT, refusal
+from .webhook import Action, EntryType, Webhook, parse, read_webhook
+
+log = logging.getLogger(__name__)
+
+EXCHANGE_NAMES = frozenset({"ibkr", "interactive-brokers", "interactive_brokers"})
+
+# How often the position is looked at while a reversal waits for it to be gone.
+LOOK_EVERY = 0.5
+
+
+class Exchange(Protocol):
+    """What the executor needs of :class:`ibkr_adapter.exchange.IBKRExchange`."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it was made with."""
+
+    def sizing_price(self, symbol: str) -> Decimal:
+        """Return a last price that may be trusted with money."""
+
+    def get_position(self, symbol: str) -> dict[str, Any] | None:
+        """Return the position, or ``None`` when flat."""
+
+    def place_market_order(self, symbol: str, side: str, quantity: Decimal) -> dict[str, Any]:
+        """Send a market order."""
+
+    def place_limit_order(self, symbol: str, side: str, quantity: Decimal, price: Decimal) -> dict[str, Any]:
+        """Send a limit order."""
+
+    def place_bracket_order(
+        self,
+        symbol: str,
+        side: str,
+        order_type: str,
+        quantity: Decimal,
+        price: Decimal | None = None,
+        **exits: Decimal | None,
+    ) -> dict[str, Any]:
+        """Send an entry with its exits as one submission."""
+
+    def close_position(self, symbol: str, side: str, quantity: Decimal | None) -> dict[str, Any]:
+        """Close a part of a position, or with ``None`` whatever is there when it looks."""
+
+
+class TradeExecutor:
+    """Webhooks in, orders out, for one exchange object.
+
+    ``clock`` times the wait for a position to be gone in a reversal.
+    """
+
+    def __init__(self, exchange: Exchange, *, clock: Clock | None = None) -> None:
+        self._exchange = exchange
+        self._clock = clock or SystemClock()
+
+    def execute_webhook(
+        self, payload: Mapping[str, Any] | str | bytes, user_id: str | None = None
+    ) -> dict[str, Any]:
+        """Carry out one webhook.
+
+        Blocks until IBKR has acknowledged or refused what it led to; nothing waits for a fill,
+        except that a reversal waits until the former position is gone.
+
+        Args:
+            payload: The JSON text as it was posted, or the mapping it stands for.
+            user_id: Whose webhook it is, where the host knows.
+
+        Returns:
+            What the host expects: ``success``, ``action`` (``opened``, ``closed``,
+            ``partially_closed``, ``skipped``, ``none``), ``symbol``, ``side``, ``quantity``,
+            ``orderId``, ``order_id``, ``stopLossOrderId``, ``takeProfitOrderId``, ``fill_price``,
+            ``position``, and ``ignored``, the keys that changed nothing. Prices are decimal texts,
+            quantities and ``fill_price`` are numbers; all of it goes into JSON as it is.
+
+        Raises:
+            AuthenticationError: The secret is missing or wrong; nothing was sent.
+            InvalidOrder: The webhook makes no sense; nothing was sent.
+            IBKRError: What the exchange raised. Where the webhook had already closed a position,
+                the message ends by saying so.
+        """
+        fields = parse(payload)
+        self._check_secret(fields.get("secret"))
+        webhook = read_webhook(fields)
+        self._check_addressee(webhook, user_id)
+        result = self._close(webhook) if webhook.action is Action.CLOSE else self._enter(webhook)
+        log.info(
+            "webhook carried out",
+            extra={"symbol": webhook.symbol, "action": result["action"], "order_id": result.get("orderId")},
+        )
+        return result
+
+    def _check_secret(self, secret: Any) -> None:
+        expected = self._exchange.settings.webhook_secret
+        if expected is None:
+            return
+        given = secret if isinstance(secret, str) else ""
+        # Bytes, because texts beyond ASCII cannot be compared in constant time.
+        if not hmac.compare_digest(
+            given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")
+        ):
+            what = "is not the configured one" if given else "is missing"
+            raise AuthenticationError(
+                f"the webhook's secret {what}. {NOTHING_SENT}",
+                remedy="Send the text of the setting webhook_secret as secret.",
+            )
+
+    def _check_addressee(self, webhook: Webhook, user_id: str | None) -> None:
+        if webhook.exchange is not None and webhook.exchange.lower() not in EXCHANGE_NAMES:
+            raise refusal(f"exchange {webhook.exchange} is not traded here: it must be ibkr")
+        if user_id is not None and webhook.user_id is not None and webhook.user_id != str(user_id):
+            raise refusal("user_id is not the user that this webhook was accepted for")
+        if webhook.environment is None:
+            return
+        try:
+            wanted = Settings.of({"environment": webhook.environment}).environment
+        except ConfigurationError:
+            raise refusal(
+                f"environment {webhook.environment} is unknown: it must be production, paper, sandbox or testnet"
+            ) from None
+        if wanted is Environment.PAPER and self._exchange.settings.environment is Environment.PRODUCTION:
+            raise refusal(
+                f"environment {webhook.environment} asks for a paper account, and this one trades a live account"
+            )
+
+    def _enter(self, webhook: Webhook) -> dict[str, Any]:
+        # What can be told without asking anybody is told first.
+        plan = None if needs_market_price(webhook) else self._plan(webhook)
+        symbol, side = webhook.symbol, webhook.side
+        held = self._held(symbol)
+        if held * side.sign > 0:
+            return skipped(webhook, side, held)
+        if side is Side.SELL and not self._exchange.settings.allow_short:
+            return self._sell_without_shorting(webhook, held)
+        plan = plan or self._plan(webhook)
+        if held == 0:
+            return opened(webhook, plan, self._place(plan))
+        ack = self._close_for_reversal(webhook, held)
+        before = f"Before this, the position of {held:f} {symbol} was closed by {_order(ack)}."
+        try:
+            # The market may have moved while the position was being closed.
+            plan = self._plan(webhook) if needs_market_price(webhook) else plan
+            return opened(webhook, plan, self._place(plan), reversal=ack)
+        except IBKRError as error:
+            _tell(error, before)
+            raise
+
+    def _plan(self, webhook: Webhook) -> Plan:
+        settings = self._exchange.settings
+        return plan_entry(
+            webhook,
+            market=self._exchange.sizing_price(webhook.symbol) if needs_market_price(webhook) else None,
+            default_usd=settings.default_order_usd,
+            fractional=settings.allow_fractional,
+        )
+
+    def _place(self, plan: Plan) -> dict[str, Any]:
+        """Send the entry; with any exit, everything in one submission."""
+        symbol, side, quantity = plan.symbol, plan.side.value, plan.quantity
+        if not plan.has_exits and plan.order_type is EntryType.MARKET:
+            return {"entryOrder": self._exchange.place_market_order(symbol, side, quantity)}
+        if not plan.has_exits and plan.order_type is EntryType.LIMIT and plan.price is not None:
+            return {"entryOrder": self._exchange.place_limit_order(symbol, side, quantity, plan.price)}
+        exits = {
+            "take_profit_price": plan.take_profit_price,
+            "stop_loss_price": plan.stop_loss_price,
+            "trailing_percent": plan.trailing_percent,
+        }
+        price = plan.price
+        if plan.order_type is EntryType.STOP:
+            price = plan.stop_price
+        elif plan.order_type is EntryType.STOP_LIMIT:
+            exits["stop_price"] = plan.stop_price
+        return self._exchange.place_bracket_order(
+            symbol, side, plan.order_type.value, quantity, price, **exits
+        )
+
+    def _close(self, webhook: Webhook) -> dict[str, Any]:
+        held = self._held(webhook.symbol)
+        if held == 0:
+            return nothing_to_close(webhook)
+        part = part_to_close(abs(held), webhook.sell_percentage)
+        left = abs(held) - part
+        # A fill may have added to the position since it was read, and "close" means all of it.
+        ack = self._exchange.close_position(
+            webhook.symbol, _exit_side(held).value, part if left > 0 else None
+        )
+        return closed(webhook, _exit_side(held), part, ack, left=left)
+
+    def _sell_without_shorting(self, webhook: Webhook, held: Decimal) -> dict[str, Any]:
+        """Close a long position and leave it at that."""
+        if held == 0:
+            raise refusal(
+                f"there is no {webhook.symbol} to sell, and allow_short is off: a sell would open a short position"
+            )
+        ack = self._exchange.close_position(webhook.symbol, Side.SELL.value, None)
+        message = "The long position was closed; no short one was opened, because allow_short is off."
+        return closed(webhook, Side.SELL, held, ack, left=Decimal(0)) | {"message": message}
+
+    def _close_for_reversal(self, webhook: Webhook, held: Decimal) -> dict[str, Any]:
+        """Close what is held and wait until the broker says that it is gone."""
+        symbol = webhook.symbol
+        ack = self._exchange.close_position(symbol, _exit_side(held).value, None)
+        patience = self._exchange.settings.order_deadline
+        deadline = self._clock.monotonic() + patience
+        while True:
+            try:
+                left = self._held(symbol)
+            except IBKRError as error:
+                _tell(error, f"To close {held:f} {symbol} there is {_order(ack)}, and nothing was opened.")
+                raise
+            if left == 0:
+                return ack
+            if self._clock.monotonic() >= deadline:
+                raise OrderError(
+                    f"to close {held:f} {symbol} there is {_order(ack)}, and {left:f} are still there"
+                    f" after {patience:g} seconds; nothing was opened.",
+                    remedy="Look at the order, and send the webhook again when the position is gone.",
+                )
+            self._clock.sleep(LOOK_EVERY)
+
+    def _held(self, symbol: str) -> Decimal:
+        """Return the signed size of the position, 0 when flat."""
+        position = self._exchange.get_position(symbol)
+        if position is None:
+            return Decimal(0)
+        try:
+            held = Decimal(str(position["positionAmt"]))
+        except (KeyError, InvalidOperation):
+            held = Decimal("NaN")
+        if not held.is_finite():
+            raise UnexpectedAnswer(
+                f"the position in {symbol} has no size that can be read, so no further order was sent."
+            )
+        return held
+
+
+def _exit_side(held: Decimal) -> Side:
+    return Side.SELL if held > 0 else Side.BUY
+
+
+def _order(ack: Mapping[str, Any]) -> str:
+    """Name the order that closes; where an exit had closed on the way it may have no id."""
+    order_id = ack.get("orderId")
+    return "an exit that filled" if order_id is None else f"order {order_id}"
+
+
+def _tell(error: IBKRError, fact: str) -> None:
+    """Add to an error, whatever its kind, what had been done before it was raised."""
+    error.message = f"{error.message} {fact}"
+    error.args = (f"{error.message} {error.remedy}" if error.remedy else error.message,)

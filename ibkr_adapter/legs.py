@@ -1,0 +1,138 @@
+"""See orders with one's own eyes: every leg of a bracket, and how an order ends.
+
+An acknowledged bracket may lack a leg, acknowledgements come in any order and may name no child,
+so a leg counts only when its own status was read, and it is told from its sibling by what it is
+(type, side, contract), never by its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+from ibkr_adapter.clock import Clock
+from ibkr_adapter.errors import ApiError, SessionError, Throttled, TransportError
+from ibkr_adapter.model.order import Leg, Order, OrderState, OrderType, Ticket
+from ibkr_adapter.order_reads import OrderReads, children_of
+
+ENTRY, TAKE_PROFIT, STOP_LOSS = "entry", "take_profit", "stop_loss"
+
+# Pauses between looks at an order (seconds); the last one repeats.
+LOOKS = (0.2, 0.3, 0.5, 1.0, 2.0)
+# A leg that is acknowledged can take a moment to show.
+LEG_LOOKS = 4
+# A look is worth these seconds even when the order's own deadline is over.
+LOOK_WITHIN = 5.0
+
+_BLIND = (ApiError, TransportError, SessionError, Throttled)
+
+
+class Watch:
+    """Looks at orders until they show what is waited for."""
+
+    def __init__(self, *, clock: Clock, reads: OrderReads) -> None:
+        self._clock = clock
+        self._reads = reads
+
+    def look(self, order_id: str, deadline: float) -> Order | None:
+        """Read one order's status; ``None`` is "could not see", never "is not there"."""
+        try:
+            return self._reads.status(order_id, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN))
+        except _BLIND:
+            return None
+
+    def until(self, order_id: str, done: Callable[[Order], bool], deadline: float) -> Order | None:
+        """Look until ``done`` or the deadline; return what was seen last."""
+        seen: Order | None = None
+        attempt = 0
+        while True:
+            order = self.look(order_id, deadline)
+            seen = order or seen
+            if order is not None and done(order):
+                return order
+            pause = LOOKS[min(attempt, len(LOOKS) - 1)]
+            attempt += 1
+            if self._clock.monotonic() + pause >= deadline or (seen is None and attempt > len(LOOKS)):
+                return seen
+            self._clock.sleep(pause)
+
+    def legs(
+        self, tickets: Sequence[Ticket], entry_id: str, child_ids: Sequence[str], sent: float, deadline: float
+    ) -> tuple[list[Leg], list[str]]:
+        """See the entry and its children.
+
+        Args:
+            tickets: What was submitted, the entry first.
+            entry_id: The entry's order id.
+            child_ids: The ids that acknowledgements named; more are found in live orders.
+            sent: When the submission left, on the clock.
+            deadline: When to stop looking.
+
+        Returns:
+            The legs that stand (or have filled), and the names of those that were not seen to.
+        """
+        entry = self.look(entry_id, deadline)
+        legs = [leg_of(ENTRY, entry_id, tickets[0], entry)]
+        wanted = {name_of(ticket): ticket for ticket in tickets[1:]}
+        ids = list(child_ids)
+        for attempt in range(LEG_LOOKS):
+            if len(ids) < len(wanted):
+                ids = list(dict.fromkeys([*ids, *self._listed_children(entry_id, sent, deadline, legs)]))
+            for order_id in list(ids):
+                order = self.look(order_id, deadline)
+                name = None if order is None else _matching(order, wanted)
+                if order is None or name is None:
+                    continue
+                ids.remove(order_id)
+                if order.state.may_fill or order.state is OrderState.FILLED:
+                    legs.append(leg_of(name, order_id, wanted.pop(name), order))
+            if not wanted or self._clock.monotonic() >= deadline:
+                break
+            self._clock.sleep(LOOKS[attempt])
+        return legs, list(wanted)
+
+    def _listed_children(self, entry_id: str, sent: float, deadline: float, legs: Sequence[Leg]) -> list[str]:
+        try:
+            live = self._reads.live(
+                not_before=sent, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN)
+            )
+        except _BLIND:
+            return []
+        known = {leg.order_id for leg in legs}
+        return [child.order_id for child in children_of(live, entry_id) if child.order_id not in known]
+
+
+def name_of(ticket: Ticket) -> str:
+    """Name an exit by what it does."""
+    return TAKE_PROFIT if ticket.order_type is OrderType.LIMIT else STOP_LOSS
+
+
+def leg_of(name: str, order_id: str, ticket: Ticket, order: Order | None) -> Leg:
+    """Put a leg together; a leg that could not be seen yet counts as on its way."""
+    state = order.state if order is not None else OrderState.PENDING_SUBMIT
+    return Leg(name=name, order_id=order_id, ticket=ticket, state=state)
+
+
+def shows(order: Order, ticket: Ticket) -> bool:
+    """Tell whether an order stands as ``ticket`` wants it."""
+
+    def same(seen: Decimal | None, wanted: Decimal | None) -> bool:
+        # A price that IBKR does not report cannot speak against the change.
+        return wanted is None or seen is None or seen == wanted
+
+    return (
+        order.quantity == ticket.quantity
+        and same(order.limit_price, ticket.limit_price)
+        and same(order.stop_price, ticket.stop_price)
+    )
+
+
+def _matching(order: Order, wanted: Mapping[str, Ticket]) -> str | None:
+    for name, ticket in wanted.items():
+        if (
+            order.conid == ticket.conid
+            and order.side is ticket.side
+            and order.order_type is ticket.order_type
+        ):
+            return name
+    return None

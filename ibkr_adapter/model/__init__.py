@@ -1,0 +1,1 @@
+"""Values of the trade: contracts, orders, accounts, prices; pure."""

@@ -1,0 +1,255 @@
+"""Orders as values: what is asked for, what was acknowledged, what stands, what was filled.
+
+A :class:`Ticket` cannot exist without the prices its type needs. What IBKR calls these fields
+on the wire, and how it spells them when it reads them back, is for
+:mod:`ibkr_adapter.wire.orders`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import attrs
+
+from ibkr_adapter.errors import InvalidOrder
+
+
+class Side(StrEnum):
+    """The real side of an order, never that of the position behind it."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def opposite(self) -> Side:
+        """The side that undoes this one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @property
+    def sign(self) -> int:
+        """What one filled unit adds to the position."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(StrEnum):
+    """The order types that IBKR documents for tickets, in its spelling."""
+
+    MARKET = "MKT"
+    LIMIT = "LMT"
+    STOP = "STP"
+    STOP_LIMIT = "STOP_LIMIT"
+    TRAIL = "TRAIL"
+    TRAIL_LIMIT = "TRAILLMT"
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether the ticket needs a limit price."""
+        return self in {OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TRAIL_LIMIT}
+
+    @property
+    def needs_stop(self) -> bool:
+        """Whether the ticket needs a stop price."""
+        return self in {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAIL_LIMIT}
+
+    @property
+    def trails(self) -> bool:
+        """Whether the ticket needs a trailing amount."""
+        return self in {OrderType.TRAIL, OrderType.TRAIL_LIMIT}
+
+
+class Tif(StrEnum):
+    """How long an order stands: day, until cancelled, at once, at the open, overnight (and day)."""
+
+    DAY = "DAY"
+    GTC = "GTC"
+    IOC = "IOC"
+    OPG = "OPG"
+    OVT = "OVT"
+    OND = "OND"
+
+
+class TrailingUnit(StrEnum):
+    """What a trailing amount counts in."""
+
+    AMOUNT = "amt"
+    PERCENT = "%"
+
+
+class OrderState(StrEnum):
+    """What IBKR says of an order; an unknown word is an error, never a guess."""
+
+    PENDING_SUBMIT = "PendingSubmit"
+    PRE_SUBMITTED = "PreSubmitted"
+    SUBMITTED = "Submitted"
+    FILLED = "Filled"
+    PENDING_CANCEL = "PendingCancel"
+    PRE_CANCELLED = "PreCancelled"
+    CANCELLED = "Cancelled"
+    INACTIVE = "Inactive"
+    WARN_STATE = "WarnState"
+    FAILED = "Failed"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can happen to the order any more."""
+        return self in {OrderState.FILLED, OrderState.CANCELLED, OrderState.FAILED}
+
+    @property
+    def may_fill(self) -> bool:
+        """Whether the order can still trade: an order being cancelled can."""
+        return self in {
+            OrderState.PENDING_SUBMIT,
+            OrderState.PRE_SUBMITTED,
+            OrderState.SUBMITTED,
+            OrderState.PENDING_CANCEL,
+            OrderState.PRE_CANCELLED,
+            OrderState.WARN_STATE,
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Ticket:
+    """One order to be sent; prices in the contract's currency, quantity in shares or contracts.
+
+    ``coid`` is the caller's own order id (IBKR's cOID), ``parent_coid`` that of the entry this
+    order hangs on. ``trailing`` is an amount of money or a percentage, as ``trailing_unit`` says.
+    """
+
+    account: str
+    conid: int
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    tif: Tif
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trailing: Decimal | None = None
+    trailing_unit: TrailingUnit | None = None
+    coid: str | None = None
+    parent_coid: str | None = None
+    outside_rth: bool = False
+    single_group: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        name = self.order_type.value
+        if not self.quantity.is_finite() or self.quantity <= 0:
+            raise InvalidOrder(f"the quantity {self.quantity} is not above 0; nothing was sent.")
+        if self.order_type.has_limit and self.limit_price is None:
+            raise InvalidOrder(f"an order of type {name} needs a limit price; nothing was sent.")
+        if self.order_type.needs_stop and self.stop_price is None:
+            raise InvalidOrder(f"an order of type {name} needs a stop price; nothing was sent.")
+        if self.order_type.trails and (self.trailing is None or self.trailing_unit is None):
+            raise InvalidOrder(f"an order of type {name} needs a trailing amount; nothing was sent.")
+        if self.limit_price is not None and not self.order_type.has_limit:
+            raise InvalidOrder(f"an order of type {name} takes no limit price; nothing was sent.")
+        if self.trailing is not None and not self.trailing > 0:
+            raise InvalidOrder(f"the trailing amount {self.trailing} is not above 0; nothing was sent.")
+
+
+@attrs.frozen(kw_only=True)
+class Acknowledgement:
+    """One element of IBKR's answer that carries an order id.
+
+    ``coid`` is there only for tickets that were sent with one, ``parent_id`` only for children.
+    """
+
+    order_id: str
+    state: OrderState
+    coid: str | None = None
+    parent_id: str | None = None
+    text: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether this acknowledgement is a refusal in disguise."""
+        return (
+            not self.order_id.isdigit()
+            or int(self.order_id) <= 0
+            or self.state
+            in {
+                OrderState.FAILED,
+                OrderState.INACTIVE,
+            }
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """An order as the broker has it, from live orders or from the order's own status.
+
+    Quantities are in shares or contracts, prices in the contract's currency. ``coid`` is known
+    from live orders only and missing where none was sent; ``reason`` is IBKR's own word on why
+    the system ended it. ``average_price`` is missing while nothing is filled.
+    """
+
+    order_id: str
+    account: str
+    conid: int
+    symbol: str
+    side: Side
+    order_type: OrderType | None
+    type_text: str
+    state: OrderState
+    quantity: Decimal
+    filled: Decimal
+    remaining: Decimal
+    tif: Tif | None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    average_price: Decimal | None = None
+    coid: str | None = None
+    parent_id: str | None = None
+    oca_group: str | None = None
+    outside_rth: bool | None = None
+    reason: str = ""
+    updated: datetime | None = None
+    # Where a row gives the trailing distance, a modification can repeat it.
+    trailing: Decimal | None = None
+    trailing_unit: TrailingUnit | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Fill:
+    """One execution; commission in ``commission_currency`` where IBKR says one, else unknown."""
+
+    execution_id: str
+    order_id: str | None
+    coid: str | None
+    account: str
+    conid: int
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal | None
+    time: datetime | None
+    exchange: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Leg:
+    """One leg of a bracket after it was placed: its name, its order id, and what it is."""
+
+    name: str
+    order_id: str
+    ticket: Ticket
+    state: OrderState
+
+
+@attrs.frozen(kw_only=True)
+class Placed:
+    """What stands at the broker after one submission, the entry first."""
+
+    coid: str
+    legs: tuple[Leg, ...]
+
+    @property
+    def entry(self) -> Leg:
+        """The leg that the others hang on."""
+        return self.legs[0]
+
+    def leg(self, name: str) -> Leg | None:
+        """Find a leg by its name."""
+        return next((leg for leg in self.legs if leg.name == name), None)

@@ -1,0 +1,126 @@
+"""Change and end orders that stand, and see by their own status that it took.
+
+An acknowledgement of a cancel says only that it was asked for; a fill may be faster. So neither a
+cancel nor a modification is believed before the order's status shows it.
+"""
+
+from __future__ import annotations
+
+from ibkr_adapter.clock import Clock
+from ibkr_adapter.conversation import Conversation, Lost
+from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected
+from ibkr_adapter.legs import Watch, shows
+from ibkr_adapter.model.order import Order, OrderState, Ticket
+from ibkr_adapter.order_reads import OrderReads
+from ibkr_adapter.own_orders import OwnOrders, checked_id
+from ibkr_adapter.replies import Circumstances, ReplyHandler
+from ibkr_adapter.wire import endpoints, orders
+from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Refused
+
+
+class OrderChanges:
+    """Modifies and cancels; shared by every object of a connection."""
+
+    def __init__(
+        self, *, clock: Clock, conversation: Conversation, watch: Watch, reads: OrderReads, own: OwnOrders
+    ) -> None:
+        self._clock = clock
+        self._conversation = conversation
+        self._watch = watch
+        self._reads = reads
+        self._own = own
+
+    def modify(
+        self, order_id: str, ticket: Ticket, *, replies: ReplyHandler, deadline: float, reducing: bool
+    ) -> Order:
+        """Send the whole ticket again with what changes, and see by status that it took.
+
+        Raises:
+            OrderRejected: IBKR refused; the order stands as it was.
+            OrderOutcomeUnknown: Nobody can tell which version stands.
+        """
+        order_id = checked_id(order_id)
+        sent_at = self._clock.now()
+        outcome = self._conversation.hold(
+            endpoints.MODIFY_ORDER,
+            path={"accountId": ticket.account, "orderId": order_id},
+            body=orders.modify_body(ticket),
+            read=orders.classify,
+            replies=replies,
+            about=Circumstances(reducing=reducing),
+            deadline=deadline,
+        )
+        self._reads.changed()
+        if isinstance(outcome, (Refused, Declined, Gone)):
+            raise _stands(f"order {order_id} was not modified: {outcome.text}")
+        if isinstance(outcome, Lost) and outcome.declined is not None:
+            raise outcome.declined
+        if isinstance(outcome, Accepted) and any(ack.refused for ack in outcome.acknowledgements):
+            raise _stands(
+                f"order {order_id} was not modified: {'; '.join(ack.text or ack.state for ack in outcome.acknowledgements)}",
+            )
+        seen = self._watch.until(
+            order_id, lambda order: order.state.is_over or shows(order, ticket), deadline
+        )
+        if seen is not None and shows(seen, ticket):
+            self._own.remember(order_id, ticket)
+            return seen
+        if seen is not None and seen.state.is_over:
+            return seen
+        raise OrderOutcomeUnknown(
+            f"nobody can tell whether order {order_id} was modified.",
+            coid=ticket.coid or "",
+            order_id=order_id,
+            sent_at=sent_at,
+            resolver=lambda: self._reads.status(order_id),
+            remedy="Read the order before anything else is done with it.",
+        )
+
+    def cancel(self, order_id: str, *, account: str, replies: ReplyHandler | None, deadline: float) -> Order:
+        """Ask for a cancel and see by status how the order ended.
+
+        Returns:
+            The order as it ended: cancelled, or filled because the fill was faster.
+
+        Raises:
+            OrderRejected: IBKR refused; the order works on.
+            OrderOutcomeUnknown: Nobody can tell whether it still works.
+        """
+        order_id = checked_id(order_id)
+        sent_at = self._clock.now()
+        outcome = self._conversation.hold(
+            endpoints.CANCEL_ORDER,
+            path={"accountId": account, "orderId": order_id},
+            body=None,
+            read=orders.classify_cancel,
+            replies=replies,
+            about=Circumstances(cancelling=True),
+            deadline=deadline,
+        )
+        self._reads.changed()
+        if isinstance(outcome, Refused):
+            raise _stands(f"order {order_id} was not cancelled: {outcome.text}")
+        seen = self._watch.until(
+            order_id, lambda order: order.state.is_over or order.state is OrderState.INACTIVE, deadline
+        )
+        if seen is not None and (seen.state.is_over or seen.state is OrderState.INACTIVE):
+            return seen
+        if seen is None and isinstance(outcome, Gone):
+            raise _stands(f"IBKR has no working order {order_id}: {outcome.text}")
+        state = (
+            f"it is {seen.state} with {seen.filled} filled"
+            if seen is not None
+            else "its status cannot be read"
+        )
+        raise OrderOutcomeUnknown(
+            f"order {order_id} was not seen to end: {state}.",
+            coid=(seen.coid if seen is not None else None) or "",
+            order_id=order_id,
+            sent_at=sent_at,
+            resolver=lambda: self._reads.status(order_id),
+            remedy="Treat it as working until its status says otherwise.",
+        )
+
+
+def _stands(text: str) -> OrderRejected:
+    return OrderRejected(f"{text.rstrip('. ')}.", text=text)

@@ -1,0 +1,212 @@
+"""Read what stands and what was filled, and never take silence for an answer.
+
+The first live-orders read of a session is empty whatever stands, the first trades read too, and
+both may be made once in five seconds only. So reads are shared among threads, kept for a moment,
+and each says when it was begun, because a lookup after a lost answer may only rely on reads that
+began later.
+
+Source: Web API reference, "Live Orders" and "Trades"; docs/ibkr-facts.md.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from ibkr_adapter.clock import Clock, Flag
+from ibkr_adapter.errors import ApiError, BrokerageUnavailable
+from ibkr_adapter.model.order import Fill, Order
+from ibkr_adapter.session import SessionKeeper
+from ibkr_adapter.wire import endpoints, order_rows
+
+# IBKR allows one read in five seconds, so an older one could be replaced by a newer one.
+KEPT_FOR = 5.0
+# Cold reads that are repeated before the caller is told that IBKR does not know its orders.
+MOST_COLD = 4
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Reading(Generic[T]):
+    """What one read said; ``begun`` is the moment on the clock when it was started."""
+
+    begun: float
+    epoch: int
+    valid: bool
+    rows: tuple[T, ...]
+
+
+class _Shared(Generic[T]):
+    """One kind of read, made by one thread at a time and shared with those who wait for it."""
+
+    def __init__(
+        self, clock: Clock, session: SessionKeeper, fetch: Callable[[float], tuple[bool, tuple[T, ...]]]
+    ) -> None:
+        self._clock = clock
+        self._session = session
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._last: Reading[T] | None = None
+        self._reading: Flag | None = None
+
+    def forget(self) -> None:
+        with self._lock:
+            self._last = None
+
+    def get(self, *, not_before: float | None, deadline: float) -> Reading[T]:
+        """Return a read that was begun at ``not_before`` or later, valid or not."""
+        while True:
+            epoch = self._session.ensure(deadline)
+            with self._lock:
+                now = self._clock.monotonic()
+                last = self._last
+                if last is not None and last.epoch == epoch and last.valid:
+                    if not_before is None and now - last.begun < KEPT_FOR:
+                        return last
+                    if not_before is not None and last.begun >= not_before:
+                        return last
+                flag = self._reading
+                mine = flag is None
+                if flag is None:
+                    flag = self._reading = self._clock.flag()
+            if mine:
+                return self._read(flag, deadline)
+            if not flag.wait(max(0.0, deadline - now)):
+                raise BrokerageUnavailable("another thread's read did not end in time; nothing is known.")
+
+    def _read(self, flag: Flag, deadline: float) -> Reading[T]:
+        try:
+            begun = self._clock.monotonic()
+            valid, rows = self._fetch(deadline)
+            # The session may have been restored on the way; its number is read afterwards.
+            reading = Reading(begun=begun, epoch=self._session.epoch, valid=valid, rows=rows)
+            with self._lock:
+                self._last = reading
+            return reading
+        finally:
+            with self._lock:
+                self._reading = None
+            flag.set()
+
+
+class OrderReads:
+    """Live orders, one order's status and trades of a connection's session."""
+
+    def __init__(self, *, clock: Clock, session: SessionKeeper, read_deadline: float) -> None:
+        self._clock = clock
+        self._session = session
+        self._read_deadline = read_deadline
+        self._primed_orders = -1
+        self._primed_trades = -1
+        self._orders: _Shared[Order] = _Shared(clock, session, self._fetch_orders)
+        self._trades: _Shared[Fill] = _Shared(clock, session, self._fetch_trades)
+
+    def changed(self) -> None:
+        """Forget what was read: this process has just changed something."""
+        self._orders.forget()
+        self._trades.forget()
+
+    def live(self, *, not_before: float | None = None, deadline: float | None = None) -> tuple[Order, ...]:
+        """All orders of the day that IBKR lists, working or over.
+
+        Args:
+            not_before: Take no read that was begun earlier than this moment on the clock.
+            deadline: When to give up; twice ``read_deadline`` from now if unset, because a cold
+                session needs two reads five seconds apart.
+
+        Raises:
+            BrokerageUnavailable: IBKR has not collected its orders yet; nothing is known.
+        """
+        until = self._until(deadline)
+        for _ in range(MOST_COLD):
+            reading = self._orders.get(not_before=not_before, deadline=until)
+            if reading.valid:
+                return reading.rows
+        raise BrokerageUnavailable("IBKR does not list its orders yet; whether any stands is not known.")
+
+    def live_once(self, *, deadline: float) -> Reading[Order]:
+        """One fresh read of the live orders, valid or not."""
+        return self._orders.get(not_before=self._clock.monotonic(), deadline=deadline)
+
+    def fills(self, *, not_before: float | None = None, deadline: float | None = None) -> tuple[Fill, ...]:
+        """The fills that IBKR lists, oldest first as it lists them."""
+        until = self._until(deadline)
+        for _ in range(MOST_COLD):
+            reading = self._trades.get(not_before=not_before, deadline=until)
+            if reading.valid:
+                return reading.rows
+        raise BrokerageUnavailable("IBKR does not list its trades yet; whether there are any is not known.")
+
+    def fills_once(self, *, deadline: float) -> Reading[Fill]:
+        """One fresh read of the trades, valid or not."""
+        return self._trades.get(not_before=self._clock.monotonic(), deadline=deadline)
+
+    def status(self, order_id: str, *, deadline: float | None = None) -> Order | None:
+        """One order's own status, or ``None`` where IBKR does not give it.
+
+        ``None`` is not "does not exist": another selected account is answered the same way.
+        """
+        try:
+            content = self._session.read(
+                endpoints.ORDER_STATUS, path={"orderId": order_id}, deadline=deadline or self._until(None)
+            )
+        except ApiError as refusal:
+            if type(refusal) is ApiError and refusal.status in {200, 400, 404, 500, 503}:
+                return None
+            raise
+        return order_rows.read_order_status(content, order_id)
+
+    def find(self, coid: str, *, deadline: float | None = None) -> Order | None:
+        """Look an order up by its cOID, in fresh live orders first and in the trades then."""
+        now = self._clock.monotonic()
+        order = by_coid(self.live(not_before=now, deadline=deadline), coid)
+        if order is not None:
+            return order
+        fill = next(
+            (fill for fill in self.fills(not_before=now, deadline=deadline) if fill.coid == coid), None
+        )
+        if fill is None or fill.order_id is None:
+            return None
+        return self.status(fill.order_id, deadline=deadline)
+
+    def _until(self, deadline: float | None) -> float:
+        return self._clock.monotonic() + 2 * self._read_deadline if deadline is None else deadline
+
+    def _fetch_orders(self, deadline: float) -> tuple[bool, tuple[Order, ...]]:
+        content = self._session.read(endpoints.LIVE_ORDERS, query=self._scope(), deadline=deadline)
+        found = order_rows.read_live_orders(content)
+        primed = self._primed_orders == self._session.epoch
+        self._primed_orders = self._session.epoch
+        # Rows that come with the very first read of a session may be old ones.
+        said = isinstance(content, dict) and content.get("snapshot") is True
+        return found.valid and (primed or said), found.orders
+
+    def _fetch_trades(self, deadline: float) -> tuple[bool, tuple[Fill, ...]]:
+        content = self._session.read(endpoints.TRADES, query={"days": 7}, deadline=deadline, empty=[])
+        fills = order_rows.read_trades(content)
+        primed = self._primed_trades == self._session.epoch
+        self._primed_trades = self._session.epoch
+        return primed, fills
+
+    def _scope(self) -> dict[str, Any]:
+        accounts = self._session.accounts()
+        # Without it some users with several accounts are answered with nothing.
+        if len(accounts.accounts) > 1 and accounts.selected:
+            return {"accountId": accounts.selected}
+        return {}
+
+
+def by_coid(orders: tuple[Order, ...], coid: str) -> Order | None:
+    """Find the order that was sent with ``coid``; a modified one may be listed twice."""
+    found = [order for order in orders if order.coid == coid]
+    working = [order for order in found if order.state.may_fill]
+    return next(reversed(working or found), None)
+
+
+def children_of(orders: tuple[Order, ...], parent_id: str) -> tuple[Order, ...]:
+    """Find the orders that hang on ``parent_id``."""
+    return tuple(order for order in orders if order.parent_id == parent_id and order.order_id != parent_id)

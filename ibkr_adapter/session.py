@@ -1,0 +1,507 @@
+"""Keep the two sessions alive: the outer one, and the one brokerage session of a user name.
+
+Desks make their calls through :class:`SessionKeeper`; it sees to it that the session which a
+call needs is up, restores a lost one once for all threads that wait, and repeats a read that
+the loss had spoilt. It never takes the brokerage session from another login unless it was told
+to. The keeper calls :mod:`ibkr_adapter.client`, never what would call the keeper.
+
+Source: Web API reference, "Session"; docs/ibkr-facts.md tells what was observed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.auth.base import Auth
+from ibkr_adapter.client import Client
+from ibkr_adapter.clock import Clock, Flag
+from ibkr_adapter.errors import (
+    ApiError,
+    AuthenticationError,
+    BrokerageUnavailable,
+    CompetingSession,
+    IBKRError,
+    LoginRequired,
+    SessionError,
+    Throttled,
+    TransportError,
+    UnexpectedAnswer,
+)
+from ibkr_adapter.wire import endpoints, portfolio
+from ibkr_adapter.wire.endpoints import Endpoint
+from ibkr_adapter.wire.replies import suppress_body, words_of
+from ibkr_adapter.wire.response import Deciphered, Form
+from ibkr_adapter.wire.session import SessionStatus, init_body, read_status, read_tickle
+
+log = logging.getLogger(__name__)
+
+# IBKR ends a brokerage session after five to six minutes without a call.
+TICKLE_EVERY = 60.0
+TICKLE_DEADLINE = 12.0
+# Pure disclosures about stop orders; both ids mean that in every source.
+DISCLOSURES = ("o10331", "o10152")
+# How often the status is read while a fresh session comes up, and for how long.
+POLL_EVERY = 0.5
+ESTABLISH_WITHIN = 20.0
+RESTORE_WITHIN = 30.0
+# After a failed restore nobody tries again before this many seconds, doubling up to the last.
+HOLD_OFF = (1.0, 5.0)
+_UNAUTHORISED = 401
+_GONE = 410
+
+
+class SessionState(StrEnum):
+    """What the keeper last knew."""
+
+    NEW = "new"
+    READY = "ready"
+    LOST = "lost"
+    COMPETING = "competing"
+    LOGIN_REQUIRED = "login required"
+    CLOSED = "closed"
+
+
+class SessionKeeper:
+    """One user name's sessions; shared by every object and thread of a connection."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        client: Client,
+        auth: Auth,
+        compete: bool = False,
+        suppress: tuple[str, ...] = (),
+        read_deadline: float = 15.0,
+    ) -> None:
+        self._clock = clock
+        self._client = client
+        self._auth = auth
+        self._compete = compete
+        self._suppress = tuple(dict.fromkeys((*DISCLOSURES, *suppress)))
+        self._read_deadline = read_deadline
+        self._lock = threading.Lock()
+        self._state = SessionState.NEW
+        self._epoch = 0
+        self._restoring: Flag | None = None
+        self._failure: SessionError | TransportError | None = None
+        self._hold_until = 0.0
+        self._hold = HOLD_OFF[0]
+        self._portfolio_warm = False
+        self._accounts: portfolio.BrokerageAccounts | None = None
+        self._listeners: list[Callable[[SessionState], None]] = []
+        self._stream_session: str | None = None
+
+    @property
+    def state(self) -> SessionState:
+        """What the keeper last knew of the brokerage session."""
+        return self._state
+
+    @property
+    def epoch(self) -> int:
+        """Counts brokerage sessions; what a session had warmed up is cold in the next one."""
+        return self._epoch
+
+    def on_change(self, listener: Callable[[SessionState], None]) -> None:
+        """Have ``listener`` told of every change of :attr:`state`."""
+        self._listeners.append(listener)
+
+    def accounts(self) -> portfolio.BrokerageAccounts:
+        """Tell what ``/iserver/accounts`` said when this session was opened."""
+        self.ensure(self._clock.monotonic() + RESTORE_WITHIN)
+        accounts = self._accounts
+        if accounts is None:
+            raise BrokerageUnavailable("the brokerage session was lost just now; nothing was done.")
+        return accounts
+
+    def select(self, account_id: str) -> None:
+        """Make one of several accounts the session's own; IBKR answers for that one only."""
+        accounts = self.accounts()
+        if accounts.selected == account_id:
+            return
+        deadline = self._clock.monotonic() + self._read_deadline
+        answer = self.change(endpoints.SWITCH_ACCOUNT, body={"acctId": account_id}, deadline=deadline)
+        if answer.status != 200 or answer.error:  # noqa: PLR2004  (HTTP's own number)
+            raise ApiError(
+                f"account {account_id} could not be selected; nothing was sent.",
+                status=answer.status,
+                text=answer.error or "",
+            )
+        with self._lock:
+            self._accounts = attrs.evolve(accounts, selected=account_id)
+
+    def read(
+        self,
+        endpoint: Endpoint,
+        *,
+        path: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        deadline: float | None = None,
+        empty: Any = None,
+    ) -> Any:
+        """Make a call that changes nothing and return its JSON.
+
+        A read that met a lost session is made once more after the session was restored.
+
+        Args:
+            endpoint: What to call.
+            path: Values for the template.
+            query: Parameters.
+            body: JSON to send with a POST.
+            deadline: The moment at which it must be over; ``read_deadline`` from now if unset.
+            empty: What an empty body stands for; without it an empty body is an error.
+
+        Raises:
+            SessionError: No session could be had; nothing was done.
+            TransportError: The line failed, repeatedly.
+            Throttled: The pacing limits do not allow it in time.
+            ApiError: IBKR said no.
+            UnexpectedAnswer: It answered what nobody understands.
+        """
+        until = self._clock.monotonic() + self._read_deadline if deadline is None else deadline
+        for last in (False, True):
+            epoch = self._prepare(endpoint, until)
+            answer = self._client.call(endpoint, deadline=until, path=path, query=query, body=body)
+            if answer.accounts_first and not last:
+                self.lose(epoch, "the accounts were not asked for")
+                continue
+            if self._lost(endpoint, answer):
+                if last or not self._really_lost(endpoint, epoch, answer, until):
+                    raise self._refusal(endpoint, answer)
+                continue
+            content = self._content(endpoint, answer, empty)
+            if endpoint is endpoints.PORTFOLIO_ACCOUNTS:
+                self._portfolio_warm = True
+            return content
+        raise AssertionError("the second round returns or raises")
+
+    def change(
+        self,
+        endpoint: Endpoint,
+        *,
+        deadline: float,
+        path: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        prepare: bool = True,
+    ) -> Deciphered:
+        """Make a call that changes state: once, whatever it answers.
+
+        Args:
+            endpoint: What to call.
+            deadline: The moment at which it must be over.
+            path: Values for the template.
+            query: Parameters.
+            body: JSON to send.
+            prepare: See that the session is up first; a reply to an open question must not.
+
+        Raises:
+            SessionError: No session could be had; nothing was sent.
+            NotSent: It never left.
+            OutcomeUnknown: It left, and no usable answer came.
+            Throttled: The pacing limits do not allow it in time; nothing was sent.
+        """
+        epoch = self._prepare(endpoint, deadline) if prepare else self._epoch
+        answer = self._client.call(
+            endpoint, deadline=deadline, path=path, query=query, body=body, urgent=True
+        )
+        if self._lost(endpoint, answer) or answer.accounts_first:
+            self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
+        return answer
+
+    def ensure(self, deadline: float) -> int:
+        """See that the brokerage session is up and return its number.
+
+        Whoever comes first restores it; all others wait for that and share its outcome.
+        """
+        while True:
+            with self._lock:
+                if self._state is SessionState.READY:
+                    return self._epoch
+                if self._state is SessionState.CLOSED:
+                    raise BrokerageUnavailable(
+                        "this connection was closed; nothing was sent.",
+                        remedy="Make a new object.",
+                        repeatable=False,
+                    )
+                now = self._clock.monotonic()
+                if self._failure is not None and now < self._hold_until:
+                    raise _again(self._failure)
+                flag = self._restoring
+                mine = flag is None
+                if flag is None:
+                    flag = self._restoring = self._clock.flag()
+            if mine:
+                self._restore(flag, deadline)
+            elif not flag.wait(max(0.0, deadline - now)):
+                raise BrokerageUnavailable("the brokerage session was not up in time; nothing was sent.")
+
+    def lose(self, epoch: int, why: str) -> None:
+        """Note that the session of ``epoch`` is gone; a newer one is left alone."""
+        with self._lock:
+            if epoch != self._epoch or self._state is not SessionState.READY:
+                return
+            self._state = SessionState.LOST
+        log.warning("brokerage session lost: %s", why)
+        self._announce(SessionState.LOST)
+
+    def tickle(self) -> None:
+        """Keep the sessions alive and note what the answer says; for the keeper thread."""
+        if self._state in {SessionState.NEW, SessionState.CLOSED}:
+            return
+        epoch = self._epoch
+        deadline = self._clock.monotonic() + TICKLE_DEADLINE
+        answer = self._client.call(endpoints.TICKLE, deadline=deadline)
+        if answer.status == _UNAUTHORISED or answer.no_session:
+            self.lose(epoch, "the outer session is gone")
+        else:
+            found = read_tickle(answer.content) if answer.form is Form.JSON else None
+            if found is None:
+                # Some tickles fail for no reason; one of them is no proof of anything.
+                log.info("a tickle was answered with HTTP %s", answer.status)
+                return
+            self._stream_session = found.session or self._stream_session
+            if found.status is not None and not found.status.ready:
+                self.lose(epoch, "another login" if found.status.competing else "the tickle says so")
+        if self._state in {SessionState.LOST, SessionState.COMPETING}:
+            self.ensure(self._clock.monotonic() + RESTORE_WITHIN)
+
+    def close(self) -> None:
+        """Stop here; the user stays logged in."""
+        with self._lock:
+            self._state = SessionState.CLOSED
+        self._announce(SessionState.CLOSED)
+
+    # Outer session ------------------------------------------------------------------------
+
+    def _prepare(self, endpoint: Endpoint, deadline: float) -> int:
+        if endpoint.brokerage:
+            return self.ensure(deadline)
+        if endpoint.template.startswith("/portfolio") and endpoint is not endpoints.PORTFOLIO_ACCOUNTS:
+            self._warm_portfolio(deadline)
+        return self._epoch
+
+    def _warm_portfolio(self, deadline: float) -> None:
+        # Without it the other portfolio calls answer with silence or with old figures.
+        if not self._portfolio_warm:
+            self.read(endpoints.PORTFOLIO_ACCOUNTS, deadline=deadline)
+
+    def _lost(self, endpoint: Endpoint, answer: Deciphered) -> bool:
+        return (
+            answer.status in {_UNAUTHORISED, _GONE}
+            or answer.login_page
+            or answer.no_session
+            or (endpoint.brokerage and answer.no_bridge)
+        )
+
+    def _really_lost(self, endpoint: Endpoint, epoch: int, answer: Deciphered, deadline: float) -> bool:
+        """Tell a lost session from a call that is refused for itself, and note the loss."""
+        if endpoint.brokerage:
+            self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
+            return True
+        # A wrong account id is answered with 401 as well, so the session itself is asked.
+        self._portfolio_warm = False
+        status = self._status(deadline)
+        if status is not None and status.connected:
+            return endpoint is not endpoints.PORTFOLIO_ACCOUNTS
+        self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
+        self._auth.renew(deadline)
+        return True
+
+    # Brokerage session --------------------------------------------------------------------
+
+    def _restore(self, flag: Flag, deadline: float) -> None:
+        state = SessionState.LOST
+        failure: SessionError | TransportError | None = None
+        accounts = None
+        try:
+            accounts = self._bring_up(min(deadline, self._clock.monotonic() + RESTORE_WITHIN))
+            state = SessionState.READY
+        except CompetingSession as refusal:
+            failure, state = refusal, SessionState.COMPETING
+        except LoginRequired as refusal:
+            failure, state = refusal, SessionState.LOGIN_REQUIRED
+        except (SessionError, TransportError) as refusal:
+            failure = refusal
+        except (ApiError, Throttled) as refusal:
+            failure = BrokerageUnavailable(f"the brokerage session did not come up: {refusal}")
+        finally:
+            with self._lock:
+                if self._state is not SessionState.CLOSED:
+                    self._state = state
+                if accounts is not None:
+                    self._epoch += 1
+                    self._accounts = accounts
+                    self._hold = HOLD_OFF[0]
+                else:
+                    self._hold_until = self._clock.monotonic() + self._hold
+                    self._hold = min(self._hold * 2, HOLD_OFF[1])
+                self._failure = failure
+                self._restoring = None
+            flag.set()
+        self._announce(state)
+        if failure is not None:
+            raise failure
+
+    def _bring_up(self, deadline: float) -> portfolio.BrokerageAccounts:
+        status = self._status(deadline)
+        if status is None or not status.connected:
+            self._auth.renew(deadline)
+            status = self._status(deadline)
+        if status is None or not status.connected:
+            raise LoginRequired("IBKR's outer session is gone.", remedy=self._auth.remedy())
+        if not status.ready:
+            self._initialise(status, deadline)
+        content = self._plain(endpoints.ACCOUNTS, deadline)
+        accounts = portfolio.read_accounts(content)
+        if not accounts.accounts:
+            raise BrokerageUnavailable("IBKR lists no account yet: the brokerage session is not fully up.")
+        self._send_suppressions(deadline)
+        return accounts
+
+    def _initialise(self, status: SessionStatus, deadline: float) -> None:
+        if status.competing and not self._compete:
+            raise _competing(status)
+        if not (status.authenticated and not status.competing):
+            answer = self._client.call(
+                endpoints.SSODH_INIT, deadline=deadline, body=init_body(compete=self._compete), urgent=True
+            )
+            fresh = read_status(answer.content) if answer.form is Form.JSON else None
+            if answer.status in {_UNAUTHORISED, _GONE}:
+                self._auth.renew(deadline)
+            elif fresh is None:
+                raise BrokerageUnavailable(
+                    "IBKR did not open the brokerage session.", status=answer.status, text=answer.error or ""
+                )
+            elif fresh.competing and not self._compete:
+                raise _competing(fresh)
+        until = min(deadline, self._clock.monotonic() + ESTABLISH_WITHIN)
+        while True:
+            found = self._status(deadline)
+            if found is not None and found.ready:
+                return
+            if found is not None and found.competing and not self._compete:
+                raise _competing(found)
+            if self._clock.monotonic() + POLL_EVERY >= until:
+                said = f" IBKR says: {words_of(found.message)}" if found and found.message else ""
+                raise BrokerageUnavailable(f"the brokerage session was not established in time.{said}")
+            self._clock.sleep(POLL_EVERY)
+
+    def _status(self, deadline: float) -> SessionStatus | None:
+        answer = self._client.call(endpoints.AUTH_STATUS, deadline=deadline, urgent=True)
+        if answer.status == _UNAUTHORISED or answer.login_page or answer.no_session:
+            return None
+        status = read_status(answer.content) if answer.form is Form.JSON else None
+        if status is None:
+            raise BrokerageUnavailable(
+                f"IBKR cannot tell the state of the session (HTTP {answer.status}).",
+                endpoint=endpoints.AUTH_STATUS.name,
+                status=answer.status,
+                text=answer.error or "",
+            )
+        return status
+
+    def _send_suppressions(self, deadline: float) -> None:
+        answer = self._client.call(
+            endpoints.SUPPRESS, deadline=deadline, body=suppress_body(self._suppress), urgent=True
+        )
+        if answer.status != 200 or answer.error:  # noqa: PLR2004  (HTTP's own number)
+            # Not worth failing for: the questions are asked then, and the policy answers them.
+            log.warning("the disclosures could not be suppressed: HTTP %s", answer.status)
+
+    def _plain(self, endpoint: Endpoint, deadline: float) -> Any:
+        answer = self._client.call(endpoint, deadline=deadline, urgent=True)
+        if self._lost(endpoint, answer) or answer.accounts_first:
+            raise BrokerageUnavailable(
+                "the brokerage session went away while it was being opened.",
+                endpoint=endpoint.name,
+                status=answer.status,
+                text=answer.error or "",
+            )
+        return self._content(endpoint, answer, None)
+
+    # Answers ------------------------------------------------------------------------------
+
+    def _content(self, endpoint: Endpoint, answer: Deciphered, empty: Any) -> Any:
+        if answer.status == 429:  # noqa: PLR2004  (HTTP's own number)
+            raise Throttled(
+                f"IBKR refused {endpoint.name} for its pacing; nothing was done.",
+                retry_at=60.0,
+                endpoint=endpoint.name,
+                status=answer.status,
+            )
+        if not 200 <= answer.status < 300:  # noqa: PLR2004  (HTTP's own numbers)
+            raise self._refusal(endpoint, answer)
+        if answer.form is Form.EMPTY and empty is not None:
+            return empty
+        if answer.form is not Form.JSON:
+            raise UnexpectedAnswer(
+                f"{endpoint.name} was answered with {answer.form.value} instead of JSON.",
+                endpoint=endpoint.name,
+                status=answer.status,
+                text=answer.error or "",
+            )
+        if answer.error:
+            raise ApiError(
+                f"{endpoint.name} was refused: {answer.error}",
+                endpoint=endpoint.name,
+                status=answer.status,
+                text=answer.error,
+            )
+        return answer.content
+
+    def _refusal(self, endpoint: Endpoint, answer: Deciphered) -> IBKRError:
+        about: dict[str, Any] = {
+            "endpoint": endpoint.name,
+            "status": answer.status,
+            "text": answer.error or "",
+        }
+        said = f": {answer.error}" if answer.error else "."
+        if answer.status == _UNAUTHORISED and not endpoint.brokerage:
+            return ApiError(
+                f"{endpoint.name} was refused (HTTP 401){said}",
+                remedy="The session is up, so the account id is probably not one of this login.",
+                **about,
+            )
+        if answer.status == _UNAUTHORISED:
+            return AuthenticationError(
+                f"IBKR refuses {endpoint.name} although the session is up{said}", **about
+            )
+        if self._lost(endpoint, answer) or answer.maintenance:
+            return BrokerageUnavailable(f"IBKR's session is not available for {endpoint.name}{said}", **about)
+        return ApiError(
+            f"{endpoint.name} failed (HTTP {answer.status}){said}",
+            repeatable=answer.status in {502, 503, 504},
+            **about,
+        )
+
+    def _announce(self, state: SessionState) -> None:
+        for listener in list(self._listeners):
+            listener(state)
+
+
+def _competing(status: SessionStatus) -> CompetingSession:
+    return CompetingSession(
+        "another login of the same user name holds the brokerage session; nothing was sent.",
+        text=status.message,
+        remedy="Log out there (TWS, the mobile app, another program), or set compete to take the session over.",
+    )
+
+
+def _again(failure: SessionError | TransportError) -> SessionError | TransportError:
+    """Copy a failure, so that threads do not share one traceback."""
+    return type(failure)(
+        failure.message,
+        endpoint=failure.endpoint,
+        status=failure.status,
+        text=failure.text,
+        remedy=failure.remedy,
+        repeatable=failure.repeatable,
+    )

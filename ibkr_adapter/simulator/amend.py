@@ -1,0 +1,128 @@
+"""Change and cancel orders that are in the book.
+
+A modification is the bare ticket with every key of the original; a cancel is a request whose
+answer does not say whether anything was cancelled. Both may be asked about first, and a fill may
+come before either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator.desk import Twists, failed
+from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.order import Order, Status, Ticket
+from ibkr_adapter.simulator.questions import Question
+from ibkr_adapter.simulator.tickets import RefusalError, Rejection, check_types
+from ibkr_adapter.simulator.views_orders import acknowledgement
+from ibkr_adapter.simulator.world import World
+
+# A modification may leave these out although the order was sent with them.
+_NOT_TERMS = frozenset(
+    {"cOID", "parentId", "isSingleGroup", "acctId", "listingExchange", "ticker", "referrer", "secType"}
+)
+_MSG = "Request was submitted"
+
+
+class AmendDesk:
+    """Changes and cancels of one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def modify(self, account: str, reference: str, body: Any, twists: Twists) -> Answer:
+        """Take a bare ticket that replaces the terms of an order."""
+        if not isinstance(body, dict) or "orders" in body or not body:
+            return answers.refusal("Missing order parameters", 400)
+        check_types(body)
+        order = self._find(account, reference)
+        if order is None:
+            return answers.refusal(f"OrderID {reference} doesn't exist", 400)
+        if order.is_done or order.status is Status.PENDING_CANCEL:
+            return answers.refusal("Order is inactive", 400)
+        ticket = self._world.reader(account).read(body)
+        if isinstance(ticket, Rejection):
+            return answers.json_answer([failed(ticket.text, ticket.warning)])
+        self._refuse_other_terms(order, ticket)
+        kept = attrs.evolve(
+            ticket,
+            coid=order.ticket.coid,
+            parent=order.ticket.parent,
+            keys=order.ticket.keys,
+            single_group=order.ticket.single_group,
+        )
+        self._world.dialogues.kill()
+        was = order.quantity
+        rounds = self._world.rounds(kept, is_exit=order.parent_id is not None, modified_from=was)
+
+        def act(_: list[str]) -> Answer:
+            now = self._world.settle()
+            if order.is_done:
+                return answers.refusal("Order is inactive", 400)
+            self._world.book.modify(order, kept, now)
+            changed = self._world.book.reincarnate(order, now) if twists.get("incarnations") else order
+            self._world.book.nudge(now)
+            return answers.json_answer([acknowledgement(changed)])
+
+        return self._world.dialogues.begin(account, [*rounds, *twists.get("rounds", [])], act)
+
+    def _refuse_other_terms(self, order: Order, ticket: Ticket) -> None:
+        old = order.ticket
+        same = ticket.instrument == old.instrument and ticket.side == old.side
+        missing = old.keys - ticket.keys - _NOT_TERMS
+        # Guess: that all keys must come again is documented, what happens otherwise is not.
+        if not same or missing:
+            raise RefusalError(answers.refusal("Invalid modification: the order is another one"))
+        if ticket.quantity <= order.filled:
+            raise RefusalError(answers.refusal("Invalid modification: the size is filled already"))
+
+    # Cancelling.
+
+    def cancel(self, account: str, reference: str, twists: Twists) -> Answer:
+        """Ask for the cancel of one order, or of all with the id -1."""
+        world = self._world
+        if reference == "-1":
+            for one in world.book.live(account):
+                world.book.cancel(one, world.now)
+            return answers.json_answer({"msg": _MSG, "order_id": -1, "conid": -1, "account": None})
+        order = self._find(account, reference)
+        if order is None:
+            return answers.refusal(f"OrderID {reference} doesn't exist", 400)
+        if order.is_done:
+            return answers.refusal("Order is inactive", 400)
+
+        def act(_: list[str]) -> Answer:
+            return self._cancel(order, twists)
+
+        asked = [[Question(message_id="o0", text="Are you sure you want to cancel this order?")]]
+        return world.dialogues.begin(account, asked if world.options.cancel_question else [], act)
+
+    def _cancel(self, order: Order, twists: Twists) -> Answer:
+        world = self._world
+        now = world.now
+        if not order.is_done and order.status is not Status.PENDING_CANCEL:
+            world.book.cancel(order, now)
+        if twists.get("crosses") and not order.is_done:
+            world.book.force(order, now)
+        body: dict[str, Any] = {"msg": _MSG, "order_id": order.order_id, "conid": -1, "account": None}
+        if world.options.cancel_ack == "full":
+            body |= {"conid": order.ticket.instrument.conid, "account": order.ticket.account}
+        if world.options.cancel_ack == "list":
+            status = order.status.value
+            row = {
+                "msg": _MSG,
+                "order_id": str(order.order_id),
+                "order_status": status,
+                "encrypt_message": "1",
+            }
+            return answers.json_answer([row])
+        return answers.json_answer(body)
+
+    def _find(self, account: str, reference: str) -> Order | None:
+        if not reference.isdigit():
+            return None
+        order = self._world.book.orders.get(int(reference))
+        return order if order is not None and order.ticket.account == account else None

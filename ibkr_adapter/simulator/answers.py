@@ -1,0 +1,66 @@
+"""The handful of answers that every endpoint shares.
+
+Knows how IBKR dresses an error: JSON with or without a ``statusCode``, an empty 401, an HTML
+page. Which error is due when is for the endpoints.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ibkr_adapter.simulator.door import Answer
+
+BAD_REQUEST = 400
+MOST_SUPPRESSED = 51
+JSON_TYPE = (("Content-Type", "application/json;charset=utf-8"),)
+HTML_TYPE = (("Content-Type", "text/html;charset=utf-8"),)
+PROBLEM_TYPE = (("Content-Type", "application/problem+json"),)
+
+LOGIN_PAGE = (
+    "<!DOCTYPE html><html><head><title>Login</title></head><body>"
+    '<form action="/sso/Dispatcher" method="post"><input name="user_name"/></form>'
+    "</body></html>"
+)
+NOT_FOUND_PAGE = "<html><body><h1>Resource not found</h1></body></html>"
+
+
+def json_answer(body: Any, status: int = 200) -> Answer:
+    """Answer with JSON."""
+    return Answer(status=status, headers=JSON_TYPE, body=json.dumps(body).encode())
+
+
+def page(text: str, status: int = 200) -> Answer:
+    """Answer with HTML."""
+    return Answer(status=status, headers=HTML_TYPE, body=text.encode())
+
+
+def refusal(text: str, status: int = 200) -> Answer:
+    """Answer ``{"error": ...}`` alone; a refused order does so with status 200."""
+    return json_answer({"error": text}, status)
+
+
+def fault(text: str, status: int) -> Answer:
+    """Answer an error that repeats its own status in the body."""
+    return json_answer({"error": text, "statusCode": status}, status)
+
+
+def bad_request(text: str = "") -> Answer:
+    """Answer 400 in the usual words."""
+    return fault(f"Bad Request: {text}" if text else "Bad Request", 400)
+
+
+def unauthorised() -> Answer:
+    """Answer 401 with no body at all."""
+    return Answer(status=401)
+
+
+def not_found() -> Answer:
+    """Answer 404 as the edge does: a page."""
+    return page(NOT_FOUND_PAGE, 404)
+
+
+def problem(status: int, title: str, detail: str) -> Answer:
+    """Answer in the problem+json dress of the newer gateway layer."""
+    body = {"type": "/simple", "title": title, "status": status, "detail": detail}
+    return Answer(status=status, headers=PROBLEM_TYPE, body=json.dumps(body).encode())

@@ -1,0 +1,253 @@
+"""Take orders: what happens between a request and the book.
+
+Knows the order of checks (duplicate id, structure, hours, money, then questions), how the legs
+of a bracket find their parent, and the shapes in which acceptance and refusal leave: children
+are acknowledged before their parent, and a refused leg leaves its parent *Inactive*. A fault may
+ask for another outcome through the call's twists. Changing and cancelling is in :mod:`.amend`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.simulator import answers, hours
+from ibkr_adapter.simulator.account import MARGIN, Account
+from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.figures import cents
+from ibkr_adapter.simulator.order import NOTHING, Order, Status, Ticket
+from ibkr_adapter.simulator.tickets import RefusalError, Rejection, ticket_list
+from ibkr_adapter.simulator.views_orders import acknowledgement
+from ibkr_adapter.simulator.world import World
+
+Twists = dict[str, Any]
+_MSG = "Request was submitted"
+_PROMPT = (
+    "If your order is not immediately executable, our systems may, depending on market "
+    "conditions, reject your order if its limit price is more that the allowed amount away from "
+    "the reference price at that time.\nUse the Price Management Algo?"
+)
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Leg:
+    """A ticket of a request and the parent it hangs on: another leg, or an order in the book."""
+
+    ticket: Ticket
+    parent_leg: _Leg | None = None
+    parent_order: Order | None = None
+    order: Order | None = None
+
+    @property
+    def is_child(self) -> bool:
+        return self.parent_leg is not None or self.parent_order is not None
+
+
+class Desk:
+    """The order desk of one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._prompts: dict[str, tuple[int, list[_Leg], Twists]] = {}
+
+    # Placing.
+
+    def place(self, account: str, body: Any, twists: Twists) -> Answer:
+        """Take a request of one ticket, a bracket or a group."""
+        world = self._world
+        reader = world.reader(account)
+        readings = [reader.read(row) for row in ticket_list(body)]
+        self._refuse_duplicates(readings)
+        tickets = [one for one in readings if isinstance(one, Ticket)]
+        if len(tickets) < len(readings):
+            return self._partly_refused(readings)
+        legs = self._legs(tickets)
+        self._refuse_closed(legs)
+        self._refuse_unfunded(world.accounts[account], legs)
+        # Another order ends the dialogue that was open.
+        world.dialogues.kill()
+        if world.options.price_management_prompt and tickets[0].order_type == "LMT":
+            return self._prompt(legs, twists)
+        return self._ask(account, legs, twists)
+
+    def _ask(self, account: str, legs: list[_Leg], twists: Twists) -> Answer:
+        rounds = [one for leg in legs for one in self._world.rounds(leg.ticket, is_exit=leg.is_child)]
+        rounds += twists.get("rounds", [])
+
+        def act(asked: list[str]) -> Answer:
+            return self._enter(legs, asked, twists)
+
+        return self._world.dialogues.begin(account, rounds, act, strict=bool(twists.get("strict")))
+
+    def _refuse_duplicates(self, readings: Sequence[Ticket | Rejection]) -> None:
+        world, seen = self._world, set()
+        for one in readings:
+            if not isinstance(one, Ticket) or one.coid is None:
+                continue
+            if one.coid in seen or world.book.is_registered(one.coid, world.now):
+                raise RefusalError(self.duplicate(one.coid))
+            seen.add(one.coid)
+
+    def duplicate(self, coid: str) -> Answer:
+        """The answer to a client order id that was used before."""
+        text = f"Order couldn't be submitted: Local order ID={coid} is already registered."
+        return answers.refusal(text, self._world.options.duplicate_status)
+
+    def _legs(self, tickets: list[Ticket]) -> list[_Leg]:
+        legs = [_Leg(ticket=ticket) for ticket in tickets]
+        by_coid = {leg.ticket.coid: leg for leg in legs if leg.ticket.coid is not None}
+        for leg in legs:
+            parent = leg.ticket.parent
+            if parent is None:
+                continue
+            leg.parent_leg = by_coid.get(parent)
+            if leg.parent_leg is None:
+                leg.parent_order = self._late_parent(leg.ticket.account, parent)
+        loose = [leg for leg in legs if not leg.is_child and not leg.ticket.single_group]
+        if len(loose) > 1:
+            # Documented as forbidden; how the refusal reads is a guess.
+            raise RefusalError(answers.refusal("Only one order ticket may be submitted per request"))
+        return legs
+
+    def _late_parent(self, account: str, reference: str) -> Order | None:
+        found = self._world.book.find(reference, account)
+        usable = found is not None and found.status not in {Status.CANCELLED, Status.INACTIVE}
+        if not usable or self._world.options.late_parent == "refuse":
+            # Guess: that a child without parent is refused is certain, the words are not.
+            raise RefusalError(answers.refusal(f"Parent order {reference} doesn't exist"))
+        return found if self._world.options.late_parent == "accept" else None
+
+    def _refuse_closed(self, legs: list[_Leg]) -> None:
+        if self._world.options.mkt_outside_rth == "queue" or hours.is_regular(self._world.now):
+            return
+        for leg in legs:
+            if leg.ticket.order_type == "MKT" and leg.ticket.tif != "OPG" and not leg.is_child:
+                text = "Market orders are not accepted outside regular trading hours."
+                raise RefusalError(answers.refusal(text))
+
+    def _refuse_unfunded(self, account: Account, legs: list[_Leg]) -> None:
+        world = self._world
+        standing = world.standing(account.account_id)
+        power = standing.buying_power
+        if world.options.buying_power is not None:
+            power = Decimal(str(world.options.buying_power))
+        pending = sum(
+            (self._opening_value(account, one.ticket, one.remaining) for one in self._entries(account)),
+            NOTHING,
+        )
+        for leg in legs:
+            if leg.is_child:
+                continue
+            value = self._opening_value(account, leg.ticket, leg.ticket.quantity)
+            if value and value + pending > power:
+                # Guess: the words are those of the same refusal elsewhere at the broker.
+                text = (
+                    "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR "
+                    f"EQUITY WITH LOAN VALUE [{cents(standing.net)} USD] MUST EXCEED THE INITIAL "
+                    f"MARGIN [{cents((standing.gross + value + pending) * MARGIN)} USD]"
+                )
+                raise RefusalError(answers.refusal(text))
+
+    def _entries(self, account: Account) -> list[Order]:
+        return [one for one in self._world.book.live(account.account_id) if one.parent_id is None]
+
+    def _opening_value(self, account: Account, ticket: Ticket, quantity: Decimal) -> Decimal:
+        """The value by which an order would enlarge the position, in US dollars."""
+        held = account.held(ticket.instrument.conid)
+        signed = quantity if ticket.is_buy else -quantity
+        growth = abs(held + signed) - abs(held)
+        price = ticket.limit or self._world.last(ticket.instrument)
+        return max(NOTHING, growth) * price * self._world.rate(ticket.instrument.currency)
+
+    def _partly_refused(self, readings: Sequence[Ticket | Rejection]) -> Answer:
+        """Refuse a request of which one ticket at least is bad: nothing works afterwards."""
+        rows: list[dict[str, Any]] = []
+        world = self._world
+        for one in readings:
+            if isinstance(one, Rejection):
+                rows.append(failed(one.text, one.warning))
+                continue
+            order = world.book.enter(one, world.now)
+            order.end(Status.INACTIVE, world.now)
+            rows.append({"order_id": str(order.order_id), "order_status": "Inactive"})
+        # The refused leg comes first, as observed.
+        rows.sort(key=lambda row: row["order_status"] != "Failed")
+        return answers.json_answer(rows)
+
+    def _enter(self, legs: list[_Leg], asked: list[str], twists: Twists) -> Answer:
+        world = self._world
+        self._refuse_duplicates([leg.ticket for leg in legs])
+        now = world.settle()
+        children = [leg for leg in legs if leg.is_child]
+        refused = self._refused_child(children, twists)
+        group = None
+        for leg in [*(leg for leg in legs if not leg.is_child), *children]:
+            if leg is refused:
+                continue
+            parent = leg.parent_leg.order if leg.parent_leg else leg.parent_order
+            loose_group = group if leg.ticket.single_group and parent is None and not children else None
+            leg.order = world.book.enter(leg.ticket, now, parent=parent, group=loose_group)
+            leg.order.questions = list(asked)
+            if leg.ticket.single_group and parent is None and not children and group is None:
+                group = f"oco-{leg.order.order_id}"
+                world.book.join(leg.order, group)
+        if refused is not None and twists.get("variant") == "inactive":
+            for leg in legs:
+                if leg.order is not None:
+                    leg.order.end(Status.INACTIVE, now)
+        world.book.nudge(now)
+        return self._acknowledge(legs, refused)
+
+    def _acknowledge(self, legs: list[_Leg], refused: _Leg | None) -> Answer:
+        rows: list[dict[str, Any]] = []
+        for leg in [*(leg for leg in legs if leg.is_child), *(leg for leg in legs if not leg.is_child)]:
+            if leg is refused:
+                rows.insert(0, failed("Order rejected", "Order rejected by the exchange."))
+            elif leg.order is not None:
+                rows.append(acknowledgement(leg.order))
+        if self._world.options.ack_shape == "object" and len(rows) == 1:
+            return answers.json_answer(rows[0])
+        return answers.json_answer(rows)
+
+    @staticmethod
+    def _refused_child(children: list[_Leg], twists: Twists) -> _Leg | None:
+        if "refuse_child" not in twists or not children:
+            return None
+        index = twists["refuse_child"]
+        return children[index] if -len(children) <= index < len(children) else children[-1]
+
+    # Prompts that are answered through the notification endpoint.
+
+    def _prompt(self, legs: list[_Leg], twists: Twists) -> Answer:
+        order_id = self._world.book.skip_id()
+        request = str(22170 + len(self._prompts))
+        self._prompts[request] = (order_id, legs, twists)
+        return answers.json_answer(
+            {
+                "orderId": order_id,
+                "reqId": request,
+                "dismissable": [],
+                "text": _PROMPT,
+                "options": ["Use on this order", "Always use", "Do not use"],
+                "type": "M",
+                "messageId": "p12",
+                "prompt": True,
+            }
+        )
+
+    def notify(self, body: Any) -> Answer:
+        """Answer a prompt; the order goes on to its questions or into the book."""
+        request = body.get("reqId") if isinstance(body, dict) else None
+        found = self._prompts.pop(str(request), None)
+        if found is not None:
+            _, legs, twists = found
+            self._enter(legs, ["p12"], twists)
+        return answers.json_answer(_MSG)
+
+
+def failed(text: str, warning: str) -> dict[str, Any]:
+    """A refusal in the dress of an acknowledgement."""
+    return {"order_id": "-1", "order_status": "Failed", "text": text, "warning_message": warning}

@@ -1,0 +1,351 @@
+"""The simulated broker: one request in, one answer out.
+
+The gateway finds the endpoint, lets faults, pacing and session preconditions have their say in
+that order, keeps the ledger of what arrived, and holds the one lock under which everything
+happens. It has no sockets and no threads; :mod:`.server` gives it both. The methods below the
+door are those of the control room, for tests in the same process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from ibkr_adapter.simulator import answers, inflict
+from ibkr_adapter.simulator.control import ControlRoom, WishError
+from ibkr_adapter.simulator.door import Answer, Request, WireFault
+from ibkr_adapter.simulator.faults import Armed, FaultBox
+from ibkr_adapter.simulator.inflict import Inflictor
+from ibkr_adapter.simulator.ledger import broker_ledger
+from ibkr_adapter.simulator.listings import Instrument
+from ibkr_adapter.simulator.options import Options
+from ibkr_adapter.simulator.order import Ticket
+from ibkr_adapter.simulator.pacing import Meter
+from ibkr_adapter.simulator.routes import Call, Needs, Route, RouteTable
+from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
+from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
+from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
+from ibkr_adapter.simulator.serve_orders import OrderEndpoints
+from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
+from ibkr_adapter.simulator.serve_sessions import SessionEndpoints
+from ibkr_adapter.simulator.tickets import RefusalError, check_types
+from ibkr_adapter.simulator.world import World
+
+if TYPE_CHECKING:
+    from ibkr_adapter.clock import Clock
+
+_ROOTS = ("/v1/api/", "/v1/portal/")
+_LOG_ROWS = 20_000
+_LOG_TOLD = 1000
+_REPLY = "/iserver/reply/{replyId}"
+_DISPATCHER = "/sso/Dispatcher"
+
+
+class Gateway:
+    """One simulated broker behind one lock.
+
+    Args:
+        clock: Gives the monotonic time on which the market runs and arrivals are measured.
+        seed: Decides prices, sizes and ids; the same seed is the same market.
+        account: The first account; an id that begins with D is a paper account.
+        auth: How clients log in; only ``gateway`` (a person logged in by browser) so far.
+        options: Switches that differ from their defaults; they outlive a reset.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        seed: int = 7,
+        account: str = "DU1234567",
+        auth: str = "gateway",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        if auth != "gateway":
+            raise ValueError(f"the simulator has no login {auth!r} yet, only 'gateway'")
+        self.account = account
+        self.auth = auth
+        self.seed = seed
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._options = dict(options or {})
+        self.control = ControlRoom(self)
+        self._build(Options())
+
+    def _build(self, options: Options) -> None:
+        options.update(self._options)
+        self.world = World(self._clock, self.seed, self.account, options)
+        self._orders = OrderEndpoints(self.world)
+        self.routes = RouteTable(
+            [
+                *SessionEndpoints(self.world).routes(),
+                *AccountEndpoints(self.world).routes(),
+                *PortfolioEndpoints(self.world).routes(),
+                *ContractEndpoints(self.world).routes(),
+                *MarketDataEndpoints(self.world).routes(),
+                *self._orders.routes(),
+            ]
+        )
+        self.meter = Meter(options)
+        self.faults = FaultBox(self.routes)
+        self._inflictor = Inflictor(world=self.world, meter=self.meter, wall=self._clock.monotonic)
+        self.requests: Counter[str] = Counter()
+        self.requests_log: deque[dict[str, Any]] = deque(maxlen=_LOG_ROWS)
+
+    # The door.
+
+    def peek(self, method: str, path: str) -> WireFault | None:
+        """Use up a fault that strikes before the body is read.
+
+        A server asks this as soon as it has read the head of a request; ``path`` is raw, from
+        the root. A call that is struck never reaches :meth:`handle` and is not processed.
+        """
+        with self._lock:
+            below = _below_root(path)
+            if below is None:
+                return None
+            return self._strike_unread(method, below)
+
+    def handle(self, request: Request) -> Answer:
+        """Answer one request; safe to call from any thread."""
+        with self._lock:
+            if request.path.startswith("/simulator/"):
+                return self.control.serve(request)
+            below = _below_root(request.path)
+            if below is None:
+                return self._page(request)
+            return self._api(request, below)
+
+    def _page(self, request: Request) -> Answer:
+        """The browser's side: a login page, and the end of a login."""
+        if request.path.startswith(_DISPATCHER):
+            self.world.sessions.log_in(self.world.now)
+            return answers.page("Client login succeeds")
+        if request.path == "/" or request.path.startswith("/sso/"):
+            return answers.page(answers.LOGIN_PAGE)
+        return answers.not_found()
+
+    def _strike_unread(self, method: str, below: str) -> WireFault | None:
+        found = self.routes.find(method, below)
+        name = f"{method} {found[0].template if found else below}"
+        armed = self.faults.take(name, self.world.now, unread=True)
+        if armed is None:
+            return None
+        self._log(name, below, 0, armed)
+        return inflict.wire(armed)
+
+    def _api(self, request: Request, below: str) -> Answer:
+        unread = self._strike_unread(request.method, below)
+        if unread is not None:
+            return Answer(wire=unread)
+        now = self.world.settle()
+        found = self.routes.find(request.method, below)
+        template = found[0].template if found else below
+        name = f"{request.method} {template}"
+        self.requests[name] += 1
+        if self.meter.arrive(request.method, template, self._clock.monotonic()):
+            answer = answers.refusal("Too Many Requests", 429)
+            self._log(name, below, answer.status, None)
+            return answer
+        self.world.sessions.touch(now)
+        armed = self.faults.take(name, now, unread=False)
+        if found is None:
+            call = Call(request=request, template=template, parts={})
+            answer = self._strike(armed, call, None)
+        else:
+            call = Call(request=request, template=template, parts=found[1])
+            answer = self._strike(armed, call, found[0])
+        self._log(name, below, answer.status, armed)
+        return answer
+
+    def _strike(self, armed: Armed | None, call: Call, route: Route | None) -> Answer:
+        """Serve a call, with the fault that strikes it."""
+        instead = self._inflictor.before(armed, call) if armed else None
+        if instead is not None:
+            return instead
+        answer = self._serve(call, route)
+        return self._inflictor.after(armed, call, answer) if armed else answer
+
+    def _serve(self, call: Call, route: Route | None) -> Answer:
+        name = f"{call.request.method} {call.template}"
+        if call.template != _REPLY:
+            self.world.dialogues.kill(strict_only=True)
+        self.control.run_triggers(name, after=False)
+        if route is None:
+            return answers.not_found() if self.world.sessions.is_logged_in else answers.unauthorised()
+        missing = self._missing(route.needs)
+        if missing is not None:
+            return missing
+        try:
+            answer = route.serve(call)
+        except RefusalError as refused:
+            answer = refused.answer
+        self.control.run_triggers(name, after=True)
+        return answer
+
+    def _missing(self, needs: Needs) -> Answer | None:
+        """The answer when a precondition does not hold."""
+        sessions = self.world.sessions
+        if needs is Needs.NOTHING:
+            return None
+        if not sessions.is_logged_in:
+            return answers.unauthorised()
+        if needs is Needs.LOGIN:
+            return None
+        if sessions.brokerage is None or not sessions.is_up:
+            return answers.bad_request("no bridge")
+        if needs is Needs.ACCOUNTS and not sessions.brokerage.accounts_queried:
+            return answers.bad_request("Please query /accounts first")
+        return None
+
+    def _log(self, name: str, path: str, status: int, armed: Armed | None) -> None:
+        self.requests_log.append(
+            {
+                "at": round(self._clock.monotonic(), 6),
+                "time": self.world.now.isoformat(),
+                "name": name,
+                "path": path,
+                "status": status,
+                "fault": armed.fault if armed else None,
+            }
+        )
+
+    # The control room, in Python.
+
+    def ledger(self) -> dict[str, Any]:
+        """What the broker holds and has seen; after letting the market run until now."""
+        with self._lock:
+            self.world.settle()
+            return {
+                **broker_ledger(self.world),
+                "requests": dict(sorted(self.requests.items())),
+                "requests_log": list(self.requests_log)[-_LOG_TOLD:],
+                "pacing_breaches": list(self.meter.breaches),
+                "faults": [one.as_json() for one in self.faults.armed],
+            }
+
+    def arm(self, wishes: Mapping[str, Any]) -> Armed:
+        """Arm a fault; the keys are those of ``POST /simulator/faults``."""
+        with self._lock:
+            return self.faults.arm(wishes, self.world.now)
+
+    def set_price(
+        self,
+        conid: int,
+        last: Decimal,
+        *,
+        walk: bool = False,
+        bid: Decimal | None = None,
+        ask: Decimal | None = None,
+    ) -> None:
+        """Move a price; orders that it reaches trade at once."""
+        with self._lock:
+            now = self.world.settle()
+            if last <= 0:
+                raise WishError("a price is above nothing")
+            self.world.prices.set(self._instrument(conid), last, now, walks=walk, bid=bid, ask=ask)
+            self.world.book.nudge(now)
+
+    def advance(self, seconds: float) -> datetime:
+        """Move the market and session clock ahead."""
+        with self._lock:
+            self.world.settle()
+            self.world.clock.advance(seconds)
+            return self.world.settle()
+
+    def set_options(self, changes: Mapping[str, Any]) -> None:
+        """Set switches; a login or an account that is switched on is there at once."""
+        with self._lock:
+            now = self.world.settle()
+            self.world.options.update(changes)
+            for account_id in self.world.options.accounts:
+                if account_id not in self.world.accounts:
+                    self.world.open_account(account_id, now)
+            if changes.get("logged_in", self.world.sessions.is_logged_in) != self.world.sessions.is_logged_in:
+                self.change_session("login" if changes["logged_in"] else "logout", None)
+            self.world.book.nudge(now)
+
+    def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
+        """Make a fresh world: new market, empty books, nothing armed, nothing counted."""
+        with self._lock:
+            fresh = Options()
+            fresh.update(options or {})
+            if seed is not None:
+                self.seed = int(seed)
+            self._options |= dict(options or {})
+            self.control.triggers.clear()
+            self._build(Options())
+
+    def place_foreign(self, row: Mapping[str, Any]) -> list[int]:
+        """Enter an order that some other program or a person has placed."""
+        with self._lock:
+            check_types(dict(row))
+            account = row.get("acctId", self.account)
+            ticket = self.world.reader(account).read(row)
+            if not isinstance(ticket, Ticket):
+                raise WishError(ticket.text)
+            now = self.world.settle()
+            parent = self.world.book.find(ticket.parent, account) if ticket.parent else None
+            order = self.world.book.enter(ticket, now, parent=parent)
+            order.foreign = True
+            self.world.book.nudge(now)
+            return [order.order_id]
+
+    def fill(self, reference: str, size: Decimal | None = None) -> None:
+        """Fill an order now, by id or client order id."""
+        with self._lock:
+            now = self.world.settle()
+            for account_id in self.world.accounts:
+                order = self.world.book.find(reference, account_id)
+                if order is not None:
+                    self.world.book.force(order, now, size)
+                    return
+            raise LookupError(f"there is no order {reference}")
+
+    def seed_position(
+        self, conid: int, quantity: Decimal, *, price: Decimal | None = None, account: str | None = None
+    ) -> None:
+        """Give an account a position from before; at the last price if none is given."""
+        with self._lock:
+            instrument = self._instrument(conid)
+            owner = self.world.accounts.get(account or self.account)
+            if owner is None:
+                raise LookupError(f"there is no account {account}")
+            owner.seed(instrument, quantity, price or self.world.last(instrument))
+
+    def change_session(self, action: str, seconds: float | None = None) -> None:
+        """Log in or out, lose the brokerage session, or let another login take it."""
+        with self._lock:
+            sessions, now = self.world.sessions, self.world.now
+            if action == "login":
+                sessions.log_in(now)
+            elif action == "logout":
+                sessions.log_out("control room", now)
+            elif action == "drop":
+                sessions.drop("control room", now)
+            elif action == "rival":
+                sessions.take_over(now, seconds)
+            elif action == "rival_leaves":
+                sessions.rival = sessions.rival_until = None
+            elif action == "restart":
+                sessions.restart(now)
+            else:
+                raise WishError("action is login, logout, drop, rival, rival_leaves or restart")
+
+    def _instrument(self, conid: int) -> Instrument:
+        found = self.world.catalogue.find(conid)
+        if found is None:
+            raise LookupError(f"there is no conid {conid}")
+        return found
+
+
+def _below_root(path: str) -> str | None:
+    """The path below the API root, or nothing when it is elsewhere."""
+    for root in _ROOTS:
+        if path.startswith(root):
+            return f"/{path.removeprefix(root)}"
+    return None

@@ -1,0 +1,138 @@
+"""The switches of the simulated broker, each with the behaviour it starts with.
+
+A switch exists where the real service is documented in two ways, where it differs between
+accounts, or where a test needs the rarer case on demand. They are set when the broker is made
+or later through ``POST /simulator/options``; every name and type is checked, so a misspelt
+switch is refused instead of being believed.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+
+class OptionError(ValueError):
+    """A switch that does not exist, or a value that is none for it."""
+
+
+@attrs.define(kw_only=True)
+class Options:
+    """All switches; seconds are market seconds unless said otherwise."""
+
+    # The world.
+    accounts: list[str] = attrs.field(factory=list)  # further accounts beside the first
+    cash: float = 1_000_000.0
+    walk: float = 0.004  # how far prices stray from their seed
+    availability: dict[str, str] = attrs.field(factory=dict)  # conid (or "*") -> tag 6509
+    price_prefix: dict[str, str] = attrs.field(factory=dict)  # conid -> "C" or "H"
+    snapshot_delay: float = 0.3  # from the pre-flight until the first values
+    market_data_lines: int = 100
+    filler_positions: int = 0  # one share each of so many made-up stocks
+    fractions: bool = True
+
+    # Sessions.
+    logged_in: bool = True
+    established_reads: int = 1  # status reads after init until the session counts
+    established_after: float = 3.0  # or this long
+    idle_timeout: float | None = 360.0
+    nightly_reset: bool = False  # midnight ends the login, 01:00 the brokerage session
+    tickle_without_login: str = "401"  # or "no session"
+    first_reads_empty: bool = True  # live orders, trades, P&L and algos of a new session
+
+    # Pacing, on the wall clock.
+    pacing: bool = True
+    requests_per_second: int = 10
+    penalty_seconds: float = 900.0
+
+    # Orders.
+    latency: float = 0.3  # until an accepted order reaches the market
+    cancel_latency: float = 0.2
+    fills: bool = True
+    fill_chunk: float | None = None  # largest part filled at once
+    fill_interval: float = 1.0  # between two parts
+    scale_children: bool = True  # children follow partial fills of the parent
+    late_parent: str = "accept"  # or "ignore", "refuse"
+    buying_power: float | None = None  # instead of the computed one
+    mkt_outside_rth: str = "reject"  # or "queue"
+    duplicate_status: int = 200  # or 400
+    ack_shape: str = "list"  # or "object", for single orders
+    cancel_ack: str = "recorded"  # or "full", "list"
+    missing_order_status: int = 400  # or 503
+    orders_lag: float = 0.0  # until an order shows in live orders
+    positions_cache: float = 30.0
+
+    # Questions.
+    questions: bool = True
+    market_order_question: bool = True
+    swapped_ids: bool = False  # o10151/o10164 and o10153/o10223 change places
+    several_messages: bool = False  # all texts of a ticket in one element
+    child_price_questions: bool = False
+    extra_questions: list[str] = attrs.field(factory=list)  # ids asked on every order
+    cancel_question: bool = False
+    price_management_prompt: bool = False
+    percentage_constraint: float = 3.0
+    size_limit: float = 500.0
+    value_limit: float = 100_000.0
+    strict_dialogue: bool = False  # any other request kills an open question
+    dead_reply: str = "400"  # or "503", "503-but-live"
+    decline_status: int = 200  # or 400
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Set several switches, all or none.
+
+        Raises:
+            OptionError: A name is unknown or a value has the wrong type or is not allowed.
+        """
+        checked = {name: _checked(name, value) for name, value in changes.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def as_json(self) -> dict[str, Any]:
+        """All switches and their values."""
+        return attrs.asdict(self)
+
+
+_TYPES = typing.get_type_hints(Options)
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "late_parent": ("accept", "ignore", "refuse"),
+    "mkt_outside_rth": ("reject", "queue"),
+    "duplicate_status": (200, 400),
+    "ack_shape": ("list", "object"),
+    "cancel_ack": ("recorded", "full", "list"),
+    "missing_order_status": (400, 503),
+    "dead_reply": ("400", "503", "503-but-live"),
+    "decline_status": (200, 400),
+    "tickle_without_login": ("401", "no session"),
+}
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name not in _TYPES:
+        raise OptionError(f"there is no option {name}")
+    wanted = _TYPES[name]
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise OptionError(f"{name} is one of {', '.join(map(str, _CHOICES[name]))}")
+        return value
+    allowed = typing.get_args(wanted) if typing.get_origin(wanted) is not dict else ()
+    if value is None and type(None) in allowed:
+        return None
+    return _of_type(name, value, wanted)
+
+
+def _of_type(name: str, value: Any, wanted: Any) -> Any:
+    base = typing.get_origin(wanted) or wanted
+    if wanted == float | None or base is float:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise OptionError(f"{name} is a number")
+        return float(value)
+    if base is int and isinstance(value, bool):
+        raise OptionError(f"{name} is a whole number")
+    if not isinstance(value, base):
+        raise OptionError(f"{name} is {base.__name__}")
+    return value

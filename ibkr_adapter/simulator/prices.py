@@ -1,0 +1,201 @@
+"""Prices that move, the same for the same seed.
+
+Each instrument walks around its seed price by at most :attr:`~.options.Options.walk` (0.4 %),
+along smooth noise made from the seed, the conid and the market time alone: the price at a moment
+does not depend on who asked before, so two runs and two threads see the same market. The control
+room may pin a price, which then stands until it is moved again or told to walk. Prices stand
+still while the market is closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ibkr_adapter.simulator import hours
+
+if TYPE_CHECKING:
+    from ibkr_adapter.simulator.listings import Instrument
+    from ibkr_adapter.simulator.options import Options
+
+# Period in seconds and weight of each layer of noise; the weights add up to one.
+_LAYERS = ((300.0, 0.6), (45.0, 0.3), (6.0, 0.1))
+_HIGH_LOW_STEP = timedelta(minutes=15)
+
+
+@attrs.frozen(kw_only=True)
+class Top:
+    """The three prices that orders are matched against."""
+
+    last: Decimal
+    bid: Decimal
+    ask: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class Quote(Top):
+    """All that the market shows of one instrument at one moment; sizes in shares."""
+
+    last_size: Decimal
+    bid_size: Decimal
+    ask_size: Decimal
+    opened: Decimal
+    high: Decimal
+    low: Decimal
+    prior_close: Decimal
+    volume: Decimal
+    moment: datetime
+
+
+@attrs.frozen(kw_only=True)
+class _Pin:
+    price: Decimal
+    walks: bool
+    since: datetime
+    bid: Decimal | None
+    ask: Decimal | None
+
+
+@lru_cache(maxsize=65536)
+def _draw(key: str) -> float:
+    """A number in [0, 1) that depends on ``key`` alone."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=7).digest()) / 2**56
+
+
+class Prices:
+    """The prices of all instruments, as a function of the market time."""
+
+    def __init__(self, seed: int, options: Options, start: datetime) -> None:
+        self._seed = seed
+        self._options = options
+        self._start = start
+        self._pins: dict[int, list[_Pin]] = {}
+        # All orders of a step ask for the same moment; what was told for it is kept.
+        self._tops: dict[int, Top] = {}
+        self._tops_of: tuple[datetime, float] = (start, options.walk)
+
+    def set(
+        self,
+        instrument: Instrument,
+        last: Decimal,
+        moment: datetime,
+        *,
+        walks: bool = False,
+        bid: Decimal | None = None,
+        ask: Decimal | None = None,
+    ) -> None:
+        """Move the price to ``last``; it stays there unless it ``walks``."""
+        pin = _Pin(price=last, walks=walks, since=moment, bid=bid, ask=ask)
+        self._pins.setdefault(instrument.conid, []).append(pin)
+        self._tops.clear()
+
+    def _pin(self, instrument: Instrument, moment: datetime) -> _Pin | None:
+        """The pin that holds at a moment; what was before it stays as it was."""
+        for pin in reversed(self._pins.get(instrument.conid, ())):
+            if pin.since <= moment:
+                return pin
+        return None
+
+    def last(self, instrument: Instrument, moment: datetime) -> Decimal:
+        """The last trade price, on the tick."""
+        traded = hours.last_traded(moment)
+        pin = self._pin(instrument, moment)
+        anchor, since = (pin.price, pin.since) if pin else (instrument.price, self._start)
+        if pin and not pin.walks:
+            return anchor
+        return self._walked(instrument, anchor, since, traded)
+
+    def top(self, instrument: Instrument, moment: datetime) -> Top:
+        """The last price and both sides of the market."""
+        if self._tops_of != (moment, self._options.walk):
+            self._tops.clear()
+            self._tops_of = (moment, self._options.walk)
+        if instrument.conid not in self._tops:
+            self._tops[instrument.conid] = self._top(instrument, moment)
+        return self._tops[instrument.conid]
+
+    def _top(self, instrument: Instrument, moment: datetime) -> Top:
+        last = self.last(instrument, moment)
+        pin = self._pin(instrument, moment)
+        tick = instrument.tick_at(last)
+        # A trade lies between the two sides, one tick from each.
+        bid = pin.bid if pin and pin.bid is not None else max(tick, last - tick)
+        ask = pin.ask if pin and pin.ask is not None else last + tick
+        return Top(last=last, bid=bid, ask=ask)
+
+    def quote(self, instrument: Instrument, moment: datetime) -> Quote:
+        """Everything the market shows at this moment."""
+        top = self.top(instrument, moment)
+        opened, path = self._day_path(instrument, moment)
+        overnight = Decimal(repr(round(1 + self._per(instrument, "close", 0.006), 6)))
+        return Quote(
+            last=top.last,
+            bid=top.bid,
+            ask=top.ask,
+            last_size=self._size(instrument, "last", moment),
+            bid_size=self._size(instrument, "bid", moment),
+            ask_size=self._size(instrument, "ask", moment),
+            opened=opened,
+            high=max(*path, top.last),
+            low=min(*path, top.last),
+            prior_close=snapped(instrument, instrument.price * overnight),
+            volume=self._volume(instrument, moment),
+            moment=moment,
+        )
+
+    def _walked(self, instrument: Instrument, anchor: Decimal, since: datetime, moment: datetime) -> Decimal:
+        drift = self._noise(instrument.conid, moment) - self._noise(instrument.conid, since)
+        factor = Decimal(repr(round(1 + self._options.walk * drift / 2, 9)))
+        return snapped(instrument, anchor * factor)
+
+    def _noise(self, conid: int, moment: datetime) -> float:
+        at = moment.timestamp()
+        total = 0.0
+        for period, weight in _LAYERS:
+            index, part = divmod(at, period)
+            left = _draw(f"{self._seed}/{conid}/{period}/{int(index)}")
+            right = _draw(f"{self._seed}/{conid}/{period}/{int(index) + 1}")
+            # Smooth between two knots, so that a short step is a small one.
+            ease = (part / period) ** 2 * (3 - 2 * part / period)
+            total += weight * (2 * (left + (right - left) * ease) - 1)
+        return total
+
+    def _per(self, instrument: Instrument, what: str, spread: float) -> float:
+        return spread * (2 * _draw(f"{self._seed}/{instrument.conid}/{what}") - 1)
+
+    def _size(self, instrument: Instrument, what: str, moment: datetime) -> Decimal:
+        second = int(moment.timestamp())
+        lots = 1 + int(_draw(f"{self._seed}/{instrument.conid}/{what}/{second}") * 24)
+        return Decimal(100 * lots)
+
+    def _day_path(self, instrument: Instrument, moment: datetime) -> tuple[Decimal, list[Decimal]]:
+        """Today's opening price and some prices of today, for the high and the low."""
+        traded = hours.last_traded(moment)
+        opening = hours.regular(hours.local_day(traded))[0]
+        if traded <= opening:
+            last = self.last(instrument, traded)
+            return last, [last, last]
+        prices = []
+        at = opening
+        while at < traded:
+            prices.append(self.last(instrument, at))
+            at += _HIGH_LOW_STEP
+        return prices[0], [prices[0], *prices]
+
+    def _volume(self, instrument: Instrument, moment: datetime) -> Decimal:
+        traded = hours.last_traded(moment)
+        opening = hours.extended(hours.local_day(traded))[0]
+        busy = 20 + int(_draw(f"{self._seed}/{instrument.conid}/volume") * 400)
+        return Decimal(100 * busy * int((traded - opening).total_seconds() // 10))
+
+
+def snapped(instrument: Instrument, price: Decimal) -> Decimal:
+    """The nearest price on the tick, at least one tick."""
+    tick = instrument.tick_at(price)
+    steps = (price / tick).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    return max(tick, steps * tick)

@@ -1,0 +1,238 @@
+"""Portfolio endpoints: they need a login only, and disagree about everything else.
+
+The paged positions come from a cache that is refreshed after half a minute or by
+``invalidate``; ``/portfolio2`` is always fresh and writes conids as text. An unknown account is
+answered 401 with no body. Until ``/portfolio/accounts`` was asked, the rest is silently empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from ibkr_adapter.simulator import answers, figures
+from ibkr_adapter.simulator.account import Account
+from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.figures import number
+from ibkr_adapter.simulator.routes import Call, Route, get, post
+from ibkr_adapter.simulator.views_portfolio import (
+    account_object,
+    cold_row,
+    fresh_row,
+    ledger_body,
+    summary_body,
+    warm_row,
+)
+from ibkr_adapter.simulator.world import World
+
+PAGE = 100
+_SUBACCOUNT_PAGE = 20
+NOTHING = Decimal(0)
+_WARM = "portfolio"
+_SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "position": lambda row: row["position"],
+    "conid": lambda row: row["conid"],
+    "mktValue": lambda row: row["mktValue"],
+    "contractDesc": lambda row: row["contractDesc"],
+}
+
+
+class PortfolioEndpoints:
+    """Serve the portfolio endpoints of one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """The endpoints served here."""
+        one = "/portfolio/{accountId}"
+        return [
+            get("/portfolio/accounts", self.accounts),
+            get("/portfolio/subaccounts", self.subaccounts),
+            get("/portfolio/subaccounts2", self.paged_subaccounts),
+            get(f"{one}/meta", self.meta),
+            get(f"{one}/summary", self.summary),
+            get(f"{one}/ledger", self.ledger),
+            get(f"{one}/allocation", self.allocation),
+            post("/portfolio/allocation", self.joint_allocation),
+            get(f"{one}/positions/{{pageId}}", self.positions),
+            post(f"{one}/positions/invalidate", self.invalidate),
+            get(f"{one}/combo/positions", self.combos),
+            get(f"{one}/position/{{conid}}", self.position),
+            get("/portfolio/positions/{conid}", self.everywhere),
+            get("/portfolio2/{accountId}/positions", self.fresh_positions),
+        ]
+
+    # Accounts.
+
+    def accounts(self, _: Call) -> Answer:
+        """List the accounts; the other portfolio answers have something to say from now on."""
+        self._world.sessions.outer_warm.add(_WARM)
+        return answers.json_answer([account_object(one) for one in self._world.accounts.values()])
+
+    def subaccounts(self, _: Call) -> Answer:
+        """List the sub-accounts."""
+        self._world.sessions.outer_warm.add(_WARM)
+        rows = [account_object(one, access=False) for one in self._world.accounts.values()]
+        return answers.json_answer(rows[:PAGE])
+
+    def paged_subaccounts(self, call: Call) -> Answer:
+        """List the sub-accounts by page; without a page a plain list, as recorded."""
+        self._world.sessions.outer_warm.add(_WARM)
+        rows = [account_object(one, access=False) for one in self._world.accounts.values()]
+        page = call.query.get("page")
+        if page is None:
+            return answers.json_answer(rows)
+        first = int(page) * _SUBACCOUNT_PAGE if page.isdigit() else 0
+        if first >= len(rows):
+            return answers.json_answer([])
+        metadata = {"total": len(rows), "pageSize": _SUBACCOUNT_PAGE, "pageNum": first // _SUBACCOUNT_PAGE}
+        shown = rows[first : first + _SUBACCOUNT_PAGE]
+        return answers.json_answer({"metadata": metadata, "subaccounts": shown})
+
+    def _found(self, call: Call) -> Account | None:
+        return self._world.accounts.get(call.parts["accountId"])
+
+    @property
+    def _is_cold(self) -> bool:
+        return self._world.options.first_reads_empty and _WARM not in self._world.sessions.outer_warm
+
+    def meta(self, call: Call) -> Answer:
+        """One account's attributes."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        return answers.json_answer(account_object(account, access=False))
+
+    # Sums.
+
+    def summary(self, call: Call) -> Answer:
+        """All sums of an account by name."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        if self._is_cold:
+            return answers.json_answer({})
+        standing = self._world.standing(account.account_id)
+        return answers.json_answer(summary_body(account, standing, self._world.now))
+
+    def ledger(self, call: Call) -> Answer:
+        """Cash and values by currency."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        if self._is_cold:
+            return answers.json_answer({})
+        return answers.json_answer(ledger_body(account, self._world.last, self._world.now))
+
+    def allocation(self, call: Call) -> Answer:
+        """Value by asset class, sector and group of one account."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        return answers.json_answer(self._allocated([account]))
+
+    def joint_allocation(self, call: Call) -> Answer:
+        """Value by asset class, sector and group of several accounts."""
+        body = call.json()
+        ids = body.get("acctIds", []) if isinstance(body, dict) else []
+        accounts = [self._world.accounts[one] for one in ids if one in self._world.accounts]
+        return answers.json_answer(self._allocated(accounts))
+
+    def _allocated(self, accounts: list[Account]) -> dict[str, Any]:
+        world = self._world
+        long = short = cash = NOTHING
+        for account in accounts:
+            cash += world.standing(account.account_id).cash
+            for held in account.open_positions():
+                value = held.quantity * world.last(held.instrument) * world.rate(held.instrument.currency)
+                long, short = long + max(value, NOTHING), short + min(value, NOTHING)
+        shorts = {"STK": number(short, 2)} if short else {}
+        classes = {"long": {"STK": number(long, 2), "CASH": number(cash, 2)}, "short": shorts}
+        others = {
+            "long": {"Others": number(long, 2)},
+            "short": {"Others": number(short, 2)} if short else {},
+        }
+        return {"assetClass": classes, "sector": others, "group": others}
+
+    # Positions.
+
+    def _rows(self, account: Account) -> list[dict[str, Any]]:
+        """The cached rows of the paged view, read again when they are too old."""
+        world = self._world
+        life = timedelta(seconds=world.options.positions_cache)
+        cached = world.position_pages.get(account.account_id)
+        if cached is not None and world.now - cached[0] < life:
+            return cached[1]
+        warmed = f"positions {account.account_id}" in world.sessions.outer_warm
+        world.sessions.outer_warm.add(f"positions {account.account_id}")
+        view = warm_row if warmed else cold_row
+        rows = [
+            view(account.account_id, one, world.last(one.instrument)) for one in account.positions.values()
+        ]
+        world.position_pages[account.account_id] = (world.now, rows)
+        return rows
+
+    def positions(self, call: Call) -> Answer:
+        """One page of positions, a hundred rows."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        page = call.parts["pageId"]
+        if not page.isdigit():
+            return answers.bad_request()
+        if self._is_cold:
+            return answers.json_answer([])
+        rows = list(self._rows(account))
+        key = _SORTS.get(call.query.get("sort", ""))
+        if key is not None:
+            rows.sort(key=key, reverse=call.query.get("direction") == "d")
+        first = int(page) * PAGE
+        return answers.json_answer(rows[first : first + PAGE])
+
+    def invalidate(self, call: Call) -> Answer:
+        """Drop the cache of the paged view."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        self._world.position_pages.pop(account.account_id, None)
+        return answers.json_answer({"message": "success"})
+
+    def fresh_positions(self, call: Call) -> Answer:
+        """All positions, never cached."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        stamp = figures.seconds(self._world.now)
+        rows = [fresh_row(one, self._world.last(one.instrument), stamp) for one in account.positions.values()]
+        return answers.json_answer(rows)
+
+    def position(self, call: Call) -> Answer:
+        """The position in one contract."""
+        account = self._found(call)
+        if account is None:
+            return answers.unauthorised()
+        if not call.parts["conid"].isdigit():
+            return answers.bad_request()
+        return answers.json_answer(self._one(account, int(call.parts["conid"])))
+
+    def _one(self, account: Account, conid: int) -> list[dict[str, Any]]:
+        held = account.positions.get(conid)
+        if held is None:
+            return []
+        return [warm_row(account.account_id, held, self._world.last(held.instrument))]
+
+    def everywhere(self, call: Call) -> Answer:
+        """The position in one contract, account by account."""
+        if not call.parts["conid"].isdigit():
+            return answers.bad_request()
+        conid = int(call.parts["conid"])
+        return answers.json_answer({key: self._one(one, conid) for key, one in self._world.accounts.items()})
+
+    def combos(self, call: Call) -> Answer:
+        """Combination positions; there are none yet."""
+        if self._found(call) is None:
+            return answers.unauthorised()
+        return answers.json_answer([])

@@ -1,0 +1,124 @@
+"""One simulated broker, all rooms put together.
+
+A world is made fresh at the start and by ``/simulator/reset``. It holds what the endpoints
+share and knows how time reaches every room; it decides nothing itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from ibkr_adapter.simulator import questions
+from ibkr_adapter.simulator.account import Account, Standing, standing
+from ibkr_adapter.simulator.book import Book
+from ibkr_adapter.simulator.catalogue import Catalogue
+from ibkr_adapter.simulator.dialogue import Dialogues
+from ibkr_adapter.simulator.hours import MarketClock
+from ibkr_adapter.simulator.listings import RATES, Instrument
+from ibkr_adapter.simulator.order import Ticket
+from ibkr_adapter.simulator.prices import Prices
+from ibkr_adapter.simulator.questions import Question, Scene
+from ibkr_adapter.simulator.sessions import Sessions
+from ibkr_adapter.simulator.tickets import TicketReader
+
+if TYPE_CHECKING:
+    from ibkr_adapter.clock import Clock
+    from ibkr_adapter.simulator.options import Options
+
+# Made-up stocks that only fill pages of positions; far from the other invented conids.
+_FIRST_FILLER = 910000001
+
+
+class World:
+    """Everything that one simulated broker is and has."""
+
+    def __init__(self, clock: Clock, seed: int, account: str, options: Options) -> None:
+        self.options = options
+        self.clock = MarketClock(clock)
+        now = self.clock.now()
+        self.catalogue = Catalogue()
+        self.prices = Prices(seed, options, now)
+        self.accounts: dict[str, Account] = {}
+        for account_id in (account, *options.accounts):
+            self.open_account(account_id, now)
+        self.book = Book(self.accounts, self.prices, options, now)
+        self.sessions = Sessions(seed, options, account, now)
+        self.dialogues = Dialogues(seed, options)
+        self.sessions.on_loss = self.dialogues.forget
+        self.main_account = account
+        # The paged positions are served from a cache: account -> (read at, rows).
+        self.position_pages: dict[str, tuple[datetime, list[dict[str, Any]]]] = {}
+        self._fill_pages(account)
+
+    def open_account(self, account_id: str, now: datetime) -> None:
+        """Open one more account with the cash of the options."""
+        cash = {"USD": Decimal(str(self.options.cash))}
+        self.accounts[account_id] = Account(account_id=account_id, cash=cash, opened=now)
+
+    def _fill_pages(self, account: str) -> None:
+        for index in range(self.options.filler_positions):
+            instrument = Instrument(
+                conid=_FIRST_FILLER + index,
+                symbol=f"FIL{index}",
+                name=f"FILLER {index} INC",
+                exchange="NYSE",
+                price=Decimal(10),
+            )
+            self.catalogue.add(instrument)
+            self.accounts[account].seed(instrument, Decimal(1), Decimal(10))
+
+    @property
+    def now(self) -> datetime:
+        """The market and session time."""
+        return self.clock.now()
+
+    def settle(self) -> datetime:
+        """Bring every room up to now."""
+        now = self.now
+        self.book.settle(now)
+        self.sessions.settle(now)
+        return now
+
+    def last(self, instrument: Instrument) -> Decimal:
+        """The last price of an instrument now."""
+        return self.prices.last(instrument, self.now)
+
+    def rate(self, currency: str) -> Decimal:
+        """US dollars for one unit of a currency."""
+        return RATES[currency]
+
+    def standing(self, account_id: str) -> Standing:
+        """The sums of an account now."""
+        return standing(self.accounts[account_id], self.last)
+
+    def reader(self, account_id: str) -> TicketReader:
+        """What reads tickets for an account."""
+        return TicketReader(
+            catalogue=self.catalogue,
+            accounts=tuple(self.accounts),
+            account=account_id,
+            fractions=self.options.fractions,
+            last=self.last,
+        )
+
+    def rounds(
+        self, ticket: Ticket, *, is_exit: bool, modified_from: Decimal | None = None
+    ) -> list[list[Question]]:
+        """The questions that a ticket raises in the current brokerage session."""
+        brokerage = self.sessions.brokerage
+        scene = Scene(
+            last=self.last(ticket.instrument),
+            code=self.availability(ticket.instrument),
+            options=self.options,
+            suppressed=brokerage.suppressed if brokerage else (),
+            is_exit=is_exit,
+            modified_from=modified_from,
+        )
+        return questions.rounds(ticket, scene)
+
+    def availability(self, instrument: Instrument) -> str:
+        """The market data availability code of an instrument, tag 6509."""
+        codes = self.options.availability
+        return codes.get(str(instrument.conid), codes.get("*", "RpB"))

@@ -1,0 +1,203 @@
+"""Make threads wait for their slot, in order, and tell those at once who would wait in vain.
+
+Nobody books into the future: a waiting thread stands in line, and its departure is written down
+with the moment at which it wakes and leaves, so waking late never breaks a window. Whenever the
+line or the limits change, whoever may now leave sooner, or can no longer leave in time, is
+woken to decide again. Decisions are made under the lock, waits happen outside it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from bisect import insort
+from datetime import timedelta
+from types import TracebackType
+
+from ibkr_adapter.clock import Clock, Flag
+from ibkr_adapter.errors import Throttled
+from ibkr_adapter.throttle.pace import Pace, Pacing, Wish
+from ibkr_adapter.wire.endpoints import TICKLE, Endpoint
+
+# The shortest and the longest single nap in seconds: a difference lost in rounding must still
+# move a manual clock, and the machine's own waits refuse very large figures.
+_SHORTEST = 1e-6
+_LONGEST = 3600.0
+
+
+class _Waiter:
+    """A thread that stands in line; ``rank`` is its precedence, the lowest first."""
+
+    __slots__ = ("flag", "rank", "wakes_at", "wish")
+
+    def __init__(self, wish: Wish, rank: tuple[bool, int], flag: Flag) -> None:
+        self.wish = wish
+        self.rank = rank
+        self.flag = flag
+        self.wakes_at = -math.inf
+
+
+def _rank(waiter: _Waiter) -> tuple[bool, int]:
+    return waiter.rank
+
+
+class Slot:
+    """Leave to make one call: entering waits for it, leaving says that the call is over."""
+
+    __slots__ = ("_deadline", "_endpoint", "_throttle", "_urgent")
+
+    def __init__(self, throttle: Throttle, endpoint: Endpoint, deadline: float, *, urgent: bool) -> None:
+        self._throttle = throttle
+        self._endpoint = endpoint
+        self._deadline = deadline
+        self._urgent = urgent
+
+    def __enter__(self) -> None:
+        """Wait for the slot as :meth:`Throttle.acquire` does."""
+        self._throttle.acquire(self._endpoint, deadline=self._deadline, urgent=self._urgent)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the place back, whatever became of the call."""
+        self._throttle.release(self._endpoint)
+
+
+class Throttle:
+    """The one gate through which every call of a login leaves; for any number of threads."""
+
+    def __init__(self, clock: Clock, *, per_second: float = 10, margin: float = 0.015) -> None:
+        self._clock = clock
+        self._pace = Pace(per_second=per_second, margin=margin)
+        self._lock = threading.Lock()
+        self._line: list[_Waiter] = []
+        self._joined = 0
+
+    def slot(self, endpoint: Endpoint, *, deadline: float, urgent: bool = False) -> Slot:
+        """Return a context manager that acquires on entering and releases on leaving."""
+        return Slot(self, endpoint, deadline, urgent=urgent)
+
+    def acquire(self, endpoint: Endpoint, *, deadline: float, urgent: bool = False) -> None:
+        """Wait until the call may leave, and book it as leaving now.
+
+        Where the endpoint limits how many calls may be under way, every success must be followed
+        by :meth:`release`; :meth:`slot` sees to that.
+
+        Args:
+            endpoint: What is to be called.
+            deadline: The last moment on the clock at which leaving still makes sense.
+            urgent: Overtake those in line that are not.
+
+        Raises:
+            Throttled: The slot cannot come before the deadline; nothing was booked. It is raised
+                as soon as that is known, so a call that would wait for minutes fails at once.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            if not self._line and now <= deadline and self._pace.opens(endpoint, now) <= now:
+                self._pace.book(endpoint, now)
+                return
+            self._joined += 1
+            waiter = _Waiter(Wish(endpoint, deadline), (not urgent, self._joined), self._clock.flag())
+            insort(self._line, waiter, key=_rank)
+        try:
+            while (pause := self._decide(waiter)) > 0:
+                waiter.flag.wait(pause)
+        except BaseException:
+            # An interrupt that hits the waiting thread must not leave a ghost in the line.
+            with self._lock:
+                if waiter in self._line:
+                    self._line.remove(waiter)
+                    self._foretell(self._clock.monotonic())
+            raise
+
+    def release(self, endpoint: Endpoint) -> None:
+        """Say that the call is over; endpoints without a limit on those under way take no notice."""
+        if endpoint.concurrent is None:
+            return
+        with self._lock:
+            self._pace.finish(endpoint)
+            self._foretell(self._clock.monotonic())
+
+    def refused(self, endpoint: Endpoint, *, retry_after: float | None = None) -> None:
+        """Say that IBKR answered 429; who can no longer leave in time is told at once.
+
+        The path closes for a minute, or for the ``retry_after`` seconds that the answer asks if
+        those are more, and the global rate halves and recovers over an hour. A second refusal
+        within five minutes stops everything for a quarter of an hour, but one tickle a
+        minute. A refusal of an endpoint with a limit on calls under way closes that one only.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            self._pace.refuse(endpoint, now, retry_after)
+            self._foretell(now)
+
+    def state(self) -> Pacing:
+        """Tell the rate, what is closed, the penalty box and the line, for people to read."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return Pacing(
+                rate=self._pace.rate(now),
+                closed={endpoint.name: left for endpoint, left in self._pace.closed(now).items()},
+                boxed_for=self._pace.boxed_for(now),
+                waiting=len(self._line),
+            )
+
+    def _decide(self, waiter: _Waiter) -> float:
+        """Let the waiter leave (the answer is 0), send it off, or say how long to nap."""
+        with self._lock:
+            now = self._clock.monotonic()
+            moment = self._foretell(now)[self._line.index(waiter)]
+            waiter.flag.clear()
+            deadline = waiter.wish.deadline
+            if moment <= min(now, deadline):
+                self._pace.book(waiter.wish.endpoint, now)
+                self._line.remove(waiter)
+                return 0.0
+            if now >= deadline or deadline < moment < math.inf:
+                raise self._refusal(waiter.wish, moment, now)
+            waiter.wakes_at = min(moment, deadline)
+            return min(max(waiter.wakes_at - now, _SHORTEST), _LONGEST)
+
+    def _foretell(self, now: float) -> list[float]:
+        """Plan the whole line anew and wake those whose nap has become wrong."""
+        if not self._line:
+            return []
+        moments = self._pace.plan(now, [waiter.wish for waiter in self._line])
+        for waiter, moment in zip(self._line, moments, strict=True):
+            in_vain = waiter.wish.deadline < moment < math.inf
+            if in_vain or moment < waiter.wakes_at:
+                waiter.wakes_at = -math.inf
+                waiter.flag.set()
+        return moments
+
+    def _refusal(self, wish: Wish, moment: float, now: float) -> Throttled:
+        endpoint = wish.endpoint
+        # Nobody knows when a call that is under way will end.
+        wait = 0.0 if moment == math.inf else max(0.0, moment - now)
+        boxed, closed = self._pace.boxed_for(now), self._pace.closed(now).get(endpoint, 0.0)
+        if boxed and endpoint is not TICKLE:
+            cause = (
+                "IBKR refused two calls within five minutes (429), so everything stops for "
+                f"{boxed:.0f} s more, lest it lock this address out"
+            )
+        elif closed:
+            cause = f"IBKR refused {endpoint.name} (429), so it stays closed for {closed:.0f} s more"
+        elif moment == math.inf:
+            cause = f"{endpoint.concurrent} calls of {endpoint.name} are under way and none ended in time"
+        else:
+            left = max(0.0, wish.deadline - now)
+            cause = (
+                f"IBKR's pacing limits have no slot for {endpoint.name} within the {left:.1f} s it may take"
+            )
+        remedy = "Try again when fewer calls are made."
+        if wait:
+            opens = self._clock.now() + timedelta(seconds=wait)
+            remedy = f"Try again in {math.ceil(wait)} s, at {opens:%H:%M:%S}Z."
+        return Throttled(
+            f"{cause}; nothing was sent.",
+            retry_at=wait,
+            endpoint=endpoint.name,
+            remedy=remedy,
+            repeatable=False,
+        )

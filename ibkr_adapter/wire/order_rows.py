@@ -1,0 +1,304 @@
+"""Read orders and fills back: live orders, one order's status, trades.
+
+What is read back never equals what was sent: a day order says ``CLOSE``, a limit order
+``Limit``, a sell ``S``, and every endpoint has its own names and types. ``sizeAndFills`` and the
+descriptions are prose and are not read. A state that nobody knows is an error.
+
+Source: Web API reference, "Live Orders", "Order Status", "Trades", and recorded answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.errors import UnexpectedAnswer
+from ibkr_adapter.model.order import Fill, Order, OrderState, OrderType, Side, Tif, TrailingUnit
+from ibkr_adapter.wire import numbers
+from ibkr_adapter.wire.replies import words_of
+
+LIVE = "GET /iserver/account/orders"
+STATUS = "GET /iserver/account/order/status/{orderId}"
+TRADES = "GET /iserver/account/trades"
+
+_TYPES = {
+    "MARKET": OrderType.MARKET,
+    "MKT": OrderType.MARKET,
+    "LIMIT": OrderType.LIMIT,
+    "LMT": OrderType.LIMIT,
+    "STOP": OrderType.STOP,
+    "STP": OrderType.STOP,
+    "STOPLIMIT": OrderType.STOP_LIMIT,
+    "STPLMT": OrderType.STOP_LIMIT,
+    "STPLIMIT": OrderType.STOP_LIMIT,
+    "STOPLMT": OrderType.STOP_LIMIT,
+    "TRAIL": OrderType.TRAIL,
+    "TRAILINGSTOP": OrderType.TRAIL,
+    "TRAILSTOP": OrderType.TRAIL,
+    "TRAILLMT": OrderType.TRAIL_LIMIT,
+    "TRAILLIMIT": OrderType.TRAIL_LIMIT,
+    "TRAILINGSTOPLIMIT": OrderType.TRAIL_LIMIT,
+    "TRAILSTOPLIMIT": OrderType.TRAIL_LIMIT,
+}
+_TIFS = {"CLOSE": Tif.DAY, "DAY": Tif.DAY, **{tif.value: tif for tif in Tif}}
+_SIDES = {
+    "BUY": Side.BUY,
+    "B": Side.BUY,
+    "BOT": Side.BUY,
+    "SELL": Side.SELL,
+    "S": Side.SELL,
+    "SLD": Side.SELL,
+    "SSHORT": Side.SELL,
+}
+# Assignments, exercises, expiries and nettings are listed among orders and fills, but nobody
+# ordered them: they have no side of their own and cannot be cancelled.
+_NOT_ORDERED = frozenset({"ASSN", "EXER", "X", "N", "EXPIRED"})
+_STATES = {
+    **{re.sub(r"[^a-z]", "", state.value.lower()): state for state in OrderState},
+    "apicancelled": OrderState.CANCELLED,
+    "canceled": OrderState.CANCELLED,
+}
+
+
+@attrs.frozen(kw_only=True)
+class LiveOrders:
+    """One read of the live orders.
+
+    ``valid`` is false while IBKR is still collecting them: then a missing order means nothing.
+    """
+
+    orders: tuple[Order, ...]
+    valid: bool
+
+
+def read_live_orders(content: Any) -> LiveOrders:
+    """Read live orders; empty without ``snapshot: true`` means "not ready", never "none"."""
+    if isinstance(content, Mapping):
+        rows, snapshot = content.get("orders"), content.get("snapshot") is True
+    else:
+        rows, snapshot = content, False
+    if not isinstance(rows, list):
+        raise UnexpectedAnswer(
+            "the live orders came in an unknown shape; nothing is known of them.", endpoint=LIVE
+        )
+    orders = tuple(order for row in rows if (order := _live_order(row)) is not None)
+    return LiveOrders(orders=orders, valid=snapshot or bool(rows))
+
+
+def read_order_status(content: Any, order_id: str) -> Order:
+    """Read one order's status; ``size`` there is what remains."""
+    if isinstance(content, Mapping) and isinstance(content.get(order_id), Mapping):
+        content = content[order_id]
+    if not isinstance(content, Mapping):
+        raise UnexpectedAnswer(f"the status of order {order_id} came in an unknown shape.", endpoint=STATUS)
+    found = _text_id(content.get("order_id", content.get("orderId")))
+    if found != order_id:
+        raise UnexpectedAnswer(f"the status of order {order_id} came for order {found}.", endpoint=STATUS)
+    side = _SIDES.get(str(content.get("side", "")).upper())
+    if side is None:
+        raise UnexpectedAnswer(
+            f"order {order_id} has an unknown side {content.get('side')!r:.20}.", endpoint=STATUS
+        )
+    sizes = _quantities(
+        numbers.decimal(content.get("total_size")),
+        _first(content, "cum_fill", "filled_quantity"),
+        _first(content, "remaining_quantity", "size"),
+        STATUS,
+        order_id,
+    )
+    return Order(
+        order_id=order_id,
+        account=str(content.get("account") or content.get("order_clearing_account") or ""),
+        conid=_conid(content, STATUS, order_id),
+        symbol=words_of(str(content.get("symbol") or content.get("contract_description_1") or ""), 60),
+        side=side,
+        order_type=_order_type(content.get("order_type")),
+        type_text=words_of(str(content.get("order_type") or ""), 40),
+        state=_state(content.get("order_status"), STATUS, order_id),
+        tif=_TIFS.get(str(content.get("tif") or "").upper()),
+        limit_price=_price(content.get("limit_price")),
+        stop_price=_price(content.get("stop_price")),
+        average_price=_average(content, sizes.filled, "average_price", "avg_fill_price"),
+        parent_id=_text_id(content.get("parent_id")),
+        oca_group=_text_id(content.get("oca_group_id")),
+        outside_rth=content.get("outside_rth") if isinstance(content.get("outside_rth"), bool) else None,
+        updated=numbers.utc_stamp(content.get("order_time")),
+        reason=words_of(str(content.get("order_cancellation_by_system_reason") or ""), 200),
+        trailing=numbers.decimal(content.get("trailing_amount", content.get("trailingAmt"))),
+        trailing_unit=_unit(content.get("trailing_amount_unit", content.get("trailingType"))),
+        quantity=sizes.total,
+        filled=sizes.filled,
+        remaining=sizes.remaining,
+    )
+
+
+def read_trades(content: Any) -> tuple[Fill, ...]:
+    """Read trades; corrections come with an execution id of their own, repeats do not."""
+    if not isinstance(content, list):
+        raise UnexpectedAnswer(
+            "the trades came in an unknown shape; nothing is known of them.", endpoint=TRADES
+        )
+    fills: dict[str, Fill] = {}
+    for row in content:
+        fill = _fill(row)
+        if fill is not None:
+            fills[fill.execution_id] = fill
+    return tuple(fills.values())
+
+
+def _live_order(row: Any) -> Order | None:
+    if not isinstance(row, Mapping):
+        raise UnexpectedAnswer("a row of the live orders is no object.", endpoint=LIVE)
+    order_id = _text_id(row.get("orderId", row.get("order_id")))
+    if order_id is None:
+        raise UnexpectedAnswer("a row of the live orders has no order id.", endpoint=LIVE)
+    word = str(row.get("side", "")).upper()
+    if word in _NOT_ORDERED:
+        return None
+    side = _SIDES.get(word)
+    if side is None:
+        raise UnexpectedAnswer(f"order {order_id} has an unknown side {word!r:.20}.", endpoint=LIVE)
+    kind = _order_type(row.get("origOrderType")) or _order_type(row.get("orderType"))
+    price = _price(row.get("price"))
+    stop = _price(row.get("auxPrice", row.get("stop_price")))
+    if kind is OrderType.STOP and stop is None:
+        # A plain stop has one price, and it was sent as ``price``.
+        price, stop = None, price
+    sizes = _quantities(
+        numbers.decimal(row.get("totalSize")),
+        numbers.decimal(row.get("filledQuantity")),
+        numbers.decimal(row.get("remainingQuantity")),
+        LIVE,
+        order_id,
+    )
+    return Order(
+        order_id=order_id,
+        account=str(row.get("acct") or row.get("account") or ""),
+        conid=_conid(row, LIVE, order_id),
+        symbol=words_of(str(row.get("ticker") or row.get("description1") or ""), 60),
+        side=side,
+        order_type=kind,
+        type_text=words_of(str(row.get("orderType") or row.get("origOrderType") or ""), 40),
+        state=_state(row.get("status"), LIVE, order_id),
+        tif=_TIFS.get(str(row.get("timeInForce") or "").upper()),
+        limit_price=price,
+        stop_price=stop,
+        average_price=_average(row, sizes.filled, "avgPrice"),
+        coid=_text_id(row.get("order_ref")),
+        parent_id=_text_id(row.get("parentId")),
+        oca_group=_text_id(row.get("ocaGroupId")),
+        outside_rth=row.get("outsideRTH") if isinstance(row.get("outsideRTH"), bool) else None,
+        reason=words_of(str(row.get("order_cancellation_by_system_reason") or ""), 200),
+        updated=numbers.moment(row.get("lastExecutionTime_r"))
+        or numbers.utc_stamp(row.get("lastExecutionTime")),
+        trailing=numbers.decimal(row.get("trailingAmt")),
+        trailing_unit=_unit(row.get("trailingType")),
+        quantity=sizes.total,
+        filled=sizes.filled,
+        remaining=sizes.remaining,
+    )
+
+
+def _fill(row: Any) -> Fill | None:
+    if not isinstance(row, Mapping):
+        raise UnexpectedAnswer("a row of the trades is no object.", endpoint=TRADES)
+    execution_id = _text_id(row.get("execution_id"))
+    quantity, price = numbers.decimal(row.get("size")), numbers.decimal(row.get("price"))
+    word = str(row.get("side", "")).upper()
+    if word in _NOT_ORDERED:
+        return None
+    side = _SIDES.get(word)
+    if execution_id is None or quantity is None or price is None or side is None:
+        raise UnexpectedAnswer(
+            "a row of the trades lacks its execution id, side, size or price; no fill was guessed.",
+            endpoint=TRADES,
+        )
+    return Fill(
+        execution_id=execution_id,
+        order_id=_text_id(row.get("order_id")),
+        coid=_text_id(row.get("order_ref")),
+        account=str(row.get("account") or row.get("accountCode") or ""),
+        conid=_conid(row, TRADES, execution_id),
+        symbol=words_of(str(row.get("symbol") or ""), 60),
+        side=side,
+        quantity=abs(quantity),
+        price=price,
+        commission=numbers.decimal(row.get("commission")),
+        time=numbers.moment(row.get("trade_time_r")) or numbers.utc_stamp(row.get("trade_time")),
+        exchange=words_of(str(row.get("exchange") or ""), 40),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class _Quantities:
+    total: Decimal
+    filled: Decimal
+    remaining: Decimal
+
+
+def _quantities(
+    total: Decimal | None, filled: Decimal | None, remaining: Decimal | None, endpoint: str, order_id: str
+) -> _Quantities:
+    if total is None and filled is not None and remaining is not None:
+        total = filled + remaining
+    if filled is None and total is not None and remaining is not None:
+        filled = total - remaining
+    if remaining is None and total is not None and filled is not None:
+        remaining = total - filled
+    if total is None or filled is None or remaining is None:
+        raise UnexpectedAnswer(
+            f"order {order_id} came without its quantities; none was guessed.", endpoint=endpoint
+        )
+    return _Quantities(total=total, filled=filled, remaining=remaining)
+
+
+def _state(word: Any, endpoint: str, order_id: str) -> OrderState:
+    state = _STATES.get(re.sub(r"[^a-z]", "", str(word).lower()))
+    if state is None:
+        raise UnexpectedAnswer(
+            f"order {order_id} is in a state nobody knows ({str(word)!r:.40}); it was not guessed.",
+            endpoint=endpoint,
+        )
+    return state
+
+
+def _order_type(word: Any) -> OrderType | None:
+    return _TYPES.get(re.sub(r"[^A-Z]", "", str(word or "").upper()))
+
+
+def _price(value: Any) -> Decimal | None:
+    price = numbers.decimal(value)
+    # An unset price is written as an empty text or as zero; no order has a price of zero here.
+    return None if price == 0 else price
+
+
+def _average(row: Mapping[str, Any], filled: Decimal, *keys: str) -> Decimal | None:
+    return (
+        _price(next((row[key] for key in keys if row.get(key) not in {None, ""}), None)) if filled else None
+    )
+
+
+def _first(row: Mapping[str, Any], *keys: str) -> Decimal | None:
+    return next((value for key in keys if (value := numbers.decimal(row.get(key))) is not None), None)
+
+
+def _unit(value: Any) -> TrailingUnit | None:
+    word = str(value or "").strip().lower()
+    return {"%": TrailingUnit.PERCENT, "amt": TrailingUnit.AMOUNT}.get(word)
+
+
+def _conid(row: Mapping[str, Any], endpoint: str, name: str) -> int:
+    conid = numbers.conid(row.get("conid"))
+    if conid is None:
+        raise UnexpectedAnswer(f"{name} came without a contract id.", endpoint=endpoint)
+    return conid
+
+
+def _text_id(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None

@@ -1,0 +1,343 @@
+"""Speak tickets, and read what IBKR answers to place, modify, cancel and reply.
+
+All of these answer 200 OK in several shapes: acknowledgement, question, prompt, refusal, and a
+refusal dressed as an acknowledgement. :func:`classify` turns each into a value and infers
+nothing from the status or from the mere presence of an order id. What is not understood is
+:class:`Unclear`: neither accepted nor refused.
+
+Source: Web API reference, "Place Order", "Place Order Reply", "Modify Order", "Cancel Order";
+shapes and contradictions are listed in docs/ibkr-facts.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.order import Acknowledgement, OrderState, OrderType, Ticket
+from ibkr_adapter.wire.replies import Prompt, Question, read_prompt, read_question, words_of
+from ibkr_adapter.wire.response import Deciphered, Form
+
+# IBKR's own words for "this order was not taken", lower case, wherever a 400 carries them.
+_REFUSALS = (
+    "missing order parameters",
+    "parameter with incorrect type",
+    "accountid is not valid",
+    "conid(s) missing",
+    "please query /accounts first",
+    "no bridge",
+    "init session first",
+    "no trading permissions",
+    "invalid order price fields",
+    "invalid order attribute",
+    "minimum variation",
+    "does not have a kid",
+    "cannot accept an order",
+    "order must be ioc",
+    "invalid-argument",
+)
+_REGISTERED = re.compile(r"local order id\s*=.*already registered", re.IGNORECASE)
+_DEAD_REPLY = "reply id not found"
+_NOT_CONFIRMED = "order not confirmed"
+# Said of orders that were taken as well as of orders that were not.
+_UNCLEAR_TEXTS = (
+    "error processing the request",
+    "service unavailable",
+    "connection refused",
+    "timed out",
+    "timeout",
+)
+_GONE_TEXTS = (
+    "doesn't exist",
+    "does not exist",
+    "order is inactive",
+    "not found",
+    "cannot be cancelled",
+    "can't be cancelled",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """Every element carries an order id; one of them may still be a refusal in disguise."""
+
+    acknowledgements: tuple[Acknowledgement, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """IBKR wants answers before it goes on."""
+
+    questions: tuple[Question, ...]
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Prompted:
+    """IBKR wants a choice about an order that it already knows."""
+
+    prompt: Prompt
+
+
+@attrs.frozen(kw_only=True)
+class Refused:
+    """IBKR said no, and no order exists. ``session_lost`` where that was the reason."""
+
+    text: str
+    session_lost: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Registered:
+    """The cOID is known already: an earlier attempt with it reached IBKR."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Declined:
+    """A question was answered with no, and IBKR dropped the order."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Gone:
+    """The order that a modify or a cancel named is not there, or is over."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class CancelRequested:
+    """A cancel was taken; whether it will be carried out only the order's status tells."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Unclear:
+    """The answer says nothing that can be relied on; ``session_lost`` where the session is to blame."""
+
+    reason: str
+    session_lost: bool = False
+
+
+Outcome = Accepted | Asked | Prompted | Refused | Registered | Declined | Gone | CancelRequested | Unclear
+
+
+def number(value: Decimal) -> int | float:
+    """Write a decimal as the JSON number that IBKR demands, or refuse if none is exactly it."""
+    if value == value.to_integral_value():
+        return int(value)
+    written = float(value)
+    if Decimal(repr(written)) != value:
+        raise InvalidOrder(f"{value} has more digits than IBKR can be sent; nothing was sent.")
+    return written
+
+
+def ticket_body(ticket: Ticket) -> dict[str, Any]:
+    """Write one ticket, leaving out what is unset: IBKR takes no nulls.
+
+    The stop price of a plain stop goes into ``price``; only the types with both prices put it
+    into ``auxPrice``.
+    """
+    body: dict[str, Any] = {
+        "acctId": ticket.account,
+        "conid": ticket.conid,
+        "orderType": ticket.order_type.value,
+        "side": ticket.side.value,
+        "quantity": number(ticket.quantity),
+        "tif": ticket.tif.value,
+    }
+    if ticket.limit_price is not None:
+        body["price"] = number(ticket.limit_price)
+    if ticket.stop_price is not None:
+        both = ticket.order_type in {OrderType.STOP_LIMIT, OrderType.TRAIL_LIMIT}
+        body["auxPrice" if both else "price"] = number(ticket.stop_price)
+    if ticket.trailing is not None and ticket.trailing_unit is not None:
+        body["trailingAmt"] = number(ticket.trailing)
+        body["trailingType"] = ticket.trailing_unit.value
+    if ticket.coid is not None:
+        body["cOID"] = ticket.coid
+    if ticket.parent_coid is not None:
+        body["parentId"] = ticket.parent_coid
+    if ticket.single_group:
+        body["isSingleGroup"] = True
+    if ticket.outside_rth:
+        body["outsideRTH"] = True
+    return body
+
+
+def place_body(tickets: Iterable[Ticket]) -> dict[str, Any]:
+    """Wrap tickets for placing or for a preview: a bare array is refused."""
+    return {"orders": [ticket_body(ticket) for ticket in tickets]}
+
+
+def modify_body(ticket: Ticket) -> dict[str, Any]:
+    """Write the bare, whole ticket that a modification takes."""
+    return ticket_body(ticket)
+
+
+def classify(answer: Deciphered) -> Outcome:
+    """Tell what an answer to place, modify or reply means."""
+    if answer.form is not Form.JSON:
+        return Unclear(reason=_shown(answer), session_lost=answer.login_page or answer.status == 401)  # noqa: PLR2004  (HTTP's own number)
+    content = answer.content
+    if not 200 <= answer.status < 300:  # noqa: PLR2004  (HTTP's own numbers)
+        return _classify_failure(answer)
+    if isinstance(content, Mapping):
+        return _classify_object(content, answer)
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        return _classify_elements(content, answer)
+    return Unclear(reason=_shown(answer))
+
+
+def classify_cancel(answer: Deciphered) -> Outcome:
+    """Tell what an answer to a cancel means; a cancel can be answered by a question too."""
+    if answer.form is Form.JSON and 200 <= answer.status < 300:  # noqa: PLR2004  (HTTP's own numbers)
+        content = answer.content
+        element = content[0] if isinstance(content, list) and len(content) == 1 else content
+        if isinstance(element, Mapping) and "error" not in element and isinstance(element.get("msg"), str):
+            text = words_of(element["msg"])
+            if any(mark in text.lower() for mark in _GONE_TEXTS):
+                return Gone(text=text)
+            if "request was submitted" in text.lower():
+                return CancelRequested(text=text)
+            return Unclear(reason=text)
+    outcome = classify(answer)
+    # An acknowledgement with an order id is what a cancel's confirmed question answers.
+    if isinstance(outcome, Accepted):
+        return CancelRequested(text="acknowledged")
+    return outcome
+
+
+def _classify_failure(answer: Deciphered) -> Outcome:
+    text = words_of(answer.error or "")
+    said = text.lower()
+    if _REGISTERED.search(text):
+        return Registered(text=text)
+    if answer.status == 400:  # noqa: PLR2004  (HTTP's own number)
+        if _NOT_CONFIRMED in said:
+            return Declined(text=text)
+        if any(mark in said for mark in _GONE_TEXTS) and _DEAD_REPLY not in said:
+            return Gone(text=text)
+        if any(mark in said for mark in _REFUSALS):
+            return Refused(text=text, session_lost=answer.no_bridge or answer.accounts_first)
+    return Unclear(
+        reason=_shown(answer),
+        session_lost=answer.status == 401 or answer.no_bridge or answer.no_session,  # noqa: PLR2004  (HTTP's own number)
+    )
+
+
+def _classify_object(content: Mapping[str, Any], answer: Deciphered) -> Outcome:
+    if "error" in content:
+        return _classify_error(content, answer)
+    if "reqId" in content:
+        prompt = read_prompt(content)
+        return Prompted(prompt=prompt) if prompt is not None else Unclear(reason=_shown(answer))
+    if content.get("success") is False:
+        return Refused(text=words_of(str(content.get("message") or content.get("text") or "success: false")))
+    return _classify_elements([content], answer)
+
+
+def _classify_error(content: Mapping[str, Any], answer: Deciphered) -> Outcome:
+    text = words_of(answer.error or str(content["error"]))
+    said = text.lower()
+    if _REGISTERED.search(text):
+        return Registered(text=text)
+    if _NOT_CONFIRMED in said:
+        return Declined(text=text)
+    # An id beside an error, or words that were also said of orders that went through.
+    if (
+        not said
+        or said in {"none", "null"}
+        or "order_id" in content
+        or _DEAD_REPLY in said
+        or any(mark in said for mark in _UNCLEAR_TEXTS)
+    ):
+        return Unclear(reason=_shown(answer), session_lost=answer.no_session)
+    if re.search(r"order ?id \S+ (?:doesn't|does not) exist|order is inactive", said):
+        return Gone(text=text)
+    details = _rejections(content)
+    return Refused(
+        text=f"{text} ({details})" if details else text,
+        session_lost=answer.no_bridge or answer.no_session or answer.accounts_first,
+    )
+
+
+def _classify_elements(elements: Sequence[Any], answer: Deciphered) -> Outcome:
+    questions: list[Question] = []
+    acknowledgements: list[Acknowledgement] = []
+    refusals: list[str] = []
+    for element in elements:
+        question = read_question(element)
+        if question is not None:
+            questions.append(question)
+            continue
+        if isinstance(element, Mapping) and "error" in element and "order_id" not in element:
+            refusals.append(words_of(str(element["error"])))
+            continue
+        acknowledgement = _acknowledgement(element)
+        if acknowledgement is None:
+            return Unclear(reason=_shown(answer))
+        acknowledgements.append(acknowledgement)
+    if questions:
+        return Asked(questions=tuple(questions), acknowledgements=tuple(acknowledgements))
+    if refusals and not acknowledgements:
+        return Refused(text="; ".join(refusals))
+    if refusals or not acknowledgements:
+        return Unclear(reason=_shown(answer))
+    return Accepted(acknowledgements=tuple(acknowledgements))
+
+
+def _acknowledgement(element: Any) -> Acknowledgement | None:
+    if not isinstance(element, Mapping):
+        return None
+    order_id = element.get("order_id", element.get("orderId"))
+    status = element.get("order_status", element.get("orderStatus"))
+    if isinstance(order_id, bool) or not isinstance(order_id, (str, int)) or not isinstance(status, str):
+        return None
+    order_id = str(order_id).strip()
+    if not re.fullmatch(r"-?\d{1,20}", order_id):
+        return None
+    try:
+        state = OrderState(status)
+    except ValueError:
+        return None
+    return Acknowledgement(
+        order_id=order_id,
+        state=state,
+        coid=_id(element.get("local_order_id")),
+        parent_id=_id(element.get("parent_order_id")),
+        text="; ".join(
+            words_of(text)
+            for key in ("text", "warning_message")
+            if isinstance(text := element.get(key), str) and text.strip()
+        ),
+    )
+
+
+def _id(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value).strip() or None
+
+
+def _rejections(content: Mapping[str, Any]) -> str:
+    cqe = content.get("cqe")
+    payload = cqe.get("post_payload") if isinstance(cqe, Mapping) else None
+    rejections = payload.get("rejections") if isinstance(payload, Mapping) else None
+    if not isinstance(rejections, list):
+        return ""
+    return "; ".join(words_of(text) for text in rejections if isinstance(text, str))
+
+
+def _shown(answer: Deciphered) -> str:
+    said = words_of(answer.error or "", 200)
+    return f"HTTP {answer.status}, {answer.form.value}" + (f": {said}" if said else "")
