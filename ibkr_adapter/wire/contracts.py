@@ -121,9 +121,11 @@ def read_rules(content: Any, conid: int) -> Rules:
         fraction_types=fractions,
         fraction_digits=digits if fractions and digits else None,
         cash_types=_types(content.get("cqtTypes")),
-        can_trade_accounts=_names(content.get("canTradeAcctIds")),
+        can_trade_accounts=frozenset(_names(content["canTradeAcctIds"]))
+        if "canTradeAcctIds" in content
+        else None,
         size_increment=numbers.decimal(content.get("sizeIncrement")),
-        price_magnifier=numbers.integer(content.get("priceMagnifier")),
+        price_magnifier=numbers.decimal(content.get("priceMagnifier")),
     )
 
 

@@ -121,7 +121,7 @@ def _quote(row: Any, names: Sequence[str]) -> Quote | None:
         conid=conid,
         last_is_close=letter == "C",
         halted=letter == "H",
-        availability=Availability.of(code) if code is not None else None,
+        availability=Availability(code=code) if code is not None else None,
         updated=numbers.moment(row.get("_updated")),
         missing=frozenset(names) - came,
         last=values["last"],

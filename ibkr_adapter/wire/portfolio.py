@@ -81,7 +81,7 @@ def read_portfolio_accounts(content: Any) -> tuple[Account, ...]:
             raise UnexpectedAnswer("an account came without its id.", endpoint=_PORTFOLIO_ACCOUNTS)
         accounts[account_id] = Account(
             account_id=account_id,
-            title=numbers.text(row.get("displayName") or row.get("accountTitle")) or "",
+            title=numbers.text(row.get("displayName") or row.get("accountTitle")),
             currency=numbers.text(row.get("currency")),
             account_type=numbers.text(row.get("type")),
         )
@@ -192,7 +192,7 @@ def read_pnl(content: Any) -> tuple[PnlRow, ...]:
         account_id, _, model = str(key).partition(".")
         found.append(
             PnlRow(
-                account=account_id,
+                account_id=account_id,
                 model=model or "Core",
                 daily=numbers.decimal(row.get("dpl")),
                 unrealised=numbers.decimal(row.get("upl")),

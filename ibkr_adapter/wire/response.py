@@ -259,4 +259,4 @@ def _is_failure(code: Any) -> bool:
     """Tell whether a status inside a body is one; IBKR writes it as a number and as a text."""
     if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code):
         code = int(code)
-    return isinstance(code, int) and not isinstance(code, bool) and code >= _FAILED
+    return isinstance(code, int) and code >= _FAILED

@@ -42,6 +42,7 @@ class Exchange:
         self._ack = {"status": "open", "symbol": "AAPL"} | (ack or {})
         self._next_id = 100
         self.failure = None
+        self.exits = {}
 
     def sizing_price(self, symbol):
         price = self._prices.pop(0) if len(self._prices) > 1 else self._prices[0]
@@ -67,9 +68,12 @@ class Exchange:
     def place_bracket_order(self, symbol, side, order_type, quantity, price=None, **exits):
         given = {name: value for name, value in exits.items() if value is not None}
         entry = self._order("bracket", symbol, side, order_type, quantity, price, given)
-        target = {"orderId": self._id()} if "take_profit_price" in given else None
-        stop = {"orderId": self._id()} if {"stop_loss_price", "trailing_percent"} & set(given) else None
-        return {"entryOrder": entry, "takeProfitOrder": target, "stopLossOrder": stop}
+        legs = {"entryOrder": entry, "takeProfitOrder": None, "stopLossOrder": None}
+        if "take_profit_price" in given:
+            legs["takeProfitOrder"] = {"orderId": self._id()} | self.exits.get("takeProfitOrder", {})
+        if {"stop_loss_price", "trailing_percent"} & set(given):
+            legs["stopLossOrder"] = {"orderId": self._id()} | self.exits.get("stopLossOrder", {})
+        return legs
 
     def close_position(self, symbol, side, quantity):
         return self._order("close", symbol, side, quantity)
@@ -78,7 +82,7 @@ class Exchange:
         if self.failure is not None and call[0] != "close":
             raise self.failure
         self.calls.append(call)
-        return self._ack | {"orderId": self._id()}
+        return {"orderId": self._id()} | self._ack
 
     def _id(self):
         self._next_id += 1
@@ -218,6 +222,23 @@ def test_what_the_exchange_really_ordered_is_what_the_answer_says():
     assert result["ignored"] == ["comment", "price"]
 
 
+def test_snapped_prices_are_what_the_answer_says():
+    """The exchange moves prices to ticks; a plan's 161.896 never reached the broker."""
+    exchange = Exchange(ack={"price": 164.99, "stopPrice": None})
+    exchange.exits = {"takeProfitOrder": {"price": 173.24}, "stopLossOrder": {"stopPrice": 161.69}}
+
+    result = run(
+        exchange, orderType="limit", price="164.999", quantity=1, stop_loss_percent=2, take_profit_percent=5
+    )
+
+    assert (result["price"], result["stopLossPrice"], result["takeProfitPrice"]) == (
+        "164.99",
+        "161.69",
+        "173.24",
+    )
+    assert result["position"]["stopLossPrice"] == "161.69"
+
+
 @pytest.mark.parametrize("price", ["0", "n/a", "NaN", None])
 def test_a_fill_price_that_nobody_knows_is_none(price):
     """A price of 0 would be booked as a gift."""
@@ -286,7 +307,7 @@ def test_the_other_side_closes_first_and_opens_when_the_position_is_gone(
 
     result = run(exchange, clock, action=action, quantity=2)
 
-    assert exchange.calls == [("close", "AAPL", exit_side, D(5)), ("market", "AAPL", entry_side, D(2))]
+    assert exchange.calls == [("close", "AAPL", exit_side, None), ("market", "AAPL", entry_side, D(2))]
     assert exchange.reads == 4
     assert clock.monotonic() == 1.0
     assert (result["action"], result["orderId"], result["closedOrderId"]) == ("opened", "102", "101")
@@ -317,7 +338,7 @@ def test_a_position_that_does_not_go_away_stops_the_reversal(clock):
     message = refused(exchange, clock, kind=OrderError, quantity=1)
 
     assert [call[0] for call in exchange.calls] == ["close"]
-    assert "order 101 was sent to close -5 AAPL, and -3 are still there after 3 seconds" in message
+    assert "to close -5 AAPL there is order 101, and -3 are still there after 3 seconds" in message
     assert "nothing was opened" in message
 
 
@@ -330,7 +351,7 @@ def test_a_reversal_that_cannot_see_the_position_says_what_it_sent(clock):
     message = refused(exchange, clock, kind=BrokerageUnavailable, quantity=1)
 
     assert message == (
-        "the brokerage session is down. Order 101 was sent to close -5 AAPL, and nothing was opened. Wait."
+        "the brokerage session is down. To close -5 AAPL there is order 101, and nothing was opened. Wait."
     )
 
 
@@ -394,7 +415,7 @@ def test_without_shorts_a_sell_closes_what_is_held():
 
     result = run(exchange, action="sell")
 
-    assert exchange.calls == [("close", "AAPL", "SELL", D(5))]
+    assert exchange.calls == [("close", "AAPL", "SELL", None)]
     assert (result["success"], result["action"], result["quantity"]) == (True, "closed", 5)
     assert "allow_short" in result["message"]
 
@@ -410,18 +431,18 @@ def test_without_shorts_a_buy_still_covers_one(clock):
 
 
 @pytest.mark.parametrize(
-    ("held", "fields", "call", "action"),
+    ("held", "fields", "call", "quantity", "action"),
     [
-        ("5", {}, ("close", "AAPL", "SELL", D(5)), "closed"),
-        ("-5.8", {}, ("close", "AAPL", "BUY", D("5.8")), "closed"),
-        ("5", {"sell_percentage": 50}, ("close", "AAPL", "SELL", D(2)), "partially_closed"),
-        ("-5", {"sell_percentage": "0.1"}, ("close", "AAPL", "BUY", D(1)), "partially_closed"),
-        ("1", {"sell_percentage": 50}, ("close", "AAPL", "SELL", D(1)), "closed"),
-        ("5", {"sell_percentage": 100}, ("close", "AAPL", "SELL", D(5)), "closed"),
+        ("5", {}, ("close", "AAPL", "SELL", None), 5, "closed"),
+        ("-5.8", {}, ("close", "AAPL", "BUY", None), 5.8, "closed"),
+        ("5", {"sell_percentage": 50}, ("close", "AAPL", "SELL", D(2)), 2, "partially_closed"),
+        ("-5", {"sell_percentage": "0.1"}, ("close", "AAPL", "BUY", D(1)), 1, "partially_closed"),
+        ("1", {"sell_percentage": 50}, ("close", "AAPL", "SELL", None), 1, "closed"),
+        ("5", {"sell_percentage": 100}, ("close", "AAPL", "SELL", None), 5, "closed"),
     ],
 )
-def test_a_close_follows_the_position(held, fields, call, action):
-    """Side and size come from what is there."""
+def test_a_close_follows_the_position(held, fields, call, quantity, action):
+    """Side and size come from what is there; all of it is all that is there when it is closed."""
     exchange = Exchange(positions=[held], ack={"avgPrice": 171.5, "status": "filled"})
 
     result = run(exchange, action="close", **fields)
@@ -434,7 +455,7 @@ def test_a_close_follows_the_position(held, fields, call, action):
         "symbol": "AAPL",
         "ignored": [],
         "side": call[2],
-        "quantity": int(call[3]) if call[3] == int(call[3]) else float(call[3]),
+        "quantity": quantity,
         "orderId": "101",
         "order_id": "101",
         "status": "filled",
@@ -445,6 +466,25 @@ def test_a_close_follows_the_position(held, fields, call, action):
 def test_a_close_answers_the_size_that_the_exchange_closed():
     """It clamps on the freshest position, which may be smaller by now."""
     assert run(Exchange(positions=["5"], ack={"quantity": 4}), action="close")["quantity"] == 4
+
+
+def test_a_close_that_an_exit_has_done_says_so():
+    """A stop may fill between the look and the close; then nothing is sent."""
+    exchange = Exchange(positions=["5"], ack={"quantity": 0, "orderId": None, "message": "An exit did it."})
+
+    result = run(exchange, action="close")
+
+    assert (result["quantity"], result["orderId"], result["message"]) == (0, None, "An exit did it.")
+
+
+def test_a_reversal_whose_position_went_by_itself_does_not_name_an_order(clock):
+    """There may be none to name."""
+    exchange = Exchange(positions=["5", None], ack={"orderId": None})
+    exchange.failure = OrderRejected("IBKR refused.")
+
+    message = refused(exchange, clock, kind=OrderRejected, action="sell", quantity=1)
+
+    assert message.endswith("was closed by an exit that filled.")
 
 
 def test_a_close_of_nothing_succeeds():

@@ -222,6 +222,8 @@ def test_problem_json_is_understood_by_its_type():
         {"error": False},
         {"success": "Account already set"},
         {"success": True},
+        {"success": None},
+        {"success": ""},
         {"statusCode": 200, "message": "fine"},
         {"statusCode": True},
         {"id": "1", "message": ["Are you sure?"], "messageIds": ["o163"]},

@@ -17,6 +17,7 @@ import zlib
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import attrs
 import pytest
 from certificates import gateway, signed_for
 from hypothesis import given, settings
@@ -473,6 +474,7 @@ BROKEN = {
     "too many headers": says(headed("X: y\r\n" * 200 + "Content-Length: 11\r\n")),
     "too long a header": says(headed(f"X: {'y' * 70_000}\r\nContent-Length: 11\r\n")),
     "header without a colon": says(headed("nonsense\r\nContent-Length: 11\r\n"), stays=True),
+    "line without a colon": says(headed("Content-Length: 11\r\nnonsense\r\n"), stays=True),
     "two lengths": says(headed("Content-Length: 11\r\nContent-Length: 5\r\n"), stays=True),
     "one length twice": says(headed("Content-Length: 11\r\nContent-Length: 11\r\n"), stays=True),
     "two lengths in a line": says(headed("Content-Length: 11, 5\r\n"), stays=True),
@@ -544,6 +546,47 @@ def test_the_status_of_an_unusable_answer_is_told(caller):
 
     assert lost.value.status == 401
     assert "Read again" in str(lost.value)
+
+
+def test_an_answer_that_promises_too_much_is_not_even_begun(caller):
+    """What is not wanted is not waited for."""
+    promising = says(headed(f"Content-Length: {MOST_BYTES + 1}\r\n"), stays=True)
+
+    with server_for("http", promising) as server, pytest.raises(OutcomeUnknown, match="too large"):
+        caller.get(server.url())
+
+
+def test_the_deadline_ends_a_silence_that_would_be_allowed(scheme):
+    """It is total, and the shorter of the two counts."""
+    caller = Caller(read_timeout=5)
+
+    with server_for(scheme, silence) as server:
+        started = time.monotonic()
+        with pytest.raises(OutcomeUnknown, match="no answer in time"):
+            caller.post(server.url(), seconds=0.3)
+        took = time.monotonic() - started
+
+    assert 0.25 < took < 1
+
+
+def test_an_unforeseen_value_error_after_sending_is_no_matter_of_configuration(caller):
+    """ "Nothing was sent" is said only where the record says so."""
+
+    class Carrier:
+        def carry(self, *_, **__):
+            current_call().offer(1)
+            current_call().took(3)
+            raise ValueError("hush-hush-hush")
+
+    with server_for("http", serve_well) as server:
+        caller.get(server.url())
+        start, origin = next(iter(caller.transport._origins.items()))
+        caller.transport._origins[start] = attrs.evolve(origin, lines=Carrier())
+
+        with pytest.raises(OutcomeUnknown) as lost:
+            caller.post(server.url())
+
+    assert "hush" not in texts_of(lost.value)
 
 
 def test_too_large_a_body_in_chunks_is_given_up():
@@ -664,6 +707,8 @@ def test_nothing_listening_is_told_at_once(scheme, caller, host):
 
     with pytest.raises(NotSent) as lost:
         caller.post(f"{scheme}://{host}:{free_port()}{ORDERS}")
+    with pytest.raises(NotSent) as fragment:
+        caller.post(f"{scheme}://{host}:{free_port()}/v1/api#hush")
 
     assert time.monotonic() - started < 1
     assert lost.value.repeatable
@@ -672,6 +717,7 @@ def test_nothing_listening_is_told_at_once(scheme, caller, host):
     assert "Start the gateway" in str(lost.value)
     assert "hush" not in texts_of(lost.value)
     assert isinstance(lost.value.__cause__, ConnectionRefusedError)
+    assert fragment.value.endpoint == "POST /v1/api"
 
 
 def test_a_connection_that_nobody_accepts_is_given_up(scheme, caller):
@@ -721,7 +767,8 @@ def test_a_handshake_that_breaks_has_sent_nothing(caller, fault):
     with server_for("https", scripts[fault], greets=False) as server:
         started = time.monotonic()
         # A reset may be there before the handshake begins, which has the other text.
-        with pytest.raises(NotSent, match=r"handshake|cannot be reached") as lost:
+        text = r"handshake|cannot be reached" if fault == "reset" else "handshake"
+        with pytest.raises(NotSent, match=text) as lost:
             caller.post(server.url(ORDERS), seconds=0.4)
         took = time.monotonic() - started
         assert server.booked == []
@@ -990,17 +1037,32 @@ def test_an_untrusted_server_elsewhere_is_not_asked_again():
     assert "ca_file" in str(error)
 
 
-def test_looking_at_a_certificate_ends_with_the_call():
+@pytest.mark.parametrize(("seconds", "seen"), [(5, True), (-1, False)])
+def test_looking_at_a_certificate_ends_with_the_call(seconds, seen):
     """The deadline is total."""
-    call = Call(
-        clock=SystemClock(), deadline=time.monotonic() - 1, silence=None, changes_state=True, body_size=2
-    )
     broken = LineBroken("x", ssl.SSLCertVerificationError("self-signed certificate"))
-    server = Server(scheme="https", host="127.0.0.1", port=1)
 
-    error = explain(broken, call=call, server=server, method="GET", path="/", trust=Trust())
+    with server_for("https", serve_well) as server:
+        call = Call(
+            clock=SystemClock(),
+            deadline=time.monotonic() + seconds,
+            silence=None,
+            changes_state=True,
+            body_size=2,
+        )
+        there = Server(scheme="https", host="127.0.0.1", port=server.port)
+        error = explain(broken, call=call, server=there, method="GET", path="/", trust=Trust())
 
-    assert "fingerprint is" not in str(error)
+    assert ("fingerprint is" in str(error)) is seen
+
+
+def test_urllib3_checks_the_pin_once_more():
+    """Two locks on the one door that money goes through."""
+    from ibkr_adapter.transport.adapter import Lines  # noqa: PLC0415  (loads urllib3)
+
+    judged = Lines.judged_by(ssl.create_default_context(), PINNED)
+
+    assert judged["assert_fingerprint"] == gateway().fingerprint
 
 
 def test_verification_is_never_off_elsewhere():

@@ -1,0 +1,105 @@
+"""The commands, their options and their exit codes.
+
+Each imports what it runs when it is run, so that asking for help is quick and one missing extra
+does not take the other commands away.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from ibkr_adapter.clock import SystemClock
+from ibkr_adapter.errors import ConfigurationError, IBKRError
+from ibkr_adapter.settings import AuthMethod
+
+from . import WRONG_USAGE
+
+FAILED = 1
+
+app = typer.Typer(
+    name="ibkr-adapter",
+    help="Interactive Brokers' Web API as an exchange adapter for trading bots.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables would show what is secret.
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep the name of a command necessary, however few there are."""
+
+
+@app.command()
+def demo(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Carry out four webhooks on a simulated broker, on this machine only."""
+    try:
+        from ibkr_adapter.cli import demo as demonstration  # noqa: PLC0415  (when the command is run)
+        from ibkr_adapter.cli.payloads import example_webhooks  # noqa: PLC0415  (same)
+        from ibkr_adapter.cli.screen import Screen  # noqa: PLC0415  (same)
+        from ibkr_adapter.embedded import SimulatedExchange  # noqa: PLC0415  (same)
+
+        payloads = example_webhooks()
+        # The examples carry this secret; it is checked as in earnest.
+        secret = payloads[0].fields().get("secret")
+        exchange = SimulatedExchange(webhook_secret=secret)
+        audience = demonstration.Audience() if as_json else Screen()
+        try:
+            report = demonstration.run(exchange, payloads, audience)
+        finally:
+            exchange.close()
+    except ConfigurationError as error:
+        _stop(error, WRONG_USAGE)
+    except IBKRError as error:
+        _stop(error, FAILED)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2, allow_nan=False))
+
+
+@app.command()
+def simulator(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve https too, with a fresh certificate.")] = False,
+    auth: Annotated[AuthMethod, typer.Option(help="How clients log in.")] = AuthMethod.GATEWAY,
+    seed: Annotated[int, typer.Option(help="Decides prices and ids; the same seed is the same market.")] = 7,
+) -> None:
+    """Run a simulated broker until SIGTERM or Ctrl-C.
+
+    One line of JSON goes to standard output when it accepts connections: its address, its account
+    and its process id. The log goes to standard error.
+    """
+    try:
+        from ibkr_adapter.simulator.gateway import Gateway  # noqa: PLC0415  (when the command is run)
+        from ibkr_adapter.simulator.server import run  # noqa: PLC0415  (needs the extra ``simulator``)
+    except ModuleNotFoundError as missing:
+        _stop(
+            f"{missing.name} is not installed, which the simulator needs."
+            " Install it with: pip install 'ibkr-adapter[simulator]'",
+            WRONG_USAGE,
+        )
+    try:
+        gateway = Gateway(SystemClock(), seed=seed, auth=auth.value)
+    except ValueError as refused:
+        _stop(refused, WRONG_USAGE)
+    try:
+        run(gateway, host=host, port=port, tls=tls, direct=auth is not AuthMethod.GATEWAY)
+    except OSError as refused:
+        _stop(f"cannot listen at {host} port {port}: {refused.strerror or refused}", FAILED)
+
+
+def _stop(reason: object, code: int) -> NoReturn:
+    from ibkr_adapter.cli.screen import plain  # noqa: PLC0415  (rich loads when it is needed)
+
+    sys.stderr.write(f"ibkr-adapter: {plain(reason, lines=True)}\n")
+    raise typer.Exit(code)

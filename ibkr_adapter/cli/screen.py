@@ -1,0 +1,165 @@
+"""Show the demonstration on a terminal: one line a step, then tables.
+
+Knows how things look. Every text that came from outside loses what a terminal would act on, and
+nothing is read as markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ibkr_adapter.client import Call
+from ibkr_adapter.host.webhook import masked
+
+from .demo import Audience, Effort, Report
+from .payloads import Payload
+
+# Where nobody looks at the width (a file, a pipe), tables are not squeezed.
+WIDE = 120
+NOTHING = "-"
+
+# Control sequences with their arguments, operating system commands with their text, lone escapes.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x07|\x1b\\|\x9c|$)|\x1b.?",
+    re.DOTALL,
+)
+
+_ORDER_COLUMNS = (
+    ("id", "orderId"),
+    ("symbol", "symbol"),
+    ("side", "side"),
+    ("type", "type"),
+    ("quantity", "quantity"),
+    ("filled", "filledQuantity"),
+    ("limit", "price"),
+    ("stop", "stopPrice"),
+    ("fill price", "avgFillPrice"),
+    ("status", "status"),
+)
+_POSITION_COLUMNS = (
+    ("symbol", "symbol"),
+    ("amount", "positionAmt"),
+    ("entry", "entryPrice"),
+    ("mark", "markPrice"),
+    ("value", "notional"),
+    ("unrealised", "unrealizedProfit"),
+)
+_BALANCE_ROWS = (
+    ("account", "accountId"),
+    ("kind", "accountType"),
+    ("currency", "currency"),
+    ("net liquidation", "balance"),
+    ("available funds", "availableBalance"),
+    ("buying power", "buyingPower"),
+    ("unrealised profit", "totalUnrealizedPnl"),
+)
+_TEXTS = frozenset({"symbol", "side", "type", "status"})
+
+
+def plain(text: object, *, lines: bool = False) -> str:
+    """Return ``text`` with nothing in it that a terminal would act on; ``lines`` keeps line ends."""
+    bare = _ESCAPES.sub("", str(text))
+    return "".join(letter if letter.isprintable() or (lines and letter == "\n") else " " for letter in bare)
+
+
+def figure(value: Any) -> str:
+    """Write a value for a cell: thousands apart, money to the cent, nothing as a dash."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else plain(value)
+
+
+class Screen(Audience):
+    """Tells a person what happens."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        # Markup and emoji codes in a broker's text must stay what they are.
+        self._console = console or Console(markup=False, emoji=False, highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = max(self._console.width, WIDE)
+
+    def opened(self, account: str, requests: Mapping[str, int]) -> None:
+        """Say where orders go and what the session cost."""
+        self._say(f"Simulated broker, account {account}: logged in with {sum(requests.values())} requests")
+        for name, count in requests.items():
+            self._say(f"    {name}" + (f"  x{count}" if count > 1 else ""))
+
+    def posted(self, payload: Payload) -> None:
+        """Show the webhook without its secret."""
+        fields = " ".join(f"{key}={value}" for key, value in masked(payload.fields()).items())
+        self._say()
+        self._say(f"Webhook {payload.name}", style="bold")
+        self._say(f"    {fields}")
+
+    def asked(self, call: Call) -> None:
+        """One line for each request."""
+        answer = "no answer" if call.status is None else f"{call.status}"
+        self._say(f"    {call.endpoint} -> {answer} ({call.seconds * 1000:.0f} ms)", style="dim")
+
+    def answered(self, result: Mapping[str, Any], effort: Effort) -> None:
+        """Say what the webhook led to, and how many requests that took."""
+        words = [result["action"], result["symbol"], result.get("side"), result.get("quantity")]
+        ids = [
+            f"{name} {result[key]}"
+            for name, key in (
+                ("order", "orderId"),
+                ("stop", "stopLossOrderId"),
+                ("target", "takeProfitOrderId"),
+            )
+            if result.get(key) is not None
+        ]
+        told = [" ".join(str(word) for word in words if word is not None), *ids]
+        if result.get("message"):
+            told.append(str(result["message"]))
+        self._say("    => " + ", ".join(told))
+        self._say(
+            f"    {effort.until_acknowledged} requests until it was acknowledged,"
+            f" {effort.afterwards} to see that it stands"
+        )
+
+    def moved(self, symbol: str, price: Decimal) -> None:
+        """Say that the market was moved."""
+        self._say(f"    (the simulated market takes {symbol} to {price:f})")
+
+    def filled(self, order: Mapping[str, Any]) -> None:
+        """Say at what price."""
+        self._say(f"    filled: {figure(order['filledQuantity'])} at {figure(order['avgFillPrice'])}")
+
+    def ended(self, report: Report) -> None:
+        """Show the tables."""
+        self._say()
+        self._console.print(_table("Orders", _ORDER_COLUMNS, report.orders))
+        self._console.print(_table("Positions", _POSITION_COLUMNS, report.positions))
+        balance = Table(title="Balance", title_justify="left", show_header=False)
+        balance.add_column()
+        balance.add_column(justify="right")
+        for name, key in _BALANCE_ROWS:
+            balance.add_row(name, figure(report.balance.get(key)))
+        self._console.print(balance)
+        total = sum(report.requests.values())
+        requests = Table(title=f"Requests, {total} in all", title_justify="left", show_header=False)
+        requests.add_column()
+        requests.add_column(justify="right")
+        for name, count in report.requests.items():
+            requests.add_row(plain(name), figure(count))
+        self._console.print(requests)
+
+    def _say(self, line: str = "", *, style: str | None = None) -> None:
+        self._console.print(plain(line), style=style, soft_wrap=True)
+
+
+def _table(title: str, columns: tuple[tuple[str, str], ...], rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading, key in columns:
+        table.add_column(heading, justify="left" if key in _TEXTS else "right")
+    for row in rows:
+        table.add_row(*(figure(row.get(key)) for _, key in columns))
+    return table
