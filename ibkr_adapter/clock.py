@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -121,12 +123,14 @@ class ManualClock:
         self._elapsed = 0.0
         self._jump = jump
         self._closed = False
-        self._known: set[threading.Thread] = set()
+        # Whoever made the clock, reads it or waits on it counts as running until it sleeps.
+        self._known: set[threading.Thread] = {threading.current_thread()}
         self._asleep: dict[threading.Thread, _Sleeper] = {}
 
     def monotonic(self) -> float:
         """Seconds since the clock was made."""
         with self.condition:
+            self._known.add(threading.current_thread())
             return self._elapsed
 
     def now(self) -> datetime:
@@ -149,6 +153,19 @@ class ManualClock:
         """Count ``thread`` as running from now on, although it has not started yet."""
         with self.condition:
             self._known.add(thread)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Count the calling thread as asleep while it waits for something else, such as a join."""
+        me = threading.current_thread()
+        with self.condition:
+            self._asleep[me] = _Sleeper(None, None)
+            self.condition.notify_all()
+        try:
+            yield
+        finally:
+            with self.condition:
+                self._asleep.pop(me, None)
 
     def close(self) -> None:
         """Wake everybody for good; later sleeps return at once."""

@@ -1,29 +1,79 @@
-"""An exchange that brings its own Interactive Brokers: the embedded simulator.
+"""Start and stop an embedded Interactive Brokers: the simulator, on a free loopback port.
 
-It speaks HTTP over a real loopback socket, so a program that runs here runs against the gateway
-with nothing but other settings. Needs the extra ``simulator``.
+What runs against it runs over real sockets, so nothing but the settings changes when a gateway
+takes its place. Needs the extra ``simulator``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
-from ibkr_adapter.clock import Clock, SystemClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ConfigurationError
-from ibkr_adapter.exchange import IBKRExchange
-from ibkr_adapter.simulator.gateway import Gateway
+from ibkr_adapter.settings import Settings
+
+if TYPE_CHECKING:
+    from ibkr_adapter.simulator.gateway import Gateway
+    from ibkr_adapter.simulator.server import SimulatorServer
+
+# Nobody listens there; the real address is known when the simulator has started.
+NOWHERE = "http://127.0.0.1:1/v1/api"
 
 
-class Simulator:
-    """The embedded simulator's control room."""
+class EmbeddedSimulator:
+    """A simulated broker and its control room; it starts with the first call."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
+    def __init__(
+        self, clock: Clock, *, seed: int = 7, tls: bool = False, options: Mapping[str, Any] | None = None
+    ) -> None:
+        self._clock = clock
+        self._seed = seed
+        self._tls = tls
+        self._options = dict(options or {})
+        self._gateway: Gateway | None = None
+        self._server: SimulatorServer | None = None
+        self._folder: TemporaryDirectory[str] | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """The simulated broker itself, for tests and demonstrations."""
+        if self._gateway is None:
+            raise ConfigurationError("the simulator is not running: open the exchange first.")
+        return self._gateway
+
+    def start(self, given: Mapping[str, Any]) -> Settings:
+        """Start it, if it is not running, and return the settings that reach it."""
+        if self._server is None:
+            try:
+                from ibkr_adapter.simulator.gateway import Gateway  # noqa: PLC0415  (needs the extra)
+                from ibkr_adapter.simulator.server import SimulatorServer  # noqa: PLC0415  (needs the extra)
+            except ImportError as missing:
+                raise ConfigurationError(
+                    f"the simulator needs {missing.name}, which is not installed.",
+                    remedy="Run: pip install 'ibkr-adapter[simulator]'",
+                ) from missing
+            self._gateway = Gateway(self._clock, seed=self._seed, options=self._options)
+            self._server = SimulatorServer(self._gateway, tls=self._tls, clock=self._clock)
+            self._server.start()
+            self._folder = TemporaryDirectory(prefix="ibkr-simulated-")
+        reach: dict[str, Any] = {"base_url": self._server.url}
+        if self._server.tls_fingerprint is not None:
+            reach["tls_fingerprint"] = self._server.tls_fingerprint
+        if self._folder is not None:
+            reach["state_dir"] = self._folder.name
+        return Settings.of({**given, **reach})
+
+    def stop(self) -> None:
+        """Stop it and remove its folder; a later start makes a fresh one."""
+        server, self._server = self._server, None
+        folder, self._folder = self._folder, None
+        if server is not None:
+            server.stop()
+        if folder is not None:
+            folder.cleanup()
 
     def set_price(self, conid: int, price: Decimal) -> None:
         """Move a price; it stays there."""
@@ -36,58 +86,3 @@ class Simulator:
     def ledger(self) -> dict[str, Any]:
         """What the simulated broker has booked and was asked."""
         return self.gateway.ledger()
-
-
-class SimulatedExchange(IBKRExchange):
-    """:class:`IBKRExchange` over an embedded simulator; a context manager."""
-
-    def __init__(
-        self,
-        *,
-        seed: int = 7,
-        tls: bool = False,
-        clock: Clock | None = None,
-        simulator_options: dict[str, Any] | None = None,
-        **settings: Any,
-    ) -> None:
-        try:
-            from ibkr_adapter.simulator.server import SimulatorServer  # noqa: PLC0415  (needs the extra)
-        except ImportError as missing:
-            raise ConfigurationError(
-                "the simulator needs the extra of that name.",
-                remedy="pip install 'ibkr-adapter[simulator]'",
-            ) from missing
-        self._clock = clock or SystemClock()
-        gateway = Gateway(self._clock, seed=seed, options=simulator_options or {})
-        self.simulator = Simulator(gateway)
-        self._server = SimulatorServer(gateway, tls=tls, clock=self._clock)
-        # The port is free until the server starts, so the settings are filled when it has.
-        self._given = settings
-        self._folder: TemporaryDirectory[str] | None = None
-        super().__init__(
-            {"base_url": "http://127.0.0.1:1/v1/api", **settings}, doors=Doors(clock=self._clock)
-        )
-
-    def open(self) -> Self:
-        """Start the simulator and log in."""
-        if self._folder is None:
-            self._folder = TemporaryDirectory(prefix="ibkr-simulated-")
-            url = self._server.start()
-            trust = {} if self._server.ca_file is None else {"tls_fingerprint": self._server.tls_fingerprint}
-            state = {"state_dir": str(Path(self._folder.name) / "state")}
-            self.config = {**state, **self._given, **trust, "base_url": url}
-            self.settings = type(self.settings).of(self.config)
-        return super().open()
-
-    def close(self) -> None:
-        """Close the connection, stop the simulator, remove its folder."""
-        super().close()
-        self._server.stop()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -18,7 +18,8 @@ from ibkr_adapter import shapes
 from ibkr_adapter.client import Call
 from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.connections import DEFAULT_DOORS, Connection, Doors, shared
-from ibkr_adapter.errors import ApiError, InvalidOrder, OrderRejected, UnexpectedAnswer
+from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
+from ibkr_adapter.errors import ApiError, ConfigurationError, InvalidOrder, OrderRejected, UnexpectedAnswer
 from ibkr_adapter.legs import STOP_LOSS, TAKE_PROFIT
 from ibkr_adapter.market_data import MarketData
 from ibkr_adapter.model.market import Quote
@@ -53,12 +54,18 @@ class IBKRExchange:
     exchange_name = "ibkr"
 
     def __init__(
-        self, config: Settings | Mapping[str, Any], *, user: str | None = None, doors: Doors = DEFAULT_DOORS
+        self,
+        config: Settings | Mapping[str, Any],
+        *,
+        user: str | None = None,
+        doors: Doors = DEFAULT_DOORS,
+        simulator: EmbeddedSimulator | None = None,
     ) -> None:
         self.config = config
         self.settings = Settings.of(config)
         self._user = user
         self._doors = doors
+        self._simulator = simulator
         self._connection: Connection | None = None
         self._trading: Trading | None = None
 
@@ -71,15 +78,38 @@ class IBKRExchange:
         return cls(Settings.from_env())
 
     @classmethod
-    def simulated(cls, **options: Any) -> Self:
+    def simulated(
+        cls,
+        *,
+        seed: int = 7,
+        tls: bool = False,
+        simulator_options: Mapping[str, Any] | None = None,
+        doors: Doors | None = None,
+        **settings: Any,
+    ) -> Self:
         """Make an exchange that owns an embedded simulator on a free loopback port.
 
-        Use it as a context manager. Options are those of
-        :func:`ibkr_adapter.embedded.embedded`; all others are settings.
-        """
-        from ibkr_adapter.embedded import SimulatedExchange  # noqa: PLC0415  (needs the extra ``simulator``)
+        Use it as a context manager; the simulator starts with the first call and ends with it.
 
-        return SimulatedExchange(**options)  # type: ignore[return-value]  # it is a subclass
+        Args:
+            seed: Decides how prices move.
+            tls: Whether the simulator speaks https, with a certificate that is pinned.
+            simulator_options: Switches of the simulator; docs/simulator.md lists them.
+            doors: Another clock, for tests.
+            settings: Settings of the exchange.
+        """
+        through = doors or Doors()
+        simulator = EmbeddedSimulator(through.clock, seed=seed, tls=tls, options=simulator_options)
+        return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
+
+    @property
+    def simulator(self) -> EmbeddedSimulator:
+        """The embedded simulator's control room, where there is one."""
+        if self._simulator is None:
+            raise ConfigurationError(
+                "this exchange has no simulator.", remedy="Make it with IBKRExchange.simulated()."
+            )
+        return self._simulator
 
     # Life ---------------------------------------------------------------------------------
 
@@ -97,6 +127,8 @@ class IBKRExchange:
         connection, self._connection, self._trading = self._connection, None, None
         if connection is not None:
             shared.release(connection, self)
+        if self._simulator is not None:
+            self._simulator.stop()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -516,6 +548,8 @@ class IBKRExchange:
 
     def _link(self) -> Connection:
         if self._connection is None:
+            if self._simulator is not None and not isinstance(self.config, Settings):
+                self.settings = self._simulator.start(self.config)
             self._connection = shared.connect(self.settings, self._doors, user=self._user, holder=self)
         return self._connection
 

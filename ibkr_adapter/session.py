@@ -284,6 +284,12 @@ class SessionKeeper:
     def _prepare(self, endpoint: Endpoint, deadline: float) -> int:
         if endpoint.brokerage:
             return self.ensure(deadline)
+        with self._lock:
+            failure = self._failure
+            held = self._clock.monotonic() < self._hold_until
+        # Without an outer session nothing answers; a competing login leaves it alone.
+        if held and isinstance(failure, (LoginRequired, AuthenticationError)):
+            raise _again(failure)
         if endpoint.template.startswith("/portfolio") and endpoint is not endpoints.PORTFOLIO_ACCOUNTS:
             self._warm_portfolio(deadline)
         return self._epoch
@@ -312,8 +318,25 @@ class SessionKeeper:
         if status is not None and status.connected:
             return endpoint is not endpoints.PORTFOLIO_ACCOUNTS
         self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
-        self._auth.renew(deadline)
+        self._renew(deadline)
         return True
+
+    def _renew(self, deadline: float) -> None:
+        """Make the outer session anew, and let nobody try again at once where that failed."""
+        try:
+            self._auth.renew(deadline)
+        except (LoginRequired, AuthenticationError) as failure:
+            with self._lock:
+                if self._state is not SessionState.CLOSED:
+                    self._state = SessionState.LOGIN_REQUIRED
+                self._hold_off(failure)
+            self._announce(SessionState.LOGIN_REQUIRED)
+            raise
+
+    def _hold_off(self, failure: SessionError | TransportError) -> None:
+        self._failure = failure
+        self._hold_until = self._clock.monotonic() + self._hold
+        self._hold = min(self._hold * 2, HOLD_OFF[1])
 
     # Brokerage session --------------------------------------------------------------------
 
@@ -340,10 +363,9 @@ class SessionKeeper:
                     self._epoch += 1
                     self._accounts = accounts
                     self._hold = HOLD_OFF[0]
-                else:
-                    self._hold_until = self._clock.monotonic() + self._hold
-                    self._hold = min(self._hold * 2, HOLD_OFF[1])
-                self._failure = failure
+                    self._failure = None
+                elif failure is not None:
+                    self._hold_off(failure)
                 self._restoring = None
             flag.set()
         self._announce(state)

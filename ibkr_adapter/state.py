@@ -7,7 +7,8 @@ that fails here is a :class:`StateUnavailable` with the reason, and the next cal
 
 A file is created readable for its owner only *before* SQLite opens it, because the files beside
 it (``-wal``, ``-shm``) take over its mode, and it is never opened here by hand afterwards: on
-POSIX, closing any descriptor of a file drops the locks that this process holds on it. Waiting
+POSIX, closing any descriptor of a file drops the locks that this process holds on it. For the
+same reason no open file crosses a fork (:mod:`ibkr_adapter.forks`). Waiting
 for another process is SQLite's own, in real time and bounded. Not for network file systems.
 """
 
@@ -21,6 +22,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from ibkr_adapter import forks
 
 if TYPE_CHECKING:
     import sqlite3
@@ -154,6 +157,25 @@ class Store:
         with held.lock:
             self._drop(held)
 
+    def let_go(self) -> bool:
+        """Close the file because this process is about to fork; see :class:`ibkr_adapter.forks.Holder`.
+
+        A transaction in progress is left alone; then the child may not open the file.
+        """
+        import sqlite3  # noqa: PLC0415  (loaded when first needed)
+
+        held = self._held()
+        if not held.lock.acquire(timeout=self._patience):
+            return False
+        if not held.in_transaction:
+            with suppress(sqlite3.Error):
+                self._drop(held)
+        return True
+
+    def resume(self) -> None:
+        """Allow opening the file again: the fork is done."""
+        self._held().lock.release()
+
     def _held(self) -> _Held:
         # After a fork the parent's connection and lock must not be touched, not even to close
         # them: they stay where they are, under the parent's number.
@@ -189,9 +211,13 @@ class Store:
             return held.connection
         if held.connection is not None:
             # Whoever removes the folder under us must not have us write into a nameless file.
-            if held.identity == self._identity():
+            # An interrupt between two lines can leave a transaction open that nobody ends.
+            if held.identity == self._identity() and not held.connection.in_transaction:
                 return held.connection
             self._drop(held)
+        if any(other.connection for other in list(self._by_process.values()) if other is not held):
+            raise StateUnavailable(self.path, "this process was forked in the middle of a transaction")
+        forks.watch(self)
         with _opening.setdefault(os.getpid(), threading.Lock()):
             self._make_folder()
             self._make_file()
@@ -304,6 +330,9 @@ class Store:
     def _roll_back(self, held: _Held) -> None:
         import sqlite3  # noqa: PLC0415  (loaded when first needed)
 
+        # A child that was forked inside the block must not undo what is its parent's.
+        if held is not self._held():
+            return
         if held.connection is not None and held.connection.in_transaction:
             # A connection that cannot even undo is given up; SQLite undoes at the next opening.
             try:

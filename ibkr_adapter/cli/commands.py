@@ -46,12 +46,12 @@ def demo(
         from ibkr_adapter.cli import demo as demonstration  # noqa: PLC0415  (when the command is run)
         from ibkr_adapter.cli.payloads import example_webhooks  # noqa: PLC0415  (same)
         from ibkr_adapter.cli.screen import Screen  # noqa: PLC0415  (same)
-        from ibkr_adapter.embedded import SimulatedExchange  # noqa: PLC0415  (same)
+        from ibkr_adapter.exchange import IBKRExchange  # noqa: PLC0415  (same)
 
         payloads = example_webhooks()
         # The examples carry this secret; it is checked as in earnest.
         secret = payloads[0].fields().get("secret")
-        exchange = SimulatedExchange(webhook_secret=secret)
+        exchange = IBKRExchange.simulated(webhook_secret=secret)
         audience = demonstration.Audience() if as_json else Screen()
         try:
             report = demonstration.run(exchange, payloads, audience)

@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.client import Call
-from ibkr_adapter.embedded import SimulatedExchange
 from ibkr_adapter.errors import OrderError
+from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.host.executor import TradeExecutor
 from ibkr_adapter.host.webhook import masked
 
@@ -33,8 +33,11 @@ _ORDERS = ("POST /iserver/account/{accountId}/orders", "POST /iserver/reply/{rep
 class Audience:
     """Who is told as it happens; this one listens to nothing."""
 
-    def opened(self, account: str, requests: Mapping[str, int]) -> None:
-        """The session stands; so much was asked for it."""
+    def began(self) -> None:
+        """The simulated broker is about to be started and logged in to."""
+
+    def opened(self, account: str, requests: int) -> None:
+        """The session stands; so many requests were made for it."""
 
     def posted(self, payload: Payload) -> None:
         """A webhook came in."""
@@ -86,7 +89,7 @@ class Report:
 
 
 def run(
-    exchange: SimulatedExchange,
+    exchange: IBKRExchange,
     payloads: tuple[Payload, ...],
     audience: Audience,
     *,
@@ -95,7 +98,7 @@ def run(
     """Carry out the webhooks one after the other and report.
 
     Args:
-        exchange: Opened here and closed by the caller.
+        exchange: One with an embedded simulator; opened here and closed by the caller.
         payloads: The webhooks.
         audience: Who is told as it happens.
         patience: Seconds to wait for each fill.
@@ -103,21 +106,22 @@ def run(
     Raises:
         IBKRError: A webhook could not be carried out, or its order was not filled in time.
     """
-    exchange.open()
-    audience.opened(str(exchange.orders.account()), exchange.simulator.ledger()["requests"])
-    executor = TradeExecutor(exchange)
     calls: list[Call] = []
 
     def hear(call: Call) -> None:
         calls.append(call)
         audience.asked(call)
 
+    audience.began()
     stop = exchange.on_call(hear)
     done = []
     try:
+        exchange.open()
+        audience.opened(exchange.orders.account(), len(calls))
+        executor = TradeExecutor(exchange)
         for payload in payloads:
-            audience.posted(payload)
             calls.clear()
+            audience.posted(payload)
             result = executor.execute_webhook(payload.text)
             audience.answered(result, Effort.of(list(calls)))
             done.append({"payload": masked(payload.fields()), "result": result})
@@ -136,7 +140,7 @@ def run(
 
 
 def _see_it_filled(
-    exchange: SimulatedExchange, result: Mapping[str, Any], audience: Audience, patience: float
+    exchange: IBKRExchange, result: Mapping[str, Any], audience: Audience, patience: float
 ) -> None:
     order_id = result.get("orderId")
     if order_id is None:
@@ -151,7 +155,7 @@ def _see_it_filled(
     audience.filled(order)
 
 
-def _move_the_market(exchange: SimulatedExchange, result: Mapping[str, Any], audience: Audience) -> None:
+def _move_the_market(exchange: IBKRExchange, result: Mapping[str, Any], audience: Audience) -> None:
     """Take the market through the limit, to where the order must be filled."""
     symbol, limit = result["symbol"], Decimal(result["price"])
     price = limit - BEYOND if result["side"] == "BUY" else limit + BEYOND

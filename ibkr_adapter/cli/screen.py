@@ -86,11 +86,13 @@ class Screen(Audience):
         if not self._console.is_terminal:
             self._console.width = max(self._console.width, WIDE)
 
-    def opened(self, account: str, requests: Mapping[str, int]) -> None:
+    def began(self) -> None:
+        """Say what all of it runs on."""
+        self._say("A simulated broker on this machine: no account, no network, no money", style="bold")
+
+    def opened(self, account: str, requests: int) -> None:
         """Say where orders go and what the session cost."""
-        self._say(f"Simulated broker, account {account}: logged in with {sum(requests.values())} requests")
-        for name, count in requests.items():
-            self._say(f"    {name}" + (f"  x{count}" if count > 1 else ""))
+        self._say(f"    logged in to account {account} with {requests} requests")
 
     def posted(self, payload: Payload) -> None:
         """Show the webhook without its secret."""

@@ -108,7 +108,10 @@ class Throttle:
             with self._lock:
                 if waiter in self._line:
                     self._line.remove(waiter)
-                    self._foretell(self._clock.monotonic())
+                else:
+                    # It had just been let go, and nobody is left who would release it.
+                    self._pace.finish(endpoint)
+                self._foretell(self._clock.monotonic())
             raise
 
     def release(self, endpoint: Endpoint) -> None:
@@ -175,7 +178,7 @@ class Throttle:
         endpoint = wish.endpoint
         # Nobody knows when a call that is under way will end.
         wait = 0.0 if moment == math.inf else max(0.0, moment - now)
-        boxed, closed = self._pace.boxed_for(now), self._pace.closed(now).get(endpoint, 0.0)
+        boxed, closed = self._pace.boxed_for(now), self._pace.closed_for(endpoint, now)
         if boxed and endpoint is not TICKLE:
             cause = (
                 "IBKR refused two calls within five minutes (429), so everything stops for "
@@ -185,6 +188,8 @@ class Throttle:
             cause = f"IBKR refused {endpoint.name} (429), so it stays closed for {closed:.0f} s more"
         elif moment == math.inf:
             cause = f"{endpoint.concurrent} calls of {endpoint.name} are under way and none ended in time"
+        elif now > wish.deadline and not wait:
+            cause = f"The time that {endpoint.name} may take was over before it could leave"
         else:
             left = max(0.0, wish.deadline - now)
             cause = (

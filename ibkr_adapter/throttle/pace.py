@@ -65,6 +65,10 @@ class Wish:
     deadline: float
 
 
+def _key(endpoint: Endpoint) -> Endpoint:
+    return endpoint.paced_as or endpoint
+
+
 def _lengthened(seconds: float, margin: float) -> float:
     return seconds + margin * min(seconds, _MARGIN_GROWS_UNTIL)
 
@@ -123,7 +127,7 @@ class Pace:
 
     def finish(self, endpoint: Endpoint) -> None:
         """Write down that a call with a limit on those under way is over."""
-        path = self._paths.get(endpoint)
+        path = self._paths.get(_key(endpoint))
         if path is not None and path.under_way > 0:
             path.under_way -= 1
 
@@ -162,6 +166,11 @@ class Pace:
     def boxed_for(self, now: float) -> float:
         """Tell how many seconds the penalty box lasts yet."""
         return max(0.0, self._boxed_until - now)
+
+    def closed_for(self, endpoint: Endpoint, now: float) -> float:
+        """Tell for how many seconds yet a refusal keeps this endpoint closed."""
+        path = self._paths.get(_key(endpoint))
+        return 0.0 if path is None else max(0.0, path.closed_until - now)
 
     def closed(self, now: float) -> dict[Endpoint, float]:
         """Tell which paths IBKR has closed, and for how many seconds yet."""
@@ -223,14 +232,14 @@ class Pace:
     def opens_alone(self, endpoint: Endpoint) -> float:
         """Tell from which moment the endpoint's own window, a refusal and the box let it leave."""
         box = min(self._probe_at, self._boxed_until) if endpoint is TICKLE else self._boxed_until
-        path = self._paths.get(endpoint)
+        path = self._paths.get(_key(endpoint))
         return box if path is None else max(box, path.opens())
 
     def full(self, endpoint: Endpoint) -> bool:
         """Tell whether as many calls of the endpoint are under way as may be."""
         if endpoint.concurrent is None:
             return False
-        path = self._paths.get(endpoint)
+        path = self._paths.get(_key(endpoint))
         return path is not None and path.under_way >= endpoint.concurrent
 
     def copy(self) -> Pace:
@@ -242,9 +251,10 @@ class Pace:
         return attrs.evolve(self, departures=self._departures.copy(), paths=paths)
 
     def _path(self, endpoint: Endpoint) -> _Path:
-        path = self._paths.get(endpoint)
+        key = _key(endpoint)
+        path = self._paths.get(key)
         if path is None:
             count, seconds = endpoint.window or (0, 0.0)
             path = _Path(length=_lengthened(seconds, self.margin), departures=deque(maxlen=count))
-            self._paths[endpoint] = path
+            self._paths[key] = path
         return path

@@ -33,6 +33,8 @@ class Endpoint:
         brokerage: Whether it needs the brokerage session, or the outer session is enough.
         window: At most so many calls in so many seconds, besides the global rate.
         concurrent: At most so many calls under way at one moment.
+        paced_as: The listed endpoint with whose calls these are counted together, if it is not
+            this one.
     """
 
     method: str
@@ -41,6 +43,7 @@ class Endpoint:
     brokerage: bool
     window: tuple[int, float] | None = None
     concurrent: int | None = None
+    paced_as: Endpoint | None = None
 
     @property
     def name(self) -> str:
@@ -305,7 +308,7 @@ def find(method: str, path: str) -> Endpoint:
 
     An address that nobody listed is answered with an endpoint of its own: only the global rate
     holds for it, and unless it is a GET it counts as a change. A listed address under another
-    verb keeps the limits of the listed one, and is harmless only if it is a GET and one of
+    verb is counted together with the listed one, and is harmless only if it is a GET and one of
     the listed ones is harmless.
 
     Args:
@@ -328,6 +331,8 @@ def find(method: str, path: str) -> Endpoint:
         listed[0],
         method=verb,
         changes_state=verb != "GET" or all(each.changes_state for each in listed),
+        # Without a limit there is nothing to count, and a refused read closes no cancel.
+        paced_as=listed[0] if listed[0].window or listed[0].concurrent else None,
     )
 
 

@@ -41,7 +41,12 @@ _REFUSALS = (
     "order must be ioc",
     "invalid-argument",
 )
+# What may stand in for a refusal's text in the problem documents of the newer host.
+_PROBLEMS = frozenset({"/invalid-argument"})
 _REGISTERED = re.compile(r"local order id\s*=.*already registered", re.IGNORECASE)
+# Far beyond any price; written out, a power of millions would fill the memory.
+_LARGEST_POWER = 30
+_REFUSED = frozenset({OrderState.FAILED, OrderState.INACTIVE, OrderState.CANCELLED})
 _DEAD_REPLY = "reply id not found"
 _NOT_CONFIRMED = "order not confirmed"
 # Said of orders that were taken as well as of orders that were not.
@@ -52,6 +57,11 @@ _UNCLEAR_TEXTS = (
     "timed out",
     "timeout",
 )
+# It must be the order that is missing: a question that is not found says nothing of its order.
+_GONE = re.compile(
+    r"\border ?(?:id)? ?\S+ (?:doesn't exist|does not exist|is not found)|\border is inactive", re.IGNORECASE
+)
+# Of a cancel everything that is missing is the order.
 _GONE_TEXTS = (
     "doesn't exist",
     "does not exist",
@@ -133,11 +143,13 @@ Outcome = Accepted | Asked | Prompted | Refused | Registered | Declined | Gone |
 
 def number(value: Decimal) -> int | float:
     """Write a decimal as the JSON number that IBKR demands, or refuse if none is exactly it."""
+    if not value.is_finite() or abs(value.adjusted()) > _LARGEST_POWER:
+        raise InvalidOrder(f"{value!s:.40} is no price or quantity; nothing was sent.")
     if value == value.to_integral_value():
         return int(value)
     written = float(value)
     if Decimal(repr(written)) != value:
-        raise InvalidOrder(f"{value} has more digits than IBKR can be sent; nothing was sent.")
+        raise InvalidOrder(f"{value!s:.80} has more digits than IBKR can be sent; nothing was sent.")
     return written
 
 
@@ -186,11 +198,14 @@ def modify_body(ticket: Ticket) -> dict[str, Any]:
 
 def classify(answer: Deciphered) -> Outcome:
     """Tell what an answer to place, modify or reply means."""
+    if not _succeeded(answer) and answer.form in {Form.JSON, Form.TEXT}:
+        return _classify_failure(answer)
     if answer.form is not Form.JSON:
         return Unclear(reason=_shown(answer), session_lost=answer.login_page or answer.status == 401)  # noqa: PLR2004  (HTTP's own number)
     content = answer.content
-    if not 200 <= answer.status < 300:  # noqa: PLR2004  (HTTP's own numbers)
-        return _classify_failure(answer)
+    if isinstance(content, Sequence) and len(content) == 1:
+        # The same object comes bare and as a list of one.
+        content = content[0]
     if isinstance(content, Mapping):
         return _classify_object(content, answer)
     if isinstance(content, Sequence) and not isinstance(content, str):
@@ -200,21 +215,29 @@ def classify(answer: Deciphered) -> Outcome:
 
 def classify_cancel(answer: Deciphered) -> Outcome:
     """Tell what an answer to a cancel means; a cancel can be answered by a question too."""
-    if answer.form is Form.JSON and 200 <= answer.status < 300:  # noqa: PLR2004  (HTTP's own numbers)
-        content = answer.content
-        element = content[0] if isinstance(content, list) and len(content) == 1 else content
-        if isinstance(element, Mapping) and "error" not in element and isinstance(element.get("msg"), str):
-            text = words_of(element["msg"])
+    content = answer.content
+    element = content[0] if isinstance(content, list) and len(content) == 1 else content
+    if _succeeded(answer) and isinstance(element, Mapping) and not element.get("error"):
+        message = element.get("msg")
+        if isinstance(message, str):
+            text = words_of(message)
             if any(mark in text.lower() for mark in _GONE_TEXTS):
                 return Gone(text=text)
             if "request was submitted" in text.lower():
                 return CancelRequested(text=text)
             return Unclear(reason=text)
     outcome = classify(answer)
+    said = words_of(answer.error or "")
+    if isinstance(outcome, Unclear) and answer.status == 400 and _DEAD_REPLY not in said.lower():  # noqa: PLR2004  (HTTP's own number)
+        return Gone(text=said) if any(mark in said.lower() for mark in _GONE_TEXTS) else outcome
     # An acknowledgement with an order id is what a cancel's confirmed question answers.
     if isinstance(outcome, Accepted):
         return CancelRequested(text="acknowledged")
     return outcome
+
+
+def _succeeded(answer: Deciphered) -> bool:
+    return 200 <= answer.status < 300  # noqa: PLR2004  (HTTP's own numbers)
 
 
 def _classify_failure(answer: Deciphered) -> Outcome:
@@ -225,9 +248,10 @@ def _classify_failure(answer: Deciphered) -> Outcome:
     if answer.status == 400:  # noqa: PLR2004  (HTTP's own number)
         if _NOT_CONFIRMED in said:
             return Declined(text=text)
-        if any(mark in said for mark in _GONE_TEXTS) and _DEAD_REPLY not in said:
+        if _GONE.search(text):
             return Gone(text=text)
-        if any(mark in said for mark in _REFUSALS):
+        problem = answer.content.get("type") if isinstance(answer.content, Mapping) else None
+        if any(mark in said for mark in _REFUSALS) or (isinstance(problem, str) and problem in _PROBLEMS):
             return Refused(text=text, session_lost=answer.no_bridge or answer.accounts_first)
     return Unclear(
         reason=_shown(answer),
@@ -236,18 +260,20 @@ def _classify_failure(answer: Deciphered) -> Outcome:
 
 
 def _classify_object(content: Mapping[str, Any], answer: Deciphered) -> Outcome:
-    if "error" in content:
-        return _classify_error(content, answer)
+    if content.get("error"):
+        return _classify_words(answer.error or str(content["error"]), content, answer)
     if "reqId" in content:
         prompt = read_prompt(content)
         return Prompted(prompt=prompt) if prompt is not None else Unclear(reason=_shown(answer))
     if content.get("success") is False:
-        return Refused(text=words_of(str(content.get("message") or content.get("text") or "success: false")))
+        said = content.get("message") or content.get("text") or "success: false"
+        return _classify_words(str(said), content, answer)
     return _classify_elements([content], answer)
 
 
-def _classify_error(content: Mapping[str, Any], answer: Deciphered) -> Outcome:
-    text = words_of(answer.error or str(content["error"]))
+def _classify_words(said: str, content: Mapping[str, Any], answer: Deciphered) -> Outcome:
+    """Tell what a no means that came in a 200."""
+    text = words_of(said)
     said = text.lower()
     if _REGISTERED.search(text):
         return Registered(text=text)
@@ -258,11 +284,12 @@ def _classify_error(content: Mapping[str, Any], answer: Deciphered) -> Outcome:
         not said
         or said in {"none", "null"}
         or "order_id" in content
+        or "orderId" in content
         or _DEAD_REPLY in said
         or any(mark in said for mark in _UNCLEAR_TEXTS)
     ):
         return Unclear(reason=_shown(answer), session_lost=answer.no_session)
-    if re.search(r"order ?id \S+ (?:doesn't|does not) exist|order is inactive", said):
+    if _GONE.search(text):
         return Gone(text=text)
     details = _rejections(content)
     return Refused(
@@ -280,8 +307,11 @@ def _classify_elements(elements: Sequence[Any], answer: Deciphered) -> Outcome:
         if question is not None:
             questions.append(question)
             continue
-        if isinstance(element, Mapping) and "error" in element and "order_id" not in element:
-            refusals.append(words_of(str(element["error"])))
+        if isinstance(element, Mapping) and element.get("error"):
+            outcome = _classify_words(str(element["error"]), element, answer)
+            if not isinstance(outcome, Refused):
+                return Unclear(reason=_shown(answer))
+            refusals.append(outcome.text)
             continue
         acknowledgement = _acknowledgement(element)
         if acknowledgement is None:
@@ -304,11 +334,14 @@ def _acknowledgement(element: Any) -> Acknowledgement | None:
     if isinstance(order_id, bool) or not isinstance(order_id, (str, int)) or not isinstance(status, str):
         return None
     order_id = str(order_id).strip()
-    if not re.fullmatch(r"-?\d{1,20}", order_id):
+    if not re.fullmatch(r"-?[0-9]{1,20}", order_id):
         return None
     try:
         state = OrderState(status)
     except ValueError:
+        return None
+    if int(order_id) <= 0 and state not in _REFUSED:
+        # No order has such an id, and yet it is said to be alive: nobody knows which is true.
         return None
     return Acknowledgement(
         order_id=order_id,

@@ -179,11 +179,14 @@ def read_question(element: Any) -> Question | None:
 
 def read_prompt(content: Any) -> Prompt | None:
     """Read an answer as a prompt, or return ``None`` if it is none."""
-    if not isinstance(content, Mapping) or "reqId" not in content:
+    if not isinstance(content, Mapping):
+        return None
+    order_id, request_id = content.get("orderId"), content.get("reqId")
+    if not _is_id(order_id) or not _is_id(request_id):
         return None
     return Prompt(
-        order_id=str(content.get("orderId", "")),
-        request_id=str(content["reqId"]),
+        order_id=str(order_id).strip(),
+        request_id=str(request_id).strip(),
         message_id=str(content.get("messageId", "")),
         words=words_of(str(content.get("text", ""))),
         options=tuple(_texts(content.get("options"))),
@@ -198,6 +201,10 @@ def reply_body(*, confirmed: bool) -> dict[str, bool]:
 def suppress_body(message_ids: Iterable[str]) -> dict[str, list[str]]:
     """Name the complete list: a later list probably replaces an earlier one."""
     return {"messageIds": list(message_ids)}
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool) and bool(str(value).strip())
 
 
 def _texts(value: Any) -> list[str]:

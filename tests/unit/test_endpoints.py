@@ -37,6 +37,15 @@ def test_a_path_leads_back_to_the_endpoint_that_made_it(data):
     assert path.count("/") == endpoint.template.count("/")
 
 
+@given(st.data())
+def test_what_was_filled_in_can_be_taken_out_again(data):
+    """A path that a caller wrote by hand is taken apart and filled anew before it is sent."""
+    endpoint = data.draw(st.sampled_from(ENDPOINTS))
+    filled = {mark: data.draw(values) for mark in _marks(endpoint)}
+
+    assert endpoints.values(endpoint, endpoint.path(**filled) + "?force=true") == filled
+
+
 def test_a_value_is_encoded_to_the_last_sign():
     """A slash, a question mark or a percent sign in an id would change the address."""
     path = endpoints.CANCEL_ORDER.path(accountId="DU 1/2?a=%", orderId=987654321)
@@ -116,7 +125,8 @@ def test_a_listed_address_under_another_verb_keeps_its_limits():
     status, tickle, logout = (find("GET", path) for path in ("/iserver/auth/status", "/tickle", "/logout"))
 
     assert (status.method, status.changes_state, status.brokerage) == ("GET", False, False)
-    assert tickle.window == (1, 1.0)
+    assert (tickle.window, tickle.paced_as) == ((1, 1.0), endpoints.TICKLE)
+    assert status.paced_as is None
     assert logout.changes_state
     assert find("PUT", "/tickle").changes_state
 

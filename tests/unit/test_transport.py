@@ -187,6 +187,8 @@ def test_an_address_without_a_path_asks_for_the_root(caller):
         ("deflate", zlib.compress(OK_BODY)[2:-4]),
         ("identity", OK_BODY),
     ],
+    # The bytes hold the time of packing, and a test's name must be the same in every process.
+    ids=["gzip", "gzip in members", "deflate", "raw deflate", "identity"],
 )
 def test_a_packed_answer_is_unpacked(caller, encoding, packed):
     """The transport asked for it, so nobody above has to know."""
@@ -306,6 +308,15 @@ def test_servers_have_lines_of_their_own(caller):
 
         assert (one.accepted, other.accepted) == (1, 1)
         assert (len(one.booked), len(other.booked)) == (2, 1)
+
+
+def test_preparing_sends_nothing(scheme, caller):
+    """It loads the libraries before a call is given its slot, and opens no line."""
+    with server_for(scheme, serve_well) as server:
+        caller.transport.prepare(server.url())
+        assert server.accepted == 0
+
+        assert caller.get(server.url()).status == 200
 
 
 def test_closing_what_was_never_opened_is_nothing():
@@ -570,7 +581,7 @@ def test_the_deadline_ends_a_silence_that_would_be_allowed(scheme):
 
 
 def test_an_unforeseen_value_error_after_sending_is_no_matter_of_configuration(caller):
-    """ "Nothing was sent" is said only where the record says so."""
+    """That nothing was sent is said only where the record says so."""
 
     class Carrier:
         def carry(self, *_, **__):

@@ -1,0 +1,128 @@
+"""A world for tests: the simulated broker, a clock that jumps, and a door without sockets."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from ibkr_adapter.clock import ManualClock
+from ibkr_adapter.connections import Doors
+from ibkr_adapter.errors import NotSent, OutcomeUnknown
+from ibkr_adapter.exchange import IBKRExchange
+from ibkr_adapter.simulator.door import Request, WireFaultKind
+from ibkr_adapter.simulator.gateway import Gateway
+from ibkr_adapter.transport import Answer
+
+START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+URL = "http://127.0.0.1:5000/v1/api"
+AAPL, MSFT = 265598, 272093
+
+_NOT_SENT = {WireFaultKind.REFUSE, WireFaultKind.RESET_UNREAD}
+_HARMLESS = {WireFaultKind.EARLY_HINTS}
+
+
+class Doorway:
+    """A transport that hands requests to the simulated broker in the same thread."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.sent: list[tuple[str, str, bytes | None]] = []
+        self.closed = False
+        self.before: dict[str, Any] = {}
+        self.after: dict[str, Any] = {}
+
+    def prepare(self, url: str) -> None:
+        """Nothing to load."""
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: float,
+        changes_state: bool,
+    ) -> Answer:
+        parts = urlsplit(url)
+        self.sent.append((method, parts.path.removeprefix("/v1/api"), body))
+        hook = self.before.get(f"{method} {parts.path.removeprefix('/v1/api')}")
+        if hook is not None:
+            hook()
+        answer = self.gateway.handle(
+            Request(
+                method=method,
+                path=parts.path,
+                query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+                headers={name.lower(): value for name, value in headers.items()} | {"user-agent": "test"},
+                body=body or b"",
+            )
+        )
+        hook = self.after.get(f"{method} {parts.path.removeprefix('/v1/api')}")
+        if hook is not None:
+            hook()
+        if answer.wire is not None:
+            if answer.wire.kind in _NOT_SENT:
+                raise NotSent("the line was reset before the request was read.")
+            raise OutcomeUnknown(f"the answer was lost ({answer.wire.kind}).")
+        found = {name.lower(): value for name, value in answer.headers}
+        return Answer(status=answer.status, headers=found, body=answer.body)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class World:
+    """One simulated broker and the exchanges that speak to it."""
+
+    def __init__(self, tmp_path: Any, **options: Any) -> None:
+        self.clock = ManualClock(START, jump=True)
+        self.gateway = Gateway(self.clock, options={"questions": True, **options})
+        self.doorway = Doorway(self.gateway)
+        self._folder = tmp_path
+        numbers = itertools.count(1)
+        lock = threading.Lock()
+
+        def new_id() -> str:
+            with lock:
+                return f"{next(numbers):08d}"
+
+        self.doors = Doors(clock=self.clock, transport=lambda _settings, _clock: self.doorway, new_id=new_id)
+        self._open: list[IBKRExchange] = []
+
+    def exchange(self, **settings: Any) -> IBKRExchange:
+        found = IBKRExchange({"base_url": URL, "state_dir": str(self._folder), **settings}, doors=self.doors)
+        self._open.append(found)
+        return found
+
+    def close(self) -> None:
+        for exchange in self._open:
+            exchange.close()
+        self.clock.close()
+
+    # What the broker has ------------------------------------------------------------------
+
+    def ledger(self) -> dict[str, Any]:
+        return self.gateway.ledger()
+
+    def orders(self, **having: Any) -> list[dict[str, Any]]:
+        return [row for row in self.ledger()["orders"] if all(row[key] == value for key, value in having.items())]
+
+    def working(self) -> list[dict[str, Any]]:
+        return [row for row in self.ledger()["orders"] if row["status"] in {"PreSubmitted", "Submitted", "PendingSubmit"}]
+
+    def position(self, conid: int = AAPL) -> float:
+        return sum(float(row["quantity"]) for row in self.ledger()["positions"] if row["conid"] == conid)
+
+    def count(self, template: str) -> int:
+        return int(self.ledger()["requests"].get(template, 0))
+
+    def arm(self, fault: str, on: str | None = None, **wishes: Any) -> None:
+        self.gateway.arm({"fault": fault, **({"on": on} if on else {}), **wishes})
+
+    def pass_time(self, seconds: float) -> None:
+        self.gateway.advance(seconds)
