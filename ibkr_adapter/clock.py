@@ -123,14 +123,13 @@ class ManualClock:
         self._elapsed = 0.0
         self._jump = jump
         self._closed = False
-        # Whoever made the clock, reads it or waits on it counts as running until it sleeps.
+        # Whoever made the clock or has waited on it counts as running until it sleeps.
         self._known: set[threading.Thread] = {threading.current_thread()}
         self._asleep: dict[threading.Thread, _Sleeper] = {}
 
     def monotonic(self) -> float:
         """Seconds since the clock was made."""
         with self.condition:
-            self._known.add(threading.current_thread())
             return self._elapsed
 
     def now(self) -> datetime:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -42,27 +44,21 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Carry out four webhooks on a simulated broker, on this machine only."""
-    try:
-        from ibkr_adapter.cli import demo as demonstration  # noqa: PLC0415  (when the command is run)
-        from ibkr_adapter.cli.payloads import example_webhooks  # noqa: PLC0415  (same)
-        from ibkr_adapter.cli.screen import Screen  # noqa: PLC0415  (same)
-        from ibkr_adapter.exchange import IBKRExchange  # noqa: PLC0415  (same)
+    from ibkr_adapter.cli import demo as demonstration  # noqa: PLC0415  (when the command is run)
+    from ibkr_adapter.cli.payloads import example_webhooks  # noqa: PLC0415  (same)
+    from ibkr_adapter.cli.screen import Screen  # noqa: PLC0415  (same)
+    from ibkr_adapter.exchange import IBKRExchange  # noqa: PLC0415  (same)
 
+    with exit_codes():
         payloads = example_webhooks()
         # The examples carry this secret; it is checked as in earnest.
-        secret = payloads[0].fields().get("secret")
-        exchange = IBKRExchange.simulated(webhook_secret=secret)
-        audience = demonstration.Audience() if as_json else Screen()
+        exchange = IBKRExchange.simulated(webhook_secret=payloads[0].fields()["secret"])
         try:
-            report = demonstration.run(exchange, payloads, audience)
+            report = demonstration.run(exchange, payloads, demonstration.Audience() if as_json else Screen())
         finally:
             exchange.close()
-    except ConfigurationError as error:
-        _stop(error, WRONG_USAGE)
-    except IBKRError as error:
-        _stop(error, FAILED)
-    if as_json:
-        typer.echo(json.dumps(report.as_json(), indent=2, allow_nan=False))
+        if as_json:
+            typer.echo(json.dumps(report.as_json(), indent=2, allow_nan=False))
 
 
 @app.command()
@@ -95,7 +91,19 @@ def simulator(
     try:
         run(gateway, host=host, port=port, tls=tls, direct=auth is not AuthMethod.GATEWAY)
     except OSError as refused:
-        _stop(f"cannot listen at {host} port {port}: {refused.strerror or refused}", FAILED)
+        # The sentence without the number, which only machines know by heart.
+        _stop(refused.strerror or refused, FAILED)
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn the library's errors into one message on standard error and an exit code."""
+    try:
+        yield
+    except ConfigurationError as error:
+        _stop(error, WRONG_USAGE)
+    except IBKRError as error:
+        _stop(error, FAILED)
 
 
 def _stop(reason: object, code: int) -> NoReturn:

@@ -145,7 +145,7 @@ def _see_it_filled(
     order_id = result.get("orderId")
     if order_id is None:
         return
-    if result.get("orderType") == "limit" and result.get("status") != "filled":
+    if result.get("orderType") == "limit":
         _move_the_market(exchange, result, audience)
     order = exchange.wait_for(order_id, timeout=patience)
     if order["status"] != "filled":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from rich.console import Console
@@ -30,36 +30,37 @@ _ESCAPES = re.compile(
     re.DOTALL,
 )
 
-_ORDER_COLUMNS = (
-    ("id", "orderId"),
-    ("symbol", "symbol"),
-    ("side", "side"),
-    ("type", "type"),
-    ("quantity", "quantity"),
-    ("filled", "filledQuantity"),
-    ("limit", "price"),
-    ("stop", "stopPrice"),
-    ("fill price", "avgFillPrice"),
-    ("status", "status"),
+# Heading, key, and whether it is a word, a count or a price.
+_Column = tuple[str, str, str]
+_ORDER_COLUMNS: tuple[_Column, ...] = (
+    ("id", "orderId", "word"),
+    ("symbol", "symbol", "word"),
+    ("side", "side", "word"),
+    ("type", "type", "word"),
+    ("quantity", "quantity", "count"),
+    ("filled", "filledQuantity", "count"),
+    ("limit", "price", "price"),
+    ("stop", "stopPrice", "price"),
+    ("fill price", "avgFillPrice", "price"),
+    ("status", "status", "word"),
 )
-_POSITION_COLUMNS = (
-    ("symbol", "symbol"),
-    ("amount", "positionAmt"),
-    ("entry", "entryPrice"),
-    ("mark", "markPrice"),
-    ("value", "notional"),
-    ("unrealised", "unrealizedProfit"),
+_POSITION_COLUMNS: tuple[_Column, ...] = (
+    ("symbol", "symbol", "word"),
+    ("amount", "positionAmt", "count"),
+    ("entry", "entryPrice", "price"),
+    ("mark", "markPrice", "price"),
+    ("value", "notional", "price"),
+    ("unrealised", "unrealizedProfit", "price"),
 )
-_BALANCE_ROWS = (
-    ("account", "accountId"),
-    ("kind", "accountType"),
-    ("currency", "currency"),
-    ("net liquidation", "balance"),
-    ("available funds", "availableBalance"),
-    ("buying power", "buyingPower"),
-    ("unrealised profit", "totalUnrealizedPnl"),
+_BALANCE_ROWS: tuple[_Column, ...] = (
+    ("account", "accountId", "word"),
+    ("kind", "accountType", "word"),
+    ("currency", "currency", "word"),
+    ("net liquidation", "balance", "price"),
+    ("available funds", "availableBalance", "price"),
+    ("buying power", "buyingPower", "price"),
+    ("unrealised profit", "totalUnrealizedPnl", "price"),
 )
-_TEXTS = frozenset({"symbol", "side", "type", "status"})
 
 
 def plain(text: object, *, lines: bool = False) -> str:
@@ -68,13 +69,18 @@ def plain(text: object, *, lines: bool = False) -> str:
     return "".join(letter if letter.isprintable() or (lines and letter == "\n") else " " for letter in bare)
 
 
-def figure(value: Any) -> str:
-    """Write a value for a cell: thousands apart, money to the cent, nothing as a dash."""
+def cell(value: Any, kind: str = "word") -> str:
+    """Write a value for a table: what is missing is a dash, a price has two decimals at least."""
     if value is None:
         return NOTHING
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else plain(value)
+    if kind == "word" or isinstance(value, bool):
+        return plain(value)
+    try:
+        number = Decimal(str(value))
+        places = max(-int(number.as_tuple().exponent), 2 if kind == "price" else 0)
+    except (InvalidOperation, ValueError):
+        return plain(value)
+    return f"{number:,.{places}f}"
 
 
 class Screen(Audience):
@@ -133,7 +139,9 @@ class Screen(Audience):
 
     def filled(self, order: Mapping[str, Any]) -> None:
         """Say at what price."""
-        self._say(f"    filled: {figure(order['filledQuantity'])} at {figure(order['avgFillPrice'])}")
+        self._say(
+            f"    filled: {cell(order['filledQuantity'], 'count')} at {cell(order['avgFillPrice'], 'price')}"
+        )
 
     def ended(self, report: Report) -> None:
         """Show the tables."""
@@ -143,25 +151,25 @@ class Screen(Audience):
         balance = Table(title="Balance", title_justify="left", show_header=False)
         balance.add_column()
         balance.add_column(justify="right")
-        for name, key in _BALANCE_ROWS:
-            balance.add_row(name, figure(report.balance.get(key)))
+        for name, key, kind in _BALANCE_ROWS:
+            balance.add_row(name, cell(report.balance.get(key), kind))
         self._console.print(balance)
         total = sum(report.requests.values())
         requests = Table(title=f"Requests, {total} in all", title_justify="left", show_header=False)
         requests.add_column()
         requests.add_column(justify="right")
         for name, count in report.requests.items():
-            requests.add_row(plain(name), figure(count))
+            requests.add_row(plain(name), cell(count, "count"))
         self._console.print(requests)
 
     def _say(self, line: str = "", *, style: str | None = None) -> None:
         self._console.print(plain(line), style=style, soft_wrap=True)
 
 
-def _table(title: str, columns: tuple[tuple[str, str], ...], rows: list[dict[str, Any]]) -> Table:
+def _table(title: str, columns: tuple[_Column, ...], rows: list[dict[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left")
-    for heading, key in columns:
-        table.add_column(heading, justify="left" if key in _TEXTS else "right")
+    for heading, _, kind in columns:
+        table.add_column(heading, justify="left" if kind == "word" else "right")
     for row in rows:
-        table.add_row(*(figure(row.get(key)) for _, key in columns))
+        table.add_row(*(cell(row.get(key), kind) for _, key, kind in columns))
     return table

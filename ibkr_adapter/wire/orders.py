@@ -203,12 +203,12 @@ def classify(answer: Deciphered) -> Outcome:
     if answer.form is not Form.JSON:
         return Unclear(reason=_shown(answer), session_lost=answer.login_page or answer.status == 401)  # noqa: PLR2004  (HTTP's own number)
     content = answer.content
-    if isinstance(content, Sequence) and len(content) == 1:
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], Mapping):
         # The same object comes bare and as a list of one.
         content = content[0]
     if isinstance(content, Mapping):
         return _classify_object(content, answer)
-    if isinstance(content, Sequence) and not isinstance(content, str):
+    if isinstance(content, list):
         return _classify_elements(content, answer)
     return Unclear(reason=_shown(answer))
 
@@ -261,13 +261,13 @@ def _classify_failure(answer: Deciphered) -> Outcome:
 
 def _classify_object(content: Mapping[str, Any], answer: Deciphered) -> Outcome:
     if content.get("error"):
-        return _classify_words(answer.error or str(content["error"]), content, answer)
+        return _classify_words(_text(content["error"]), content, answer)
     if "reqId" in content:
         prompt = read_prompt(content)
         return Prompted(prompt=prompt) if prompt is not None else Unclear(reason=_shown(answer))
     if content.get("success") is False:
-        said = content.get("message") or content.get("text") or "success: false"
-        return _classify_words(str(said), content, answer)
+        said = _text(content.get("message")) or _text(content.get("text")) or "success: false"
+        return _classify_words(said, content, answer)
     return _classify_elements([content], answer)
 
 
@@ -308,7 +308,7 @@ def _classify_elements(elements: Sequence[Any], answer: Deciphered) -> Outcome:
             questions.append(question)
             continue
         if isinstance(element, Mapping) and element.get("error"):
-            outcome = _classify_words(str(element["error"]), element, answer)
+            outcome = _classify_words(_text(element["error"]), element, answer)
             if not isinstance(outcome, Refused):
                 return Unclear(reason=_shown(answer))
             refusals.append(outcome.text)
@@ -360,6 +360,13 @@ def _id(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value).strip() or None
+
+
+def _text(value: Any) -> str:
+    """The words of an error; a number or a list in their place says nothing."""
+    if isinstance(value, Mapping):
+        value = value.get("message")
+    return value if isinstance(value, str) else ""
 
 
 def _rejections(content: Mapping[str, Any]) -> str:

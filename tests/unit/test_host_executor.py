@@ -338,6 +338,7 @@ def test_a_position_that_does_not_go_away_stops_the_reversal(clock):
     message = refused(exchange, clock, kind=OrderError, quantity=1)
 
     assert [call[0] for call in exchange.calls] == ["close"]
+    assert clock.monotonic() == 3.0
     assert "to close -5 AAPL there is order 101, and -3 are still there after 3 seconds" in message
     assert "nothing was opened" in message
 
