@@ -143,6 +143,7 @@ class Client:
                         body=payload,
                         deadline=deadline,
                         changes_state=endpoint.changes_state,
+                        on_open=slot.put_off,
                     )
                     status = raw.status
                 except TransportError as failure:

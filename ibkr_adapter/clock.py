@@ -103,7 +103,8 @@ class _ManualFlag:
 
     def wait(self, timeout: float | None = None) -> bool:
         with self._clock.condition:
-            if not self._up:
+            # Like any other flag it only looks, where there is nothing to wait for.
+            if not self._up and (timeout is None or timeout > 0):
                 self._clock.rest(timeout, self)
             return self._up
 

@@ -30,18 +30,8 @@ from ibkr_adapter.settings import Settings
 from ibkr_adapter.trading import Trading
 from ibkr_adapter.wire import endpoints
 
-# The host's and the field's words for order types, without case, blanks, dashes and underscores.
-_ORDER_TYPES = {
-    "MARKET": OrderType.MARKET,
-    "MKT": OrderType.MARKET,
-    "LIMIT": OrderType.LIMIT,
-    "LMT": OrderType.LIMIT,
-    "STOP": OrderType.STOP,
-    "STP": OrderType.STOP,
-    "STOPMARKET": OrderType.STOP,
-    "STOPLIMIT": OrderType.STOP_LIMIT,
-    "STPLMT": OrderType.STOP_LIMIT,
-}
+# What an entry with exits may be; a trailing entry has no price to protect.
+_ENTRIES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 
 
 class IBKRExchange:
@@ -614,13 +604,13 @@ def _side(word: Any) -> Side:
 
 
 def _order_type(word: Any) -> OrderType:
-    key = "".join(letter for letter in str(word).upper() if letter.isalpha())
-    if key not in _ORDER_TYPES:
+    kind = OrderType.named(word)
+    if kind not in _ENTRIES:
         raise InvalidOrder(
             f"{word!r:.40} is no order type for an entry; nothing was sent.",
             remedy="Write market, limit, stop or stop_limit.",
         )
-    return _ORDER_TYPES[key]
+    return kind
 
 
 def _entry_prices(

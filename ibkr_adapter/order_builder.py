@@ -8,7 +8,7 @@ leg that lands on the entry is refused, and so is a price on the wrong side.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 
 import attrs
 
@@ -16,7 +16,9 @@ from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.contract import Contract, Rounding, Rules, TickStep, snap, tick_at
 from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif, TrailingUnit
 
-HUNDRED = Decimal(100)
+# A larger quantity is a slip of the finger; a context of our own, as the caller's may round up.
+_LARGEST_POWER = 30
+_EXACT = Context(prec=200)
 # A trailing stop nearer than this fires at once, one farther than this never.
 TRAILING_BOUNDS = (Decimal("0.01"), Decimal(99))
 
@@ -50,16 +52,19 @@ def quantity(terms: Terms, asked: Decimal) -> Decimal:
     """
     if not asked.is_finite() or asked <= 0:
         raise InvalidOrder(f"the quantity {asked} is not above 0; nothing was sent.")
+    if asked.adjusted() > _LARGEST_POWER:
+        raise InvalidOrder(f"the quantity {asked:.3e} is more than any market has; nothing was sent.")
     digits = terms.rules.fraction_digits if terms.allow_fractional else None
     step = Decimal(1).scaleb(-digits) if digits else Decimal(1)
-    floored = (asked / step).to_integral_value(rounding=ROUND_FLOOR) * step
+    floored = asked.quantize(step, rounding=ROUND_FLOOR, context=_EXACT)
     if floored <= 0:
         raise InvalidOrder(
             f"{asked:f} {terms.contract.symbol} is less than the smallest size, {step:f}; nothing was sent.",
             remedy="Raise the size"
             + ("." if digits or not terms.rules.fraction_digits else ", or set allow_fractional."),
         )
-    return floored.normalize() if floored != floored.to_integral_value() else floored.quantize(Decimal(1))
+    whole = floored == floored.to_integral_value()
+    return floored.quantize(Decimal(1), context=_EXACT) if whole else floored.normalize(_EXACT)
 
 
 def price(terms: Terms, asked: Decimal, rounding: Rounding, what: str) -> Decimal:
@@ -105,9 +110,11 @@ def single(
     coid: str,
     limit: Decimal | None = None,
     stop: Decimal | None = None,
+    trailing: Decimal | None = None,
+    trailing_unit: TrailingUnit | None = None,
     tif: Tif | None = None,
 ) -> Ticket:
-    """Build an entry: market, limit, stop or stop-limit."""
+    """Build one order that hangs on nothing."""
     check_allowed(terms, order_type, tif or terms.entry_tif)
     return Ticket(
         account=terms.account,
@@ -118,6 +125,8 @@ def single(
         tif=tif or terms.entry_tif,
         limit_price=limit_price(terms, side, limit) if limit is not None else None,
         stop_price=stop_price(terms, side, stop) if stop is not None else None,
+        trailing=trailing,
+        trailing_unit=trailing_unit,
         coid=coid,
         outside_rth=outside(terms, order_type),
     )
@@ -186,7 +195,7 @@ def trailing_exit(
     parent: str | None = None,
 ) -> Ticket:
     """Build a trailing stop at a distance in percent; ``side`` is the order's own side."""
-    if not TRAILING_BOUNDS[0] <= percent <= TRAILING_BOUNDS[1]:
+    if not percent.is_finite() or not TRAILING_BOUNDS[0] <= percent <= TRAILING_BOUNDS[1]:
         raise InvalidOrder(
             f"a trailing distance of {percent} % is not between {TRAILING_BOUNDS[0]} and {TRAILING_BOUNDS[1]};"
             " nothing was sent."
@@ -284,7 +293,7 @@ def check_allowed(terms: Terms, order_type: OrderType, tif: Tif) -> None:
             remedy=f"It takes {', '.join(sorted(terms.rules.tifs))}.",
         )
     accounts = terms.rules.can_trade_accounts
-    if accounts and terms.account not in accounts:
+    if accounts is not None and terms.account not in accounts:
         raise InvalidOrder(f"account {terms.account} has no permission to trade {symbol}; nothing was sent.")
 
 

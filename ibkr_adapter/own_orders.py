@@ -13,6 +13,8 @@ from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.order import Order, Ticket
 
 COID_PREFIX = "ibka-"
+# IBKR's ids have up to eleven digits.
+_LONGEST_ID = 20
 
 
 class OwnOrders:
@@ -68,6 +70,6 @@ def checked_id(order_id: object) -> str:
     text = (
         str(order_id).strip() if isinstance(order_id, (str, int)) and not isinstance(order_id, bool) else ""
     )
-    if not (text.isascii() and text.isdigit()) or int(text) <= 0:
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID) or int(text) <= 0:
         raise InvalidOrder(f"{order_id!r:.40} is no order id of IBKR; nothing was sent.")
     return str(int(text))

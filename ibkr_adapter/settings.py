@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from ibkr_adapter.redact import remember
 PREFIX = "IBKR_ADAPTER_"
 GATEWAY_URL = "https://localhost:5000/v1/api"
 DIRECT_URL = "https://api.ibkr.com/v1/api"
+_FOREVER = 10**9
 
 
 class AuthMethod(StrEnum):
@@ -62,6 +64,10 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+class _UnshownError(ValueError):
+    """A wrong value that may hold a secret, so it is not repeated."""
 
 
 def _text(value: Any) -> str | None:
@@ -105,7 +111,17 @@ def _number(value: Any) -> Decimal:
 
 
 def _seconds(value: Any) -> float:
-    return float(_number(value))
+    seconds = float(_number(value))
+    if not 0 < seconds < _FOREVER:
+        raise ValueError("must be a number above 0")
+    return seconds
+
+
+def _whole(value: Any) -> int:
+    number = _number(value)
+    if number > _FOREVER or number != number.to_integral_value():
+        raise ValueError("must be a whole number")
+    return int(number)
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -167,12 +183,16 @@ def _url(value: Any) -> str | None:
     text = _text(value)
     if text is None:
         return None
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"must be an address such as {GATEWAY_URL}")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must hold no user, query or fragment")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _UnshownError(f"must be an address such as {GATEWAY_URL}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise _UnshownError("must hold no user, query or fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("must be https: plain http is for this machine only")
     path = parts.path.rstrip("/") or "/v1/api"
     if not path.endswith("/v1/api"):
@@ -186,8 +206,8 @@ def _conids(value: Any) -> dict[str, int]:
     if not isinstance(value, Mapping):
         raise ValueError("must map currencies to conids")  # noqa: TRY004  (one kind of error for every wrong value)
     try:
-        return {str(currency).upper(): int(conid) for currency, conid in value.items()}
-    except (TypeError, ValueError):
+        return {str(currency).upper(): _whole(conid) for currency, conid in value.items()}
+    except ValueError:
         raise ValueError("must map currencies to conids") from None
 
 
@@ -218,7 +238,26 @@ def _connection(default: Any, converter: Any) -> Any:
     return attrs.field(default=default, converter=converter, metadata={"connection": True})
 
 
-@attrs.frozen(kw_only=True)
+# How each setting is read; filled where the class below is made.
+_CONVERTERS: dict[str, Any] = {}
+
+
+def _named(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """Let a wrong value say which setting it is for, however the settings are made."""
+    _CONVERTERS.update((field.name, field.converter) for field in fields)
+    return [field.evolve(converter=partial(_converted, field)) for field in fields]
+
+
+def _converted(field: attrs.Attribute[Any], value: Any, written: str = "") -> Any:
+    try:
+        return _CONVERTERS[field.name](value)
+    except (ValueError, TypeError) as wrong:
+        hidden = field.metadata.get("secret") or isinstance(wrong, _UnshownError)
+        shown = "" if hidden else f", not {value!r:.80}"
+        raise ConfigurationError(f"{written or field.name} {wrong}{shown}.") from None
+
+
+@attrs.frozen(kw_only=True, field_transformer=_named)
 class Settings:
     """How to log in, what to trade for and within which bounds; the table is in docs/settings.
 
@@ -237,7 +276,7 @@ class Settings:
     signature_key: str | None = _secret(converter=_pem)
     encryption_key: str | None = _secret(converter=_pem)
     dh_prime: str | None = _secret(converter=_pem)
-    dh_generator: int = attrs.field(default=2, converter=int, metadata={"login": True})
+    dh_generator: int = _login(2, _whole)
     realm: str = _login("limited_poa")
     sign_query: bool = _connection(True, _switch)
 
@@ -359,14 +398,8 @@ class Settings:
             if field.name not in found:
                 continue
             value = found[field.name]
-            if value is None:
-                continue
-            try:
-                converter = field.converter
-                arguments[field.name] = converter(value) if callable(converter) else value
-            except (ValueError, TypeError) as wrong:
-                shown = "" if field.metadata.get("secret") else f", not {value!r:.80}"
-                raise ConfigurationError(f"{written[field.name]} {wrong}{shown}.") from None
+            if value is not None:
+                arguments[field.name] = _converted(field, value, written[field.name])
         return cls(**arguments)
 
     def _guess(self) -> AuthMethod:

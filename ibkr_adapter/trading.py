@@ -18,7 +18,7 @@ from ibkr_adapter.errors import ConfigurationError, ContractError, InvalidOrder,
 from ibkr_adapter.exits import Closed, Mandate
 from ibkr_adapter.legs import LOOKS
 from ibkr_adapter.model.contract import Contract
-from ibkr_adapter.model.order import Fill, Order, OrderType, Placed, Side, Ticket, Tif
+from ibkr_adapter.model.order import Fill, Order, OrderType, Placed, Side, Ticket, Tif, TrailingUnit
 from ibkr_adapter.order_builder import Terms
 from ibkr_adapter.orders import Submission
 from ibkr_adapter.own_orders import checked_id
@@ -137,6 +137,8 @@ class Trading:
         tif: Tif | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        trailing: Decimal | None = None,
+        trailing_unit: TrailingUnit | None = None,
         exact: bool = True,
     ) -> Placed:
         """Place one entry.
@@ -144,11 +146,13 @@ class Trading:
         Args:
             symbol: What to trade.
             side: The order's own side.
-            order_type: Market, limit, stop or stop-limit.
+            order_type: Any of the six.
             quantity: Shares or contracts.
             tif: How long it stands; ``entry_tif`` of the settings if unset.
             limit_price: In the contract's currency.
             stop_price: In the contract's currency.
+            trailing: The distance of a trailing stop.
+            trailing_unit: Whether that is money or percent.
             exact: Refuse what would have to be rounded; otherwise round as the settings' page
                 says.
 
@@ -167,6 +171,8 @@ class Trading:
             coid=self._connection.own.new_coid(),
             limit=limit_price,
             stop=stop_price,
+            trailing=trailing,
+            trailing_unit=trailing_unit,
             tif=tif,
         )
         if exact:

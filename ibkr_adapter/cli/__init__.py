@@ -19,11 +19,12 @@ def main() -> None:
     try:
         from ibkr_adapter.cli.commands import app  # noqa: PLC0415  (needs the extra ``cli``)
     except ModuleNotFoundError as missing:
-        if missing.name not in _EXTRA:
+        library = (missing.name or "").partition(".")[0]
+        if library not in _EXTRA:
             raise
         sys.stderr.write(
-            f"ibkr-adapter: {missing.name} is not installed, which the commands need.\n"
+            f"ibkr-adapter: {library} is not installed, which the commands need.\n"
             "Install it with: pip install 'ibkr-adapter[cli,simulator]'\n"
         )
         raise SystemExit(WRONG_USAGE) from None
-    app()
+    app(prog_name="ibkr-adapter")

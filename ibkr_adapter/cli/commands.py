@@ -1,7 +1,6 @@
 """The commands, their options and their exit codes.
 
-Each imports what it runs when it is run, so that asking for help is quick and one missing extra
-does not take the other commands away.
+The simulator's server is imported when it is run, because it needs an extra of its own.
 """
 
 from __future__ import annotations
@@ -16,9 +15,13 @@ import typer
 
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.errors import ConfigurationError, IBKRError
+from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.settings import AuthMethod
 
 from . import WRONG_USAGE
+from . import demo as demonstration
+from .payloads import example_webhooks
+from .screen import Screen, plain
 
 FAILED = 1
 
@@ -44,11 +47,6 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Carry out four webhooks on a simulated broker, on this machine only."""
-    from ibkr_adapter.cli import demo as demonstration  # noqa: PLC0415  (when the command is run)
-    from ibkr_adapter.cli.payloads import example_webhooks  # noqa: PLC0415  (same)
-    from ibkr_adapter.cli.screen import Screen  # noqa: PLC0415  (same)
-    from ibkr_adapter.exchange import IBKRExchange  # noqa: PLC0415  (same)
-
     with exit_codes():
         payloads = example_webhooks()
         # The examples carry this secret; it is checked as in earnest.
@@ -107,7 +105,5 @@ def exit_codes() -> Iterator[None]:
 
 
 def _stop(reason: object, code: int) -> NoReturn:
-    from ibkr_adapter.cli.screen import plain  # noqa: PLC0415  (rich loads when it is needed)
-
     sys.stderr.write(f"ibkr-adapter: {plain(reason, lines=True)}\n")
     raise typer.Exit(code)

@@ -1,4 +1,3 @@
-# test_wire_numbers.py are yours from now on; I write wire/{contracts,portfolio,marketdata}.py and their test_wire_*.py. Delete this note.
 """Accounts, positions, balances and profit as values.
 
 Amounts are in the currency that stands beside them, and one that IBKR did not send is ``None``,

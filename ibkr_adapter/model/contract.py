@@ -1,4 +1,3 @@
-# test_wire_numbers.py are yours from now on; I write wire/{contracts,portfolio,marketdata}.py and their test_wire_*.py. Delete this note.
 """Contracts and the rules that orders on them must keep, with exact tick arithmetic.
 
 A tick table says from which price on which increment holds. The prices that may be sent are, row
@@ -49,7 +48,7 @@ class SecType(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> SecType:
         # What is merely described must not stop the reading of what is next to it.
-        known = str(value).strip().upper()
+        known = value.strip().upper() if isinstance(value, str) else ""
         return next((member for member in cls if member.value == known), cls.UNKNOWN)
 
 
@@ -85,14 +84,14 @@ class Contract:
     word for stocks (COMMON, ETF, ADR). The last five are those of derivatives.
     """
 
-    conid: int
+    conid: int = attrs.field(validator=attrs.validators.gt(0))
     symbol: str
     sec_type: SecType
     exchange: str = ""
     currency: str | None = None
     name: str | None = None
     local_symbol: str | None = None
-    multiplier: Decimal = Decimal(1)
+    multiplier: Decimal = attrs.field(default=Decimal(1), validator=attrs.validators.gt(Decimal(0)))
     is_us: bool | None = None
     con_type: str | None = None
     ticks: tuple[TickStep, ...] = ()
@@ -108,7 +107,7 @@ class Contract:
 class Candidate:
     """One listing among those that a name fits."""
 
-    conid: int
+    conid: int = attrs.field(validator=attrs.validators.gt(0))
     symbol: str
     name: str
     exchange: str
@@ -170,7 +169,7 @@ class Rules:
     ticks: tuple[TickStep, ...] = ()
     order_types: frozenset[str] = frozenset()
     order_types_outside: frozenset[str] = frozenset()
-    tifs: Mapping[str, TifRule] = attrs.field(factory=dict)
+    tifs: Mapping[str, TifRule] = attrs.field(factory=dict, hash=False)
     fraction_digits: int | None = None
     fraction_types: frozenset[str] = frozenset()
     cash_types: frozenset[str] = frozenset()

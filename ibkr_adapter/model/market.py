@@ -1,4 +1,3 @@
-# test_wire_numbers.py are yours from now on; I write wire/{contracts,portfolio,marketdata}.py and their test_wire_*.py. Delete this note.
 """Prices as values, how fresh they are, and when they can be traded on.
 
 A number that looks like a price may be twenty minutes old, yesterday's close, or that of a halted
@@ -6,7 +5,7 @@ share; only IBKR's own marks beside it tell. So a quote answers two questions ap
 shown, and why it must not be sized from. Reading the marks is for
 :mod:`ibkr_adapter.wire.marketdata`.
 
-Source: Web API reference, "Market Data Availability" (tag 6509) and "Trading Schedule".
+Source: Web API reference, "Market Data Availability" (tag 6509).
 """
 
 from __future__ import annotations
@@ -135,8 +134,8 @@ class Quote:
 
     @property
     def mid(self) -> Decimal | None:
-        """The middle between bid and ask, where both are there."""
-        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+        """The middle between bid and ask, where both are there; zero stands for nobody's offer."""
+        return (self.bid + self.ask) / 2 if self.bid and self.ask else None
 
     def tradable_price(self) -> Decimal | None:
         """The last price, if it is one of this moment in a market that trades; else ``None``."""

@@ -43,6 +43,11 @@ class OrderType(StrEnum):
     TRAIL = "TRAIL"
     TRAIL_LIMIT = "TRAILLMT"
 
+    @classmethod
+    def named(cls, word: object) -> OrderType | None:
+        """Find the type that people, hosts and other clients call ``word``; ``None`` if none is."""
+        return _CALLED.get("".join(letter for letter in str(word).upper() if letter.isalpha()))
+
     @property
     def has_limit(self) -> bool:
         """Whether the ticket needs a limit price."""
@@ -57,6 +62,29 @@ class OrderType(StrEnum):
     def trails(self) -> bool:
         """Whether the ticket needs a trailing amount."""
         return self in {OrderType.TRAIL, OrderType.TRAIL_LIMIT}
+
+
+# Without case, blanks, dashes and underscores.
+_CALLED = {
+    "MARKET": OrderType.MARKET,
+    "MKT": OrderType.MARKET,
+    "LIMIT": OrderType.LIMIT,
+    "LMT": OrderType.LIMIT,
+    "STOP": OrderType.STOP,
+    "STP": OrderType.STOP,
+    "STOPMARKET": OrderType.STOP,
+    "STOPLIMIT": OrderType.STOP_LIMIT,
+    "STPLMT": OrderType.STOP_LIMIT,
+    "STPLIMIT": OrderType.STOP_LIMIT,
+    "STOPLMT": OrderType.STOP_LIMIT,
+    "TRAIL": OrderType.TRAIL,
+    "TRAILINGSTOP": OrderType.TRAIL,
+    "TRAILSTOP": OrderType.TRAIL,
+    "TRAILLMT": OrderType.TRAIL_LIMIT,
+    "TRAILLIMIT": OrderType.TRAIL_LIMIT,
+    "TRAILINGSTOPLIMIT": OrderType.TRAIL_LIMIT,
+    "TRAILSTOPLIMIT": OrderType.TRAIL_LIMIT,
+}
 
 
 class Tif(StrEnum):
@@ -133,19 +161,31 @@ class Ticket:
     single_group: bool = False
 
     def __attrs_post_init__(self) -> None:
-        name = self.order_type.value
         if not self.quantity.is_finite() or self.quantity <= 0:
             raise InvalidOrder(f"the quantity {self.quantity} is not above 0; nothing was sent.")
-        if self.order_type.has_limit and self.limit_price is None:
-            raise InvalidOrder(f"an order of type {name} needs a limit price; nothing was sent.")
-        if self.order_type.needs_stop and self.stop_price is None:
-            raise InvalidOrder(f"an order of type {name} needs a stop price; nothing was sent.")
-        if self.order_type.trails and (self.trailing is None or self.trailing_unit is None):
-            raise InvalidOrder(f"an order of type {name} needs a trailing amount; nothing was sent.")
-        if self.limit_price is not None and not self.order_type.has_limit:
-            raise InvalidOrder(f"an order of type {name} takes no limit price; nothing was sent.")
-        if self.trailing is not None and not self.trailing > 0:
+        kind = self.order_type
+        self._check("limit price", self.limit_price, needed=kind.has_limit, taken=kind.has_limit)
+        # A plain stop and a limit share one field on the wire: a stop would take the limit's place.
+        self._check(
+            "stop price", self.stop_price, needed=kind.needs_stop, taken=kind.needs_stop or kind.trails
+        )
+        self._check("trailing amount", self.trailing, needed=kind.trails, taken=kind.trails)
+        if kind.trails and self.trailing_unit is None:
+            raise InvalidOrder(f"an order of type {kind.value} needs a trailing unit; nothing was sent.")
+        if self.trailing is not None and self.trailing <= 0:
             raise InvalidOrder(f"the trailing amount {self.trailing} is not above 0; nothing was sent.")
+
+    def _check(self, what: str, value: Decimal | None, *, needed: bool, taken: bool) -> None:
+        if value is None:
+            if needed:
+                raise InvalidOrder(
+                    f"an order of type {self.order_type.value} needs a {what}; nothing was sent."
+                )
+            return
+        if not taken:
+            raise InvalidOrder(f"an order of type {self.order_type.value} takes no {what}; nothing was sent.")
+        if not value.is_finite():
+            raise InvalidOrder(f"the {what} {value} is no number; nothing was sent.")
 
 
 @attrs.frozen(kw_only=True)
@@ -165,7 +205,7 @@ class Acknowledgement:
     def refused(self) -> bool:
         """Whether this acknowledgement is a refusal in disguise."""
         return (
-            not self.order_id.isdigit()
+            not (self.order_id.isascii() and self.order_id.isdigit())
             or int(self.order_id) <= 0
             or self.state
             in {
@@ -212,7 +252,7 @@ class Order:
 
 @attrs.frozen(kw_only=True)
 class Fill:
-    """One execution; commission in ``commission_currency`` where IBKR says one, else unknown."""
+    """One execution; IBKR does not say in which currency the commission is."""
 
     execution_id: str
     order_id: str | None

@@ -13,6 +13,7 @@ import threading
 from bisect import insort
 from datetime import timedelta
 from types import TracebackType
+from typing import Self
 
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import Throttled
@@ -28,13 +29,14 @@ _LONGEST = 3600.0
 class _Waiter:
     """A thread that stands in line; ``rank`` is its precedence, the lowest first."""
 
-    __slots__ = ("flag", "rank", "wakes_at", "wish")
+    __slots__ = ("flag", "left_at", "rank", "wakes_at", "wish")
 
     def __init__(self, wish: Wish, rank: tuple[bool, int], flag: Flag) -> None:
         self.wish = wish
         self.rank = rank
         self.flag = flag
         self.wakes_at = -math.inf
+        self.left_at = -math.inf
 
 
 def _rank(waiter: _Waiter) -> tuple[bool, int]:
@@ -44,17 +46,23 @@ def _rank(waiter: _Waiter) -> tuple[bool, int]:
 class Slot:
     """Leave to make one call: entering waits for it, leaving says that the call is over."""
 
-    __slots__ = ("_deadline", "_endpoint", "_throttle", "_urgent")
+    __slots__ = ("_booked", "_deadline", "_endpoint", "_throttle", "_urgent")
 
     def __init__(self, throttle: Throttle, endpoint: Endpoint, deadline: float, *, urgent: bool) -> None:
         self._throttle = throttle
         self._endpoint = endpoint
         self._deadline = deadline
         self._urgent = urgent
+        self._booked = 0.0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         """Wait for the slot as :meth:`Throttle.acquire` does."""
-        self._throttle.acquire(self._endpoint, deadline=self._deadline, urgent=self._urgent)
+        self._booked = self._throttle.acquire(self._endpoint, deadline=self._deadline, urgent=self._urgent)
+        return self
+
+    def put_off(self) -> None:
+        """Say that the call leaves only now, because its line had to be opened first."""
+        self._booked = self._throttle.put_off(self._endpoint, self._booked)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -77,8 +85,8 @@ class Throttle:
         """Return a context manager that acquires on entering and releases on leaving."""
         return Slot(self, endpoint, deadline, urgent=urgent)
 
-    def acquire(self, endpoint: Endpoint, *, deadline: float, urgent: bool = False) -> None:
-        """Wait until the call may leave, and book it as leaving now.
+    def acquire(self, endpoint: Endpoint, *, deadline: float, urgent: bool = False) -> float:
+        """Wait until the call may leave, book it as leaving now, and return that moment.
 
         Where the endpoint limits how many calls may be under way, every success must be followed
         by :meth:`release`; :meth:`slot` sees to that.
@@ -96,7 +104,7 @@ class Throttle:
             now = self._clock.monotonic()
             if not self._line and now <= deadline and self._pace.opens(endpoint, now) <= now:
                 self._pace.book(endpoint, now)
-                return
+                return now
             self._joined += 1
             waiter = _Waiter(Wish(endpoint, deadline), (not urgent, self._joined), self._clock.flag())
             insort(self._line, waiter, key=_rank)
@@ -113,6 +121,20 @@ class Throttle:
                     self._pace.finish(endpoint)
                 self._foretell(self._clock.monotonic())
             raise
+        return waiter.left_at
+
+    def put_off(self, endpoint: Endpoint, booked: float) -> float:
+        """Move a departure from the moment it was booked for to now, and return that.
+
+        A meter at the other end counts arrivals. Opening a line takes some milliseconds on
+        loopback and a good part of a second across an ocean; counted from the earlier moment,
+        the calls behind it would arrive too soon after it.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            self._pace.put_off(endpoint, booked, now)
+            self._foretell(now)
+            return now
 
     def release(self, endpoint: Endpoint) -> None:
         """Say that the call is over; endpoints without a limit on those under way take no notice."""
@@ -155,6 +177,7 @@ class Throttle:
             deadline = waiter.wish.deadline
             if moment <= min(now, deadline):
                 self._pace.book(waiter.wish.endpoint, now)
+                waiter.left_at = now
                 self._line.remove(waiter)
                 return 0.0
             if now >= deadline or deadline < moment < math.inf:

@@ -125,6 +125,16 @@ class Pace:
         if endpoint.concurrent is not None:
             path.under_way += 1
 
+    def put_off(self, endpoint: Endpoint, booked: float, now: float) -> None:
+        """Write down that a call which was booked at one moment leaves only now."""
+        books = [self._departures]
+        if endpoint.window is not None or endpoint.concurrent is not None:
+            books.append(self._path(endpoint).departures)
+        for departures in books:
+            if booked in departures:
+                departures.remove(booked)
+                departures.append(now)
+
     def finish(self, endpoint: Endpoint) -> None:
         """Write down that a call with a limit on those under way is over."""
         path = self._paths.get(_key(endpoint))

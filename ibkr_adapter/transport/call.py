@@ -8,6 +8,7 @@ record (:mod:`.lines`), :mod:`.failures` reads it; nothing here opens or sends a
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from ibkr_adapter.clock import Clock
 
@@ -47,12 +48,20 @@ class Call:
         "connecting",
         "deadline",
         "leftovers",
+        "on_open",
         "shaking_hands",
         "silence",
     )
 
     def __init__(
-        self, *, clock: Clock, deadline: float, silence: float | None, changes_state: bool, body_size: int
+        self,
+        *,
+        clock: Clock,
+        deadline: float,
+        silence: float | None,
+        changes_state: bool,
+        body_size: int,
+        on_open: Callable[[], None] | None = None,
     ) -> None:
         self.clock = clock
         self.deadline = deadline
@@ -61,6 +70,7 @@ class Call:
         self.connecting = False
         self.shaking_hands = False
         self.leftovers = False
+        self.on_open = on_open
         self._ended_at = clock.monotonic()
         self._body_size = body_size
         self._head_size: int | None = None

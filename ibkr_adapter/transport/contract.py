@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import attrs
@@ -39,6 +39,7 @@ class Transport(Protocol):
         body: bytes | None,
         deadline: float,
         changes_state: bool,
+        on_open: Callable[[], None] | None = None,
     ) -> Answer:
         """Send one request, once, and return its answer, whatever its status.
 
@@ -49,6 +50,7 @@ class Transport(Protocol):
             body: The bytes to send, or ``None``.
             deadline: On the clock's ``monotonic()``; for connecting, sending and all of the answer.
             changes_state: Whether IBKR does something for it, so that it may not be repeated.
+            on_open: Called when a line had to be opened for it, before its first byte leaves.
 
         Raises:
             NotSent: It provably did not leave in full; IBKR has not acted on it.

@@ -51,6 +51,8 @@ class PlainLine(HTTPConnection):
             self.close()
         if self.sock is None:
             self.connect()
+            if call.on_open is not None:
+                call.on_open()
         self._last = call
         super().request(*args, **options)
 

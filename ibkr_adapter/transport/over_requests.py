@@ -8,7 +8,7 @@ injected clock; socket time-outs are real seconds.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -90,6 +90,7 @@ class RequestsTransport:
         body: bytes | None,
         deadline: float,
         changes_state: bool,
+        on_open: Callable[[], None] | None = None,
     ) -> Answer:
         """Send one request, once; see :meth:`.contract.Transport.send`."""
         origin, target = self._find(url)
@@ -100,6 +101,7 @@ class RequestsTransport:
             silence=self._read_timeout,
             changes_state=changes_state,
             body_size=len(body or b""),
+            on_open=on_open,
         )
         if call.is_late():
             raise no_time(server=origin.server, method=method, path=path)

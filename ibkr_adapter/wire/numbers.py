@@ -1,4 +1,3 @@
-# test_wire_numbers.py are yours from now on; I write wire/{contracts,portfolio,marketdata}.py and their test_wire_*.py. Delete this note.
 """How IBKR writes numbers, contract ids, times and texts, and how to read them.
 
 The same notion arrives as a number, as text for the eye (``"1,300"``, ``"25.5M"``, ``"+0.84%"``)
@@ -23,8 +22,12 @@ NO_CONID = 2_147_483_647
 # No price, size or balance comes near; exact arithmetic on larger powers would not end.
 LARGEST_POWER = 30
 _LONGEST = 64
+# Longer words are nobody's name; it also keeps the numbers inside entities short.
+_LONGEST_TEXT = 2000
 # Seconds reach this number in the year 5138, milliseconds had passed it by 1973.
 _FIRST_MILLISECONDS = 10**11
+# Anything smaller is no recent moment but a date such as 20260401, a count or a placeholder.
+_FIRST_SECONDS = 10**8
 _LAST_MILLISECONDS = 253_402_300_799_999
 
 _NUMBER = re.compile(
@@ -88,7 +91,7 @@ def money(value: Any) -> tuple[Decimal, str] | None:
 def moment(value: Any) -> datetime | None:
     """Read a time counted from 1970 in seconds or milliseconds; its size decides which."""
     number = decimal(value)
-    if number is None or not 0 < number <= _LAST_MILLISECONDS:
+    if number is None or not _FIRST_SECONDS <= number <= _LAST_MILLISECONDS:
         return None
     scale = 3 if number > _FIRST_MILLISECONDS else 6
     return _EPOCH + timedelta(microseconds=int(number.scaleb(scale, _EXACT)))
@@ -118,7 +121,7 @@ def text(value: Any) -> str | None:
     """
     if not isinstance(value, str):
         return None
-    bare = re.sub(r"\s+", " ", _TERMINAL.sub("", html.unescape(value)))
+    bare = re.sub(r"\s+", " ", _TERMINAL.sub("", html.unescape(value[:_LONGEST_TEXT])))
     bare = "".join(character for character in bare if character.isprintable()).strip()
     return None if bare in {"", "None"} else bare
 

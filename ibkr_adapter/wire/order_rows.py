@@ -25,25 +25,6 @@ LIVE = "GET /iserver/account/orders"
 STATUS = "GET /iserver/account/order/status/{orderId}"
 TRADES = "GET /iserver/account/trades"
 
-_TYPES = {
-    "MARKET": OrderType.MARKET,
-    "MKT": OrderType.MARKET,
-    "LIMIT": OrderType.LIMIT,
-    "LMT": OrderType.LIMIT,
-    "STOP": OrderType.STOP,
-    "STP": OrderType.STOP,
-    "STOPLIMIT": OrderType.STOP_LIMIT,
-    "STPLMT": OrderType.STOP_LIMIT,
-    "STPLIMIT": OrderType.STOP_LIMIT,
-    "STOPLMT": OrderType.STOP_LIMIT,
-    "TRAIL": OrderType.TRAIL,
-    "TRAILINGSTOP": OrderType.TRAIL,
-    "TRAILSTOP": OrderType.TRAIL,
-    "TRAILLMT": OrderType.TRAIL_LIMIT,
-    "TRAILLIMIT": OrderType.TRAIL_LIMIT,
-    "TRAILINGSTOPLIMIT": OrderType.TRAIL_LIMIT,
-    "TRAILSTOPLIMIT": OrderType.TRAIL_LIMIT,
-}
 _TIFS = {"CLOSE": Tif.DAY, "DAY": Tif.DAY, **{tif.value: tif for tif in Tif}}
 _SIDES = {
     "BUY": Side.BUY,
@@ -58,7 +39,7 @@ _SIDES = {
 # ordered them: they have no side of their own and cannot be cancelled.
 _NOT_ORDERED = frozenset({"ASSN", "EXER", "X", "N", "EXPIRED"})
 _STATES = {
-    **{re.sub(r"[^a-z]", "", state.value.lower()): state for state in OrderState},
+    **{state.value.lower(): state for state in OrderState},
     "apicancelled": OrderState.CANCELLED,
     "canceled": OrderState.CANCELLED,
 }
@@ -103,6 +84,8 @@ def read_order_status(content: Any, order_id: str) -> Order:
         raise UnexpectedAnswer(
             f"order {order_id} has an unknown side {content.get('side')!r:.20}.", endpoint=STATUS
         )
+    kind = _order_type(content.get("order_type"))
+    price, stop = _prices(kind, content.get("limit_price"), content.get("stop_price"))
     sizes = _quantities(
         numbers.decimal(content.get("total_size")),
         _first(content, "cum_fill", "filled_quantity"),
@@ -116,12 +99,12 @@ def read_order_status(content: Any, order_id: str) -> Order:
         conid=_conid(content, STATUS, order_id),
         symbol=words_of(str(content.get("symbol") or content.get("contract_description_1") or ""), 60),
         side=side,
-        order_type=_order_type(content.get("order_type")),
+        order_type=kind,
         type_text=words_of(str(content.get("order_type") or ""), 40),
         state=_state(content.get("order_status"), STATUS, order_id),
         tif=_TIFS.get(str(content.get("tif") or "").upper()),
-        limit_price=_price(content.get("limit_price")),
-        stop_price=_price(content.get("stop_price")),
+        limit_price=price,
+        stop_price=stop,
         average_price=_average(content, sizes.filled, "average_price", "avg_fill_price"),
         parent_id=_text_id(content.get("parent_id")),
         oca_group=_text_id(content.get("oca_group_id")),
@@ -163,11 +146,7 @@ def _live_order(row: Any) -> Order | None:
     if side is None:
         raise UnexpectedAnswer(f"order {order_id} has an unknown side {word!r:.20}.", endpoint=LIVE)
     kind = _order_type(row.get("origOrderType")) or _order_type(row.get("orderType"))
-    price = _price(row.get("price"))
-    stop = _price(row.get("auxPrice", row.get("stop_price")))
-    if kind is OrderType.STOP and stop is None:
-        # A plain stop has one price, and it was sent as ``price``.
-        price, stop = None, price
+    price, stop = _prices(kind, row.get("price"), row.get("auxPrice", row.get("stop_price")))
     sizes = _quantities(
         numbers.decimal(row.get("totalSize")),
         numbers.decimal(row.get("filledQuantity")),
@@ -257,7 +236,7 @@ def _quantities(
 
 
 def _state(word: Any, endpoint: str, order_id: str) -> OrderState:
-    state = _STATES.get(re.sub(r"[^a-z]", "", str(word).lower()))
+    state = _STATES.get(re.sub(r"[\s_-]", "", word.lower())) if isinstance(word, str) else None
     if state is None:
         raise UnexpectedAnswer(
             f"order {order_id} is in a state nobody knows ({str(word)!r:.40}); it was not guessed.",
@@ -267,7 +246,7 @@ def _state(word: Any, endpoint: str, order_id: str) -> OrderState:
 
 
 def _order_type(word: Any) -> OrderType | None:
-    return _TYPES.get(re.sub(r"[^A-Z]", "", str(word or "").upper()))
+    return OrderType.named(word or "")
 
 
 def _price(value: Any) -> Decimal | None:
@@ -276,10 +255,19 @@ def _price(value: Any) -> Decimal | None:
     return None if price == 0 else price
 
 
+def _prices(kind: OrderType | None, price: Any, stop: Any) -> tuple[Decimal | None, Decimal | None]:
+    """The limit and the stop that an order of this kind has; rows repeat one in the other's place."""
+    limit, trigger = _price(price), _price(stop)
+    if kind is None:
+        return limit, trigger
+    if kind is OrderType.STOP and trigger is None:
+        # A plain stop has one price, and it was sent as ``price``.
+        trigger = limit
+    return limit if kind.has_limit else None, trigger if kind.needs_stop or kind.trails else None
+
+
 def _average(row: Mapping[str, Any], filled: Decimal, *keys: str) -> Decimal | None:
-    return (
-        _price(next((row[key] for key in keys if row.get(key) not in {None, ""}), None)) if filled else None
-    )
+    return _price(_first(row, *keys)) if filled else None
 
 
 def _first(row: Mapping[str, Any], *keys: str) -> Decimal | None:

@@ -45,7 +45,7 @@ _KNOWN: tuple[tuple[Topic, frozenset[str], re.Pattern[str], re.Pattern[str] | No
         Topic.STOP_RISK,
         frozenset({"o10331", "o10152"}),
         re.compile(r"submit a stop order.*risks|stop (?:variant )?orders?\b.*(?:confirmation|risk)"),
-        re.compile(r"exceeds|market data"),
+        re.compile(r"cash quantity|monetary value|exceeds|market data"),
     ),
     (
         Topic.CASH_QUANTITY,
@@ -57,7 +57,7 @@ _KNOWN: tuple[tuple[Topic, frozenset[str], re.Pattern[str], re.Pattern[str] | No
         Topic.CAP_PRICE,
         frozenset({"o10153", "o10223"}),
         re.compile(r"\bcap\b.*fair and orderly market|mandatory cap price|cap price.*confirm"),
-        re.compile(r"cash quantity|monetary value|exceeds"),
+        re.compile(r"cash quantity|monetary value|exceeds|market data"),
     ),
     (
         Topic.MARKET_RISK,

@@ -116,6 +116,31 @@ def test_a_limit_that_the_market_does_not_reach_is_helped(theatre, action, limit
     assert held == [2 if action == "buy" else -2]
 
 
+def test_each_webhook_is_charged_with_its_own_requests(theatre):
+    """Not with the login, not with the wait before it."""
+
+    class Watcher(demo.Audience):
+        def __init__(self):
+            self.heard = 0
+            self.pairs = []
+
+        def posted(self, payload):
+            self.heard = 0
+
+        def asked(self, call):
+            self.heard += 1
+
+        def answered(self, result, effort):
+            self.pairs.append((self.heard, effort.until_acknowledged + effort.afterwards))
+
+    watcher = Watcher()
+
+    demo.run(theatre.exchange(), example_webhooks(), watcher)
+
+    assert len(watcher.pairs) == 4
+    assert all(heard == charged > 0 for heard, charged in watcher.pairs)
+
+
 def test_a_webhook_without_an_order_is_not_waited_for(theatre):
     """Nothing to close, or a repeat: there is no fill."""
     page = io.StringIO()

@@ -15,7 +15,9 @@ POSITIONS = "GET /portfolio2/{accountId}/positions"
 
 
 def long_with_exits(ibkr, quantity=10):
-    return ibkr.place_bracket_order("AAPL", "buy", "market", quantity, take_profit_price=175, stop_loss_price=155)
+    return ibkr.place_bracket_order(
+        "AAPL", "buy", "market", quantity, take_profit_price=175, stop_loss_price=155
+    )
 
 
 def test_a_close_follows_the_position_and_not_the_hosts_idea_of_the_side(world, ibkr):

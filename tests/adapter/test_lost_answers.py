@@ -18,7 +18,9 @@ CANCEL = "DELETE /iserver/account/{accountId}/order/{orderId}"
 
 
 def bracket(ibkr):
-    return ibkr.place_bracket_order("AAPL", "buy", "limit", 10, 162, take_profit_price=170, stop_loss_price=150)
+    return ibkr.place_bracket_order(
+        "AAPL", "buy", "limit", 10, 162, take_profit_price=170, stop_loss_price=150
+    )
 
 
 @pytest.mark.parametrize(

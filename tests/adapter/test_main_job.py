@@ -35,7 +35,9 @@ def test_a_warm_limit_bracket_costs_one_request(world, ibkr):
 
 def test_a_bracket_is_one_submission_with_linked_legs(world, ibkr):
     """An exit can never open a position: the children hang on the entry."""
-    legs = ibkr.place_bracket_order("AAPL", "buy", "limit", 10, 162, take_profit_price=170, stop_loss_price=150)
+    legs = ibkr.place_bracket_order(
+        "AAPL", "buy", "limit", 10, 162, take_profit_price=170, stop_loss_price=150
+    )
 
     entry = int(legs["entryOrder"]["orderId"])
     rows = world.orders()
@@ -46,7 +48,9 @@ def test_a_bracket_is_one_submission_with_linked_legs(world, ibkr):
 
 
 def test_a_market_bracket_fills_and_its_exits_protect(world, ibkr):
-    legs = ibkr.place_bracket_order("AAPL", "BUY", "market", "3", take_profit_price=173.5, stop_loss_price="161.20")
+    legs = ibkr.place_bracket_order(
+        "AAPL", "BUY", "market", "3", take_profit_price=173.5, stop_loss_price="161.20"
+    )
 
     assert legs["entryOrder"]["status"] == "filled"
     assert legs["entryOrder"]["avgPrice"] > 0

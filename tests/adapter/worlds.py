@@ -47,6 +47,7 @@ class Doorway:
         body: bytes | None,
         deadline: float,
         changes_state: bool,
+        on_open: Any = None,
     ) -> Answer:
         parts = urlsplit(url)
         self.sent.append((method, parts.path.removeprefix("/v1/api"), body))
@@ -110,10 +111,16 @@ class World:
         return self.gateway.ledger()
 
     def orders(self, **having: Any) -> list[dict[str, Any]]:
-        return [row for row in self.ledger()["orders"] if all(row[key] == value for key, value in having.items())]
+        return [
+            row for row in self.ledger()["orders"] if all(row[key] == value for key, value in having.items())
+        ]
 
     def working(self) -> list[dict[str, Any]]:
-        return [row for row in self.ledger()["orders"] if row["status"] in {"PreSubmitted", "Submitted", "PendingSubmit"}]
+        return [
+            row
+            for row in self.ledger()["orders"]
+            if row["status"] in {"PreSubmitted", "Submitted", "PendingSubmit"}
+        ]
 
     def position(self, conid: int = AAPL) -> float:
         return sum(float(row["quantity"]) for row in self.ledger()["positions"] if row["conid"] == conid)

@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
@@ -18,13 +19,14 @@ COMMAND = [sys.executable, "-m", "ibkr_adapter"]
 
 
 def start(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - our own command
         [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )
 
 
 def test_the_demonstration_works_for_people_and_for_programs():
     """Both run at once, each on a broker of its own."""
+    before = set(threading.enumerate())
     program = start("demo", "--json")
     person = CliRunner().invoke(app, ["demo"])
     out, err = program.communicate(timeout=60)
@@ -38,6 +40,7 @@ def test_the_demonstration_works_for_people_and_for_programs():
     assert (person.exit_code, person.stderr) == (0, "")
     assert person.stdout.count("filled: ") == 4
     assert "your-secret" not in person.stdout + out
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("words", [(), ("--tls",)])
@@ -50,7 +53,7 @@ def test_the_simulator_says_where_it_is_and_stops_when_told(words):
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        request = urllib.request.Request(f"{ready['url']}/tickle", data=b"", method="POST")
+        request = urllib.request.Request(f"{ready['url']}/tickle", data=b"", method="POST")  # noqa: S310 - loopback
         with opener.open(request, timeout=10) as answer:
             status = answer.status
         process.send_signal(signal.SIGTERM)
@@ -64,16 +67,3 @@ def test_the_simulator_says_where_it_is_and_stops_when_told(words):
     assert ready["url"].startswith("https://127.0.0.1:" if words else "http://127.0.0.1:")
     assert ("tls_fingerprint" in ready) is bool(words)
     assert (process.returncode, out) == (0, "")
-
-
-def test_a_seed_is_taken_from_the_command_line():
-    """Two runs with one seed are the same market, so a run can be repeated."""
-    told = [run_help() for _ in range(1)]
-
-    assert "--seed" in told[0]
-
-
-def run_help() -> str:
-    process = start("simulator", "--help")
-    out, _ = process.communicate(timeout=20)
-    return out

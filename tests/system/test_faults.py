@@ -75,10 +75,14 @@ CASES: dict[str, Case] = {
     "place_market_order": Case(call=lambda x: x.place_market_order("AAPL", "buy", 2)),
     "place_limit_order": Case(call=lambda x: x.place_limit_order("AAPL", "buy", 2, 163)),
     "place_bracket_order": Case(
-        call=lambda x: x.place_bracket_order("AAPL", "buy", "limit", 2, 163, take_profit_price=170, stop_loss_price=160)
+        call=lambda x: x.place_bracket_order(
+            "AAPL", "buy", "limit", 2, 163, take_profit_price=170, stop_loss_price=160
+        )
     ),
     "place_market_bracket": Case(
-        call=lambda x: x.place_bracket_order("AAPL", "buy", "market", 2, take_profit_price=175, stop_loss_price=155)
+        call=lambda x: x.place_bracket_order(
+            "AAPL", "buy", "market", 2, take_profit_price=175, stop_loss_price=155
+        )
     ),
     "place_otoco_order": Case(call=lambda x: x.place_otoco_order("AAPL", "buy", 2, "limit", 163, 170, 160)),
     "place_stop_loss": Case(call=lambda x: x.place_stop_loss("AAPL", "SELL", 10, 155), held=10),
@@ -109,7 +113,9 @@ class Stage:
 
     def set(self, case: Case, folder: str, *, questions: tuple[str, ...] = ()) -> IBKRExchange:
         self.wait_for_the_port()
-        self.gateway.reset(options={"pacing": False, "idle_timeout": None, "extra_questions": list(questions)})
+        self.gateway.reset(
+            options={"pacing": False, "idle_timeout": None, "extra_questions": list(questions)}
+        )
         numbers = itertools.count(1)
         doors = Doors(clock=self.clock, transport=self._transport, new_id=lambda: f"{next(numbers):08d}")
         given = {"base_url": self.url, "state_dir": folder, "answer_messages": questions}
@@ -158,11 +164,17 @@ def held(books: dict[str, Any]) -> float:
     return sum(float(row["quantity"]) for row in books["positions"])
 
 
-def check(name: str, case: Case, before: dict[str, Any], after: dict[str, Any], outcome: Any, seconds: float) -> None:
-    fresh = [row for row in after["orders"] if row["order_id"] not in {old["order_id"] for old in before["orders"]}]
+def check(
+    name: str, case: Case, before: dict[str, Any], after: dict[str, Any], outcome: Any, seconds: float
+) -> None:
+    fresh = [
+        row for row in after["orders"] if row["order_id"] not in {old["order_id"] for old in before["orders"]}
+    ]
     coids = [row["coid"] for row in fresh if row["coid"]]
     assert len(coids) == len(set(coids)), "I1: one intent was booked twice"
-    entries = [row for row in fresh if row["parent_id"] is None and row["status"] not in {"Inactive", "Cancelled"}]
+    entries = [
+        row for row in fresh if row["parent_id"] is None and row["status"] not in {"Inactive", "Cancelled"}
+    ]
     most = 2 if name == "place_oco_order" else 1
     assert len(entries) <= most, "I1: one intent was booked twice"
     assert seconds <= BOUND, "I4"
@@ -228,7 +240,9 @@ def test_no_fault_makes_a_method_lie_or_act_twice(stage, tmp_path, name):
 
 
 @pytest.mark.parametrize("variant", DIALOGUES)
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if name.startswith(("place", "late", "close"))])
+@pytest.mark.parametrize(
+    "name", [name for name, case in CASES.items() if name.startswith(("place", "late", "close"))]
+)
 def test_no_dialogue_makes_a_method_lie_or_act_twice(stage, tmp_path, name, variant):
     """F18 in all its forms."""
     case = CASES[name]

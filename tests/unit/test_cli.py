@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import sys
 import tomllib
@@ -12,13 +13,14 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ibkr_adapter import cli
 from ibkr_adapter.cli.commands import app, exit_codes
 from ibkr_adapter.cli.demo import Effort
 from ibkr_adapter.cli.payloads import IN_CHECKOUT, SHIPPED, example_webhooks
-from ibkr_adapter.cli.screen import cell, plain
+from ibkr_adapter.cli.screen import WIDE, Screen, cell, plain
 from ibkr_adapter.client import Call
 from ibkr_adapter.errors import ConfigurationError, InvalidOrder
 
@@ -113,7 +115,9 @@ def test_the_command_runs_the_application(monkeypatch, capsys):
 @pytest.mark.parametrize("library", ["typer", "rich"])
 def test_a_missing_extra_is_named_with_its_remedy(library, monkeypatch, capsys):
     """The library is complete without it, so nobody is surprised that it may be absent."""
-    for name in [name for name in sys.modules if name.startswith(("ibkr_adapter.cli.", library))]:
+    # What is loaded already would be found without its parent.
+    ours = {"ibkr_adapter.cli.commands", "ibkr_adapter.cli.screen"}
+    for name in [name for name in sys.modules if name in ours or name.partition(".")[0] == library]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
 
@@ -281,6 +285,16 @@ def test_whatever_is_shown_is_printable(text):
 def test_a_cell_shows_no_digit_less_than_there_is(value, kind, shown):
     """A price has cents, an order id no thousands, and nothing is a dash and never 0."""
     assert cell(value, kind) == shown
+
+
+@pytest.mark.parametrize(("terminal", "width"), [(True, 60), (False, WIDE)])
+def test_only_a_terminal_squeezes_tables(terminal, width):
+    """Nobody looks at the width of a file or a pipe."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=60)
+
+    Screen(console)
+
+    assert console.width == width
 
 
 @pytest.mark.parametrize(

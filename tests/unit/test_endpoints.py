@@ -18,7 +18,9 @@ COVERAGE = Path(__file__).parents[3] / "shared" / "facts" / "trading-endpoints-c
 MARK = re.compile(r"\{(\w+)\}")
 FIXED_WORDS = {part for each in ENDPOINTS for part in each.template.split("/") if not part.startswith("{")}
 
-values = st.text(min_size=1, max_size=12).filter(lambda text: text not in FIXED_WORDS | {".", ".."})
+# Every sign that means something in an address, and some that must survive being encoded.
+SIGNS = "aZ09-_~.:/?#[]@!$&'()*+,;=%{} \\\"\n\x00éЖ雪😀"
+values = st.text(SIGNS, min_size=1, max_size=12).filter(lambda text: text not in FIXED_WORDS | {".", ".."})
 
 
 def _marks(endpoint):

@@ -144,6 +144,16 @@ def test_the_row_with_the_largest_edge_not_above_the_price_holds(price, incremen
     assert tick_at(D(price), OPTIONS) == D(increment)
 
 
+@pytest.mark.parametrize(
+    ("price", "below", "above"),
+    [("0.995", "0.99", "1.2"), ("1.005", "0.99", "1.2"), ("1.1", "0.99", "1.2"), ("4.9", "4.8", "5.00")],
+)
+def test_an_edge_that_is_off_the_tick_is_stepped_over(price, below, above):
+    """1.02 is a multiple of the row that 0.995 comes from, but not of the row that it lands in."""
+    assert snap(D(price), RAGGED, Rounding.DOWN) == D(below)
+    assert snap(D(price), RAGGED, Rounding.UP) == D(above)
+
+
 def test_below_the_lowest_edge_the_lowest_row_holds():
     ticks = table(("5", "0.5"), ("1", "0.1"))
 

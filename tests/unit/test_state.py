@@ -167,6 +167,18 @@ def test_a_transaction_is_done_whole(folder):
     assert store(folder).read(WORDS) == [("one",), ("two",)]
 
 
+def test_a_transaction_keeps_other_writers_out_from_its_first_line(folder):
+    """What it reads before it writes must still be true when it does: a lease, a free slot."""
+    kept, other = store(folder), store(folder, patience=0.05)
+
+    with kept.transaction():
+        assert kept.read(WORDS) == []
+        with pytest.raises(StateUnavailable, match="locked"):
+            other.write(WRITE, ("one",))
+
+    assert kept.read(WORDS) == []
+
+
 def test_a_transaction_that_raises_leaves_nothing(folder):
     kept = store(folder)
 

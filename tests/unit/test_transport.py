@@ -391,15 +391,16 @@ def test_a_redirect_is_never_followed(caller, status):
 
 
 @pytest.mark.parametrize("status", ["413 Too Large", "429 Too Many", "503 Service Unavailable"])
-def test_a_plea_to_come_back_later_is_handed_up(caller, status):
-    """urllib3 would wait and repeat."""
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
+def test_a_plea_to_come_back_later_is_handed_up(caller, method, status):
+    """Retries below us would wait and repeat, DELETE and PUT too."""
 
     def script(talk):
         while talk.read_request() is not None:
             talk.send(answer(status=status, headers="Retry-After: 0\r\n"))
 
     with server_for("http", script) as server:
-        assert caller.post(server.url()).status == int(status[:3])
+        assert caller.call(method, server.url()).status == int(status[:3])
         assert len(server.booked) == 1
 
 

@@ -47,7 +47,6 @@ def test_a_session_that_is_up_is_ready():
         ({"connected": False}, True),
         ({"established": None}, True),
         ({"established": "true"}, True),
-        ({"competing": "true"}, True),
     ],
 )
 def test_ready_means_that_brokerage_calls_are_answered(changed, ready):

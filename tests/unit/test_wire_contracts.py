@@ -1,0 +1,562 @@
+"""Contracts, rules and hours: every shape of the service, and no guess about what is traded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ibkr_adapter.errors import ApiError, UnexpectedAnswer
+from ibkr_adapter.model.contract import SecType, TickStep
+from ibkr_adapter.wire import contracts
+
+RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
+CENTS = TickStep(lower_edge=Decimal(0), increment=Decimal("0.01"))
+STOCKS = {
+    "AAPL": [
+        {
+            "name": "APPLE INC",
+            "assetClass": "STK",
+            "contracts": [
+                {"conid": 265598, "exchange": "NASDAQ", "isUS": True},
+                {"conid": 38708077, "exchange": "MEXI", "isUS": False},
+            ],
+        },
+        {"name": "APPLE &amp; CO-CDR", "contracts": [{"conid": 532640894, "exchange": "TSE"}]},
+    ]
+}
+INFO = {
+    "con_id": 685302909,
+    "symbol": "IBM",
+    "instrument_type": "OPT",
+    "currency": "USD",
+    "company_name": "INTL BUSINESS MACHINES CORP",
+    "exchange": "SMART",
+    "local_symbol": "IBM   240315C00187500",
+    "multiplier": "100",
+    "strike": "187.5",
+    "right": "CALL",
+    "maturity_date": "20240315",
+    "underlying_con_id": 8314,
+    "trading_class": "IBM",
+    "valid_exchanges": "SMART,AMEX,",
+}
+RULES = {
+    "canTradeAcctIds": ["DU1"],
+    "error": None,
+    "orderTypes": [
+        "limit",
+        "market",
+        "stop",
+        "stop_limit",
+        "trailing_stop",
+        "trailing_stop_limit",
+        "mit",
+        "odd",
+    ],
+    "orderTypesOutside": ["limit", "stop_limit"],
+    "fraqTypes": ["limit", "market"],
+    "cqtTypes": ["market"],
+    "sizeIncrement": 100,
+    "tifTypes": ["IOC/MARKET,LIMIT,MKT_PROTECT,a", "GTC/o,a", "OPG/LIMIT", "DAY"],
+    "limitPrice": Decimal("198.22"),
+    "stopprice": Decimal("198.23"),
+    "fraqInt": 4,
+    "overnightEligible": True,
+    "negativeCapable": False,
+    "priceMagnifier": None,
+    "incrementRules": [
+        {"lowerEdge": Decimal("1.0"), "increment": Decimal("0.01")},
+        {"lowerEdge": Decimal("0.0"), "increment": Decimal("0.0001")},
+    ],
+    "increment": Decimal("0.01"),
+    "incrementDigits": 2,
+}
+READERS = [
+    lambda content: contracts.read_stocks(content, "AAPL"),
+    contracts.read_secdef,
+    contracts.read_contract_info,
+    lambda content: contracts.read_rules(content, 265598),
+    contracts.read_search,
+    contracts.read_trading_schedule,
+]
+KEYS = st.sampled_from(
+    [
+        "AAPL",
+        "contracts",
+        "secdef",
+        "rules",
+        "orderTypes",
+        "tifTypes",
+        "incrementRules",
+        "schedules",
+        "conid",
+        "exchange",
+        "sections",
+        "liquid_hours",
+        "exchange_time_zone",
+        "increment",
+        "error",
+        "secType",
+        "symbol",
+    ]
+)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=15,
+)
+
+
+def recorded(name: str) -> object:
+    """Read the body of a recorded answer as the library would, with exact fractions."""
+    path = RECORDED / "contracts" / name
+    if not path.exists():
+        pytest.skip(f"no recorded answers beside the checkout ({name})")
+    return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["body"]
+
+
+def documented(name: str) -> dict[str, object]:
+    """Read IBKR's own examples of one operation."""
+    path = RECORDED / "documented-examples" / name
+    if not path.exists():
+        pytest.skip(f"no documented examples beside the checkout ({name})")
+    return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["responses"]["200"]
+
+
+# Stocks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "tried"),
+    [
+        ("BRK.B", ("BRK B", "BRK.B")),
+        ("BRK-B", ("BRK B", "BRK-B")),
+        ("BRK/B", ("BRK B", "BRK/B")),
+        ("BRK B", ("BRK B",)),
+        ("AAPL", ("AAPL",)),
+        ("700", ("700",)),
+        ("A.B.C", ("A.B.C",)),
+    ],
+)
+def test_class_shares_are_tried_with_a_space(written, tried):
+    """IBKR knows no other spelling, and people write every other."""
+    assert contracts.class_share_spellings(written) == tried
+
+
+def test_every_listing_of_every_company_is_a_candidate():
+    """A name is ambiguous on two levels, and both are shown."""
+    found = contracts.read_stocks(STOCKS, "AAPL")
+
+    assert [(one.conid, one.exchange, one.is_us, one.name) for one in found] == [
+        (265598, "NASDAQ", True, "APPLE INC"),
+        (38708077, "MEXI", False, "APPLE INC"),
+        (532640894, "TSE", None, "APPLE & CO-CDR"),
+    ]
+    assert found[0].write == "265598@SMART"
+
+
+@pytest.mark.parametrize("content", [{}, {"ZZZZ": []}, {"ZZZZ": None}])
+def test_an_unknown_symbol_has_no_listing(content):
+    """It is answered with 200 and nothing in it."""
+    assert contracts.read_stocks(content, "ZZZZ") == ()
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [{}, {"conid": 5}, {"exchange": "NYSE"}, {"conid": 2147483647, "exchange": "NYSE"}, "NYSE", None],
+)
+def test_a_listing_that_cannot_be_read_is_never_skipped(listing):
+    """Without it the other one might look like the only one."""
+    content = {"AAPL": [{"contracts": [{"conid": 265598, "exchange": "NASDAQ"}, listing]}]}
+
+    with pytest.raises(UnexpectedAnswer, match="nothing was sent"):
+        contracts.read_stocks(content, "AAPL")
+
+
+@pytest.mark.recorded
+def test_recorded_and_documented_stocks():
+    """Several companies, several exchanges, conids as numbers."""
+    apple = contracts.read_stocks(recorded("conduit-GET-trsrv-stocks.json"), "AAPL")
+    ibm = contracts.read_stocks(documented("GET_trsrv_stocks.json")["ibm"], "IBM")
+
+    assert [one.conid for one in apple if one.is_us] == [265598]
+    assert [(one.conid, one.exchange) for one in ibm if one.is_us] == [(8314, "NYSE")]
+
+
+# Definitions and details -----------------------------------------------------------------
+
+
+def test_a_definition_has_the_tick_table():
+    """Zeros and the text "0" stand for "none"; the table is put in order."""
+    row = {
+        "conid": 756733,
+        "ticker": "SPY",
+        "assetClass": "STK",
+        "currency": "USD",
+        "name": "SPDR S&amp;P 500",
+        "listingExchange": "ARCA",
+        "type": "ETF",
+        "isUS": True,
+        "strike": "0",
+        "multiplier": Decimal("0.0"),
+        "undConid": 0,
+        "putOrCall": None,
+        "allExchanges": "AMEX,NYSE",
+        "incrementRules": RULES["incrementRules"],
+    }
+
+    (found,) = contracts.read_secdef({"secdef": [row]})
+
+    assert (found.conid, found.symbol, found.exchange, found.con_type) == (756733, "SPY", "ARCA", "ETF")
+    assert (found.multiplier, found.strike, found.right, found.underlying_conid) == (
+        Decimal(1),
+        None,
+        None,
+        None,
+    )
+    assert [step.increment for step in found.ticks] == [Decimal("0.0001"), Decimal("0.01")]
+    assert (found.name, found.valid_exchanges, found.is_us) == ("SPDR S&P 500", ("AMEX", "NYSE"), True)
+
+
+@pytest.mark.parametrize(("written", "meant"), [(True, True), (False, False), (None, None)])
+def test_a_definition_says_whether_it_is_american(written, meant):
+    """Silence is not yes."""
+    row = {"conid": 5, "ticker": "A", "assetClass": "STK", "isUS": written}
+
+    assert contracts.read_secdef({"secdef": [row]})[0].is_us is meant
+
+
+def test_a_contract_in_detail():
+    """Its id has another name here, its strike is a text and its right a word."""
+    found = contracts.read_contract_info(INFO)
+
+    assert (found.conid, found.sec_type, found.multiplier) == (685302909, SecType.OPTION, Decimal(100))
+    assert (found.strike, found.right, found.expiry) == (Decimal("187.5"), "C", "20240315")
+    assert (found.underlying_conid, found.local_symbol) == (8314, "IBM 240315C00187500")
+    assert found.valid_exchanges == ("SMART", "AMEX")
+
+
+@pytest.mark.parametrize("right", [None, "?", Decimal("0.0"), ""])
+def test_a_stock_has_no_right(right):
+    """IBKR marks that in several ways."""
+    assert contracts.read_contract_info(INFO | {"right": right}).right is None
+
+
+@pytest.mark.parametrize(
+    "broken", [{"con_id": None}, {"symbol": ""}, {"instrument_type": "NEW"}, {"multiplier": "-1"}]
+)
+def test_a_contract_that_is_not_fully_known_is_no_contract(broken):
+    """It would be traded next."""
+    with pytest.raises(UnexpectedAnswer, match="nothing was sent"):
+        contracts.read_contract_info(INFO | broken)
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize(
+    ("name", "conid", "symbol"),
+    [
+        ("conduit-GET-contract-info.json", 756733, "SPY"),
+        ("conduit-GET-contract-info-and-rules.json", 265598, "AAPL"),
+    ],
+)
+def test_recorded_contracts(name, conid, symbol):
+    """With and without rules beside them."""
+    found = contracts.read_contract_info(recorded(name))
+
+    assert (found.conid, found.symbol, found.sec_type, found.currency) == (
+        conid,
+        symbol,
+        SecType.STOCK,
+        "USD",
+    )
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize(
+    "name", ["GET_iserver_contract_conid_info.json", "GET_iserver_contract_conid_info-and-rules.json"]
+)
+def test_documented_contracts(name):
+    """Every example of the document is read."""
+    found = [contracts.read_contract_info(example) for example in documented(name).values()]
+
+    assert SecType.STOCK in {contract.sec_type for contract in found}
+
+
+@pytest.mark.recorded
+def test_recorded_and_documented_definitions():
+    """Both have no derivative in them; the document's has the tick table."""
+    (spy,) = contracts.read_secdef(recorded("conduit-GET-trsrv-secdef.json"))
+    (ibm, *_) = contracts.read_secdef(documented("GET_trsrv_secdef.json")["response"])
+
+    assert (spy.symbol, spy.exchange, spy.multiplier) == ("SPY", "ARCA", Decimal(1))
+    assert (ibm.symbol, ibm.ticks) == ("IBM", (CENTS,))
+
+
+# Rules -----------------------------------------------------------------------------------
+
+
+def test_rules_speak_the_vocabulary_of_tickets():
+    """Words of the rules are never sent in an order."""
+    found = contracts.read_rules(RULES, 265598)
+
+    assert found.order_types == {"LMT", "MKT", "STP", "STOP_LIMIT", "TRAIL", "TRAILLMT", "MIT", "ODD"}
+    assert found.order_types_outside == {"LMT", "STOP_LIMIT"}
+    assert (found.fraction_types, found.cash_types) == ({"LMT", "MKT"}, {"MKT"})
+    assert (found.fraction_digits, found.size_increment) == (4, Decimal(100))
+    assert (found.default_limit, found.default_stop) == (Decimal("198.22"), Decimal("198.23"))
+    assert (found.can_trade_accounts, found.overnight, found.negative_prices) == ({"DU1"}, True, False)
+    assert (found.price_magnifier, found.increment_digits) == (None, 2)
+    assert [(step.lower_edge, step.increment) for step in found.ticks] == [
+        (Decimal(0), Decimal("0.0001")),
+        (Decimal(1), Decimal("0.01")),
+    ]
+
+
+def test_times_in_force_are_small_grammars():
+    """Capitals restrict the types, ``o`` allows outside hours, ``a`` allows algorithms."""
+    tifs = contracts.read_rules(RULES, 265598).tifs
+
+    assert set(tifs) == {"IOC", "GTC", "OPG", "DAY"}
+    assert tifs["IOC"].order_types == {"MKT", "LMT", "MKT_PROTECT"}
+    assert (tifs["IOC"].outside, tifs["IOC"].algos) == (False, True)
+    assert (tifs["GTC"].order_types, tifs["GTC"].outside, tifs["GTC"].algos) == (None, True, True)
+    assert tifs["OPG"].order_types == {"LMT"}
+    assert (tifs["DAY"].order_types, tifs["DAY"].outside, tifs["DAY"].algos) == (None, False, False)
+
+
+@pytest.mark.parametrize("wrapped", [RULES, {"rules": RULES}, {"rules": [RULES]}, INFO | {"rules": RULES}])
+def test_rules_are_found_wherever_they_stand(wrapped):
+    """Alone, in an object, in a list of one, or beside the contract."""
+    assert contracts.read_rules(wrapped, 265598) == contracts.read_rules(RULES, 265598)
+
+
+def test_the_stop_price_has_two_spellings():
+    """The wire and the document disagree."""
+    rules = {key: value for key, value in RULES.items() if key != "stopprice"} | {"stopPrice": 5}
+
+    assert contracts.read_rules(rules, 265598).default_stop == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "digits"),
+    [({"fraqTypes": []}, None), ({"fraqInt": 0}, None), ({"fraqInt": None}, None), ({"fraqInt": 2}, 2)],
+)
+def test_fractions_need_types_and_digits(change, digits):
+    """Either alone is no permission."""
+    assert contracts.read_rules(RULES | change, 265598).fraction_digits == digits
+
+
+@pytest.mark.parametrize(
+    ("change", "ticks"),
+    [
+        ({"incrementRules": None}, (CENTS,)),
+        ({"incrementRules": []}, (CENTS,)),
+        ({"incrementRules": None, "increment": None}, ()),
+        ({"incrementRules": None, "increment": 0}, ()),
+    ],
+)
+def test_one_increment_stands_for_a_missing_table(change, ticks):
+    """Short answers have only that; without either no price can be placed."""
+    assert contracts.read_rules(RULES | change, 265598).ticks == ticks
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [(None, None), ([], frozenset()), (["DU1"], frozenset({"DU1"}))]
+)
+def test_no_permission_and_no_word_on_it_differ(written, meant):
+    """An empty list is nobody, a missing one is silence."""
+    assert contracts.read_rules(RULES | {"canTradeAcctIds": written}, 265598).can_trade_accounts == meant
+
+
+def test_an_error_inside_the_rules_is_ibkrs_no():
+    """It comes with status 200; its words go on."""
+    with pytest.raises(ApiError, match="not available") as raised:
+        contracts.read_rules(RULES | {"error": "not available"}, 265598)
+
+    assert type(raised.value) is ApiError
+    assert raised.value.text == "not available"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"rules": []},
+        {"rules": [RULES, RULES]},
+        {"canTradeAcctIds": ["DU1"]},
+        RULES | {"orderTypes": "limit"},
+        RULES | {"tifTypes": [5]},
+        RULES | {"incrementRules": [{"lowerEdge": 0}]},
+        RULES | {"incrementRules": [{"increment": 1}]},
+        RULES | {"incrementRules": [{"lowerEdge": -1, "increment": 1}]},
+        RULES | {"incrementRules": [{"lowerEdge": 0, "increment": 0}]},
+        RULES | {"incrementRules": 5},
+    ],
+)
+def test_rules_that_cannot_be_read_are_no_rules(broken):
+    """An order would be checked against them next."""
+    with pytest.raises(UnexpectedAnswer, match="nothing was sent"):
+        contracts.read_rules(broken, 265598)
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize(
+    "name", ["conduit-POST-contract-rules.json", "conduit-GET-contract-info-and-rules.json"]
+)
+def test_recorded_rules(name):
+    """The size increment is 40 or 100 for shares that trade one by one: it is only kept."""
+    found = contracts.read_rules(recorded(name), 265598)
+
+    assert {"LMT", "MKT", "STP", "STOP_LIMIT", "MIDPRICE"} == found.order_types
+    assert found.size_increment in {Decimal(40), Decimal(100)}
+    assert found.ticks == (CENTS,)
+
+
+@pytest.mark.recorded
+def test_documented_rules():
+    """The full example, with its tick table and four decimals for fractions."""
+    found = contracts.read_rules(documented("POST_iserver_contract_rules.json")["success"], 8314)
+
+    assert {"MKT", "TRAIL", "TRAILLMT", "MOC", "LOC"} <= found.order_types
+    assert {"DAY", "GTC", "IOC", "OPG"} <= found.tifs.keys()
+    assert found.fraction_digits == 4
+    assert found.can_trade_accounts is not None
+
+
+# Search ----------------------------------------------------------------------------------
+
+
+def test_a_search_shows_what_there_is_under_a_name():
+    """Ids are texts, lists end in a separator, and an issuer has a placeholder for an id."""
+    found = contracts.read_search(
+        [
+            {
+                "conid": "756733",
+                "companyName": "SPDR",
+                "symbol": "SPY",
+                "description": "ARCA",
+                "opt": "20240315;20240322",
+                "sections": [
+                    {"secType": "STK", "exchange": "MEXI;"},
+                    {"secType": "OPT", "months": "APR26;MAY26"},
+                    {"secType": "CFD", "conid": "134770228"},
+                    {"secType": "BRANDNEW"},
+                ],
+            },
+            {"conid": "2147483647", "companyHeader": "Corporate Fixed Income", "companyName": None},
+        ]
+    )
+
+    assert (found[0].conid, found[0].symbol, found[0].exchange) == (756733, "SPY", "ARCA")
+    assert found[0].expiries == ("20240315", "20240322")
+    assert [section.sec_type for section in found[0].sections] == [
+        SecType.STOCK,
+        SecType.OPTION,
+        SecType.CFD,
+        SecType.UNKNOWN,
+    ]
+    assert found[0].sections[0].exchanges == ("MEXI",)
+    assert found[0].sections[1].months == ("APR26", "MAY26")
+    assert found[0].sections[2].conid == 134770228
+    assert (found[1].conid, found[1].symbol, found[1].name) == (None, None, "Corporate Fixed Income")
+
+
+@pytest.mark.parametrize("content", [None, "", [], {}, {"error": "No symbol found"}])
+def test_nothing_found_is_no_error(content):
+    """It is answered in several ways, all with 200."""
+    assert contracts.read_search(content) == ()
+
+
+@pytest.mark.recorded
+def test_recorded_and_documented_searches():
+    """Stocks of several countries, and the row of a bond issuer."""
+    apple = contracts.read_search(recorded("conduit-POST-secdef-search.json"))
+    spy = contracts.read_search(recorded("conduit-GET-secdef-search.json"))
+    ibm = contracts.read_search(documented("GET_iserver_secdef_search.json")["found"])
+
+    assert [(hit.conid, hit.exchange) for hit in apple] == [(265598, "NASDAQ"), (38708077, "MEXI")]
+    assert spy[0].symbol == "SPY"
+    assert [hit.conid for hit in ibm] == [8314, 41645598, None]
+
+
+# Hours -----------------------------------------------------------------------------------
+
+
+def test_hours_are_moments_in_order():
+    """Epoch seconds become aware times, whatever order the days come in."""
+    found = contracts.read_trading_schedule(
+        {
+            "exchange_time_zone": "US/Eastern",
+            "schedules": {
+                "20260406": {"liquid_hours": [{"opening": 1775482200, "closing": 1775505600}]},
+                "20260402": {
+                    "liquid_hours": [{"opening": 1775136600, "closing": 1775160000}],
+                    "extended_hours": [{"opening": 1775116800, "closing": 1775174400}],
+                },
+            },
+        }
+    )
+
+    assert found.zone == "US/Eastern"
+    assert [hours.opens for hours in found.regular] == [
+        datetime(2026, 4, 2, 13, 30, tzinfo=UTC),
+        datetime(2026, 4, 6, 13, 30, tzinfo=UTC),
+    ]
+    assert [hours.closes for hours in found.extended] == [datetime(2026, 4, 3, 0, 0, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"schedules": {}},
+        {"exchange_time_zone": "US/Eastern"},
+        {"exchange_time_zone": "US/Eastern", "schedules": {"20260402": 5}},
+        {"exchange_time_zone": "US/Eastern", "schedules": {"20260402": {"liquid_hours": [{"opening": 1}]}}},
+    ],
+)
+def test_a_schedule_with_holes_is_refused(content):
+    """It decides whether a market order waits until tomorrow."""
+    with pytest.raises(UnexpectedAnswer):
+        contracts.read_trading_schedule(content)
+
+
+@pytest.mark.recorded
+def test_recorded_and_documented_schedules():
+    """Good Friday is simply not there."""
+    stock = contracts.read_trading_schedule(recorded("conduit-GET-trading-schedule.json"))
+    other = contracts.read_trading_schedule(documented("GET_contract_trading-schedule.json")["success"])
+
+    friday = datetime(2026, 4, 3, 15, tzinfo=UTC)
+    assert not stock.is_open(friday)
+    assert stock.next_open(friday) == datetime(2026, 4, 6, 13, 30, tzinfo=UTC)
+    assert other.zone == "US/Central"
+    assert other.regular
+
+
+# Shapes nobody knows ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("content", [5, True, "no", [5], [None], {"AAPL": 5, "secdef": 5, "rules": 5}])
+def test_other_shapes_are_refused(read, content):
+    """An answer that nobody knows is said to be one, with its endpoint."""
+    with pytest.raises(UnexpectedAnswer) as raised:
+        read(content)
+
+    assert raised.value.endpoint.startswith("GET /")
+
+
+@pytest.mark.parametrize("read", READERS)
+@settings(max_examples=100)
+@given(content=ANY_JSON)
+def test_no_answer_makes_a_reader_fall_over(read, content):
+    """Whatever comes, it is read or refused in the library's own words."""
+    with contextlib.suppress(ApiError):
+        read(content)
