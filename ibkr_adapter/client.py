@@ -200,7 +200,7 @@ class Client:
     @staticmethod
     def _worth_repeating(failure: TransportError | _Busy) -> bool:
         # Nobody listening is no passing fault: the caller shall know at once.
-        return not (isinstance(failure, NotSent) and not failure.repeatable)
+        return not (isinstance(failure, NotSent) and failure.unreachable)
 
     @staticmethod
     def _give_up(failure: TransportError | _Busy) -> Deciphered:

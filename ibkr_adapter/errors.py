@@ -77,9 +77,16 @@ class TransportError(IBKRError):
 
 
 class NotSent(TransportError):
-    """The request provably never left this machine in full: IBKR has not acted on it."""
+    """The request provably never left this machine in full: IBKR has not acted on it.
+
+    ``unreachable`` where nobody was there to take it: trying again at once would be in vain.
+    """
 
     repeatable_by_kind = True
+
+    def __init__(self, message: str, *, unreachable: bool = False, **about: Any) -> None:
+        self.unreachable = unreachable
+        super().__init__(message, **about)
 
 
 class OutcomeUnknown(TransportError):

@@ -12,23 +12,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ibkr_adapter import shapes
-from ibkr_adapter.client import Call
-from ibkr_adapter.conids import ConidResolver
-from ibkr_adapter.connections import DEFAULT_DOORS, Connection, Doors, shared
 from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
 from ibkr_adapter.errors import ApiError, ConfigurationError, InvalidOrder, OrderRejected, UnexpectedAnswer
-from ibkr_adapter.legs import STOP_LOSS, TAKE_PROFIT
-from ibkr_adapter.market_data import MarketData
-from ibkr_adapter.model.market import Quote
-from ibkr_adapter.model.order import Order, OrderType, Placed, Side
-from ibkr_adapter.portfolio import Portfolio
-from ibkr_adapter.session import SessionKeeper
+from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side
 from ibkr_adapter.settings import Settings
-from ibkr_adapter.trading import Trading
-from ibkr_adapter.wire import endpoints
+
+# A host imports this room when it starts and may never use it, so the rooms below are loaded with
+# the first call; that halves what the import costs.
+if TYPE_CHECKING:
+    from ibkr_adapter.client import Call
+    from ibkr_adapter.conids import ConidResolver
+    from ibkr_adapter.connections import Connection, Doors
+    from ibkr_adapter.market_data import MarketData
+    from ibkr_adapter.model.market import Quote
+    from ibkr_adapter.portfolio import Portfolio
+    from ibkr_adapter.session import SessionKeeper
+    from ibkr_adapter.trading import Trading
 
 # What an entry with exits may be; a trailing entry has no price to protect.
 _ENTRIES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
@@ -48,7 +50,7 @@ class IBKRExchange:
         config: Settings | Mapping[str, Any],
         *,
         user: str | None = None,
-        doors: Doors = DEFAULT_DOORS,
+        doors: Doors | None = None,
         simulator: EmbeddedSimulator | None = None,
     ) -> None:
         self.config = config
@@ -88,7 +90,9 @@ class IBKRExchange:
             doors: Another clock, for tests.
             settings: Settings of the exchange.
         """
-        through = doors or Doors()
+        from ibkr_adapter.connections import Doors as FreshDoors  # noqa: PLC0415  (loaded with the first call)
+
+        through = doors or FreshDoors()
         simulator = EmbeddedSimulator(through.clock, seed=seed, tls=tls, options=simulator_options)
         return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
 
@@ -109,13 +113,16 @@ class IBKRExchange:
 
     def open(self) -> Self:
         """Log in now instead of at the first call."""
-        self._link().session.ensure(self._doors.clock.monotonic() + self.settings.order_deadline)
+        link = self._link()
+        link.session.ensure(link.clock.monotonic() + self.settings.order_deadline)
         return self
 
     def close(self) -> None:
         """Let go of the connection; it ends with its last object, and the user stays logged in."""
         connection, self._connection, self._trading = self._connection, None, None
         if connection is not None:
+            from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
+
             shared.release(connection, self)
         if self._simulator is not None:
             self._simulator.stop()
@@ -138,9 +145,11 @@ class IBKRExchange:
     @property
     def orders(self) -> Trading:
         """Orders of this account as values."""
-        self._link()
+        link = self._link()
         if self._trading is None:
-            self._trading = Trading(self._link(), self.settings)
+            from ibkr_adapter.trading import Trading  # noqa: PLC0415  (loaded with the first call)
+
+            self._trading = Trading(link, self.settings)
         return self._trading
 
     @property
@@ -175,11 +184,13 @@ class IBKRExchange:
         Raises:
             IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
         """
+        from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
+
         endpoint = endpoints.find(method, path)
         values = endpoints.values(endpoint, path)
         if not endpoint.changes_state:
             return self.session.read(endpoint, path=values, query=params, body=json)
-        deadline = self._doors.clock.monotonic() + self.settings.order_deadline
+        deadline = self._link().clock.monotonic() + self.settings.order_deadline
         answer = self.session.change(endpoint, path=values, query=params, body=json, deadline=deadline)
         if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)
             raise ApiError(
@@ -538,9 +549,13 @@ class IBKRExchange:
 
     def _link(self) -> Connection:
         if self._connection is None:
+            from ibkr_adapter.connections import DEFAULT_DOORS, shared  # noqa: PLC0415  (loaded with the first call)
+
             if self._simulator is not None and not isinstance(self.config, Settings):
                 self.settings = self._simulator.start(self.config)
-            self._connection = shared.connect(self.settings, self._doors, user=self._user, holder=self)
+            self._connection = shared.connect(
+                self.settings, self._doors or DEFAULT_DOORS, user=self._user, holder=self
+            )
         return self._connection
 
     def _account(self) -> str:

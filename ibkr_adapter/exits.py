@@ -18,8 +18,8 @@ import attrs
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected, PartlyPlaced
 from ibkr_adapter.holdings import Holding, Holdings
-from ibkr_adapter.legs import LOOKS, STOP_LOSS, TAKE_PROFIT, Watch, name_of
-from ibkr_adapter.model.order import Order, OrderType, Placed, Side, Ticket, Tif
+from ibkr_adapter.legs import LOOKS, Watch, name_of
+from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket, Tif
 from ibkr_adapter.order_builder import Terms
 from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.order_reads import OrderReads, children_of

@@ -12,10 +12,8 @@ from decimal import Decimal
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, SessionError, Throttled, TransportError
-from ibkr_adapter.model.order import Leg, Order, OrderState, OrderType, Ticket
+from ibkr_adapter.model.order import ENTRY, STOP_LOSS, TAKE_PROFIT, Leg, Order, OrderState, OrderType, Ticket
 from ibkr_adapter.order_reads import OrderReads, children_of
-
-ENTRY, TAKE_PROFIT, STOP_LOSS = "entry", "take_profit", "stop_loss"
 
 # Pauses between looks at an order (seconds); the last one repeats.
 LOOKS = (0.2, 0.3, 0.5, 1.0, 2.0)

@@ -20,8 +20,8 @@ import attrs
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conversation import Conversation, Lost, Settled
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected, PartlyPlaced
-from ibkr_adapter.legs import ENTRY, Watch, leg_of, name_of
-from ibkr_adapter.model.order import Acknowledgement, Leg, Order, OrderState, Placed, Ticket
+from ibkr_adapter.legs import Watch, leg_of, name_of
+from ibkr_adapter.model.order import ENTRY, Acknowledgement, Leg, Order, OrderState, Placed, Ticket
 from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.outcome import Absent, Resolver
 from ibkr_adapter.own_orders import OwnOrders

@@ -15,6 +15,9 @@ import attrs
 
 from ibkr_adapter.errors import InvalidOrder
 
+# The names of a bracket's legs.
+ENTRY, TAKE_PROFIT, STOP_LOSS = "entry", "take_profit", "stop_loss"
+
 
 class Side(StrEnum):
     """The real side of an order, never that of the position behind it."""

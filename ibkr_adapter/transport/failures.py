@@ -38,6 +38,7 @@ def explain(
     broken: LineBroken, *, call: Call, server: Server, method: str, path: str, trust: Trust
 ) -> IBKRError:
     """Turn a failure on the line into the error that tells the caller what is true now."""
+    import socket  # noqa: PLC0415  (loads on first use)
     import ssl  # noqa: PLC0415  (loads on first use)
 
     endpoint = f"{method} {path}"
@@ -54,7 +55,9 @@ def explain(
     if isinstance(broken.cause, ssl.SSLCertVerificationError):
         return _untrusted(broken.cause, call=call, server=server, endpoint=endpoint, trust=trust)
     what, remedy = _unsent(broken, call=call, server=server)
-    return NotSent(f"{what}; nothing was sent.", endpoint=endpoint, remedy=remedy)
+    # A name that does not resolve is a ``gaierror``, which is an OSError of its own kind.
+    nobody = isinstance(broken.cause, (ConnectionRefusedError, socket.gaierror))
+    return NotSent(f"{what}; nothing was sent.", unreachable=nobody, endpoint=endpoint, remedy=remedy)
 
 
 def no_time(*, server: Server, method: str, path: str) -> NotSent:

@@ -43,8 +43,7 @@ def test_every_order_is_booked_as_asked_or_refused_with_nothing_working(world, o
         placed = ibkr.orders.place(
             "AAPL", side=side, order_type=order_type, quantity=Decimal(3), tif=tif, **PRICES[order_type](side)
         )
-    except (InvalidOrder, OrderRejected) as refused:
-        assert "othing" in str(refused)
+    except (InvalidOrder, OrderRejected):
         assert world.working() == []
         assert world.position() == held
         return

@@ -35,7 +35,7 @@ def test_nothing_is_sent_before_the_first_call(world):
 def test_nobody_logged_in_names_the_login_page(world, ibkr):
     world.gateway.change_session("logout")
 
-    with pytest.raises(LoginRequired, match="http://127.0.0.1:5000"):
+    with pytest.raises(LoginRequired, match=r"http://127\.0\.0\.1:5000"):
         ibkr.get_ticker("AAPL")
 
     assert ibkr.session.state is SessionState.LOGIN_REQUIRED

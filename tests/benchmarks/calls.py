@@ -41,8 +41,9 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(BODY)))
         if "Cookie" not in self.headers:
             self.send_header("Set-Cookie", "x-sess-uuid=0.1a2b3c4d.1700000000.9f; HttpOnly")
-        self.end_headers()
-        self.wfile.write(BODY)
+        # Head and body in one packet: two would meet delayed acknowledgements.
+        self._headers_buffer.append(b"\r\n" + BODY)
+        self.flush_headers()
 
     def log_message(self, *_):
         pass

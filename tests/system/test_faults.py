@@ -189,7 +189,7 @@ def check(
         return
     for order_id in ids_in(outcome):
         (row,) = [row for row in after["orders"] if str(row["order_id"]) == order_id]
-        assert row["status"] not in {"Inactive"}, "I2: placed, but it does not stand"
+        assert row["status"] != "Inactive", "I2: placed, but it does not stand"
 
 
 def ids_in(outcome: Any) -> list[str]:

@@ -865,7 +865,7 @@ class FakeSocket:
 
 
 def sent_through(takes, *, method="POST", body=TICKET):
-    from ibkr_adapter.transport.lines import PlainLine  # noqa: PLC0415  (loads urllib3)
+    from ibkr_adapter.transport.lines import PlainLine
 
     call = Call(
         clock=SystemClock(),
@@ -1070,7 +1070,7 @@ def test_looking_at_a_certificate_ends_with_the_call(seconds, seen):
 
 def test_urllib3_checks_the_pin_once_more():
     """Two locks on the one door that money goes through."""
-    from ibkr_adapter.transport.adapter import Lines  # noqa: PLC0415  (loads urllib3)
+    from ibkr_adapter.transport.adapter import Lines
 
     judged = Lines.judged_by(ssl.create_default_context(), PINNED)
 
