@@ -127,6 +127,7 @@ class Client:
         if not self._prepared:
             self._transport.prepare(url)
             self._prepared = True
+        self._auth.prepare(deadline)
         with self._dialogue.passage(deadline):
             slot = self._throttle.slot(endpoint, deadline=deadline, urgent=urgent or endpoint.changes_state)
             with slot:

@@ -184,10 +184,14 @@ class IBKRExchange:
         Raises:
             IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
         """
+        from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
         from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
 
         endpoint = endpoints.find(method, path)
         values = endpoints.values(endpoint, path)
+        if "orderId" in values:
+            # IBKR cancels *everything* for the id -1, by this road too.
+            values["orderId"] = checked_id(values["orderId"])
         if not endpoint.changes_state:
             return self.session.read(endpoint, path=values, query=params, body=json)
         deadline = self._link().clock.monotonic() + self.settings.order_deadline

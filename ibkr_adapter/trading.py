@@ -100,8 +100,12 @@ class Trading:
             entry_tif=Tif(self._settings.entry_tif),
             exit_tif=Tif(self._settings.exit_tif),
             outside_rth=self._settings.outside_rth,
-            allow_fractional=self._settings.allow_fractional,
+            allow_fractional=self._settings.allow_fractional and self._may_hold_fractions(account),
         )
+
+    def _may_hold_fractions(self, account: str) -> bool:
+        known = self._connection.session.accounts().properties.get(account)
+        return known is not None and known.supports_fractions is True
 
     def sizing_price(self, symbol: str) -> Decimal:
         """The last price, if sizes and percentages may be computed from it.

@@ -13,6 +13,14 @@ class Auth(Protocol):
     def base_url(self) -> str:
         """The API root, without a slash at its end."""
 
+    def prepare(self, deadline: float) -> None:
+        """See that a request could be signed now; called before pacing, quick when nothing is due.
+
+        Raises:
+            AuthenticationError: IBKR does not accept the credentials.
+            TransportError: It could not be asked.
+        """
+
     def headers(self, method: str, url: str, query: Mapping[str, str]) -> Mapping[str, str]:
         """Sign one request; called after pacing, once for every time it is sent."""
 

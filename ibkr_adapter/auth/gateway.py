@@ -18,6 +18,9 @@ class GatewayAuth:
         """The gateway's API root."""
         return self._base_url
 
+    def prepare(self, deadline: float) -> None:
+        """Need nothing."""
+
     def headers(self, method: str, url: str, query: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's arguments)
         """Add nothing."""
         return {}

@@ -221,6 +221,20 @@ def test_ids_that_could_cancel_everything_never_leave(world, ibkr, order_id):
     assert len(world.doorway.sent) == before
 
 
+@pytest.mark.parametrize(
+    "path", ["/iserver/account/DU1234567/order/-1", "/iserver/account/DU1234567/order/0"]
+)
+def test_the_free_road_does_not_cancel_everything_either(world, ibkr, path):
+    from ibkr_adapter.errors import InvalidOrder
+
+    ibkr.place_limit_order("AAPL", "buy", 1, 162)
+
+    with pytest.raises(InvalidOrder):
+        ibkr.request("DELETE", path)
+
+    assert len(world.working()) == 1
+
+
 def test_orders_of_others_are_left_alone(world, ibkr):
     from ibkr_adapter.errors import InvalidOrder
 

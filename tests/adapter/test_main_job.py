@@ -177,3 +177,17 @@ def test_the_callers_spelling_is_echoed(world, ibkr):
     assert ibkr.get_ticker("MSFT")["symbol"] == "MSFT"
     assert ibkr.contracts.resolve(f"{MSFT}@SMART").conid == MSFT
     assert ibkr.contracts.resolve("NASDAQ:AAPL").conid == AAPL
+
+
+def test_fractions_need_the_setting_the_rules_and_the_account(tmp_path):
+    """All three, or the quantity is floored to whole shares."""
+    from worlds import World
+
+    allowed = World(tmp_path, fractions=True)
+    refused = World(tmp_path, fractions=False)
+
+    assert allowed.exchange(allow_fractional=True).place_market_order("AAPL", "buy", "1.5")["quantity"] == 1.5
+    assert allowed.exchange().place_market_order("AAPL", "buy", "1.5")["quantity"] == 1
+    assert refused.exchange(allow_fractional=True).place_market_order("AAPL", "buy", "1.5")["quantity"] == 1
+    allowed.close()
+    refused.close()
