@@ -61,7 +61,7 @@ class Doors:
 class Connection:
     """Everything that one login has in common: session, pacing, caches, desks."""
 
-    def __init__(self, settings: Settings, doors: Doors, keeper: Keeper) -> None:
+    def __init__(self, settings: Settings, doors: Doors, keeper: Keeper, throttle: Throttle) -> None:
         clock = doors.clock
         self.clock = clock
         self.settings = settings
@@ -71,7 +71,7 @@ class Connection:
         self._store: Store | None = None
         self._lock = threading.Lock()
         auth = _auth(settings)
-        self.throttle = Throttle(clock, per_second=settings.requests_per_second)
+        self.throttle = throttle
         dialogue = Dialogue(clock)
         self.client = Client(
             clock=clock, transport=self._transport, throttle=self.throttle, auth=auth, dialogue=dialogue
@@ -141,6 +141,8 @@ class Connections:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[tuple[Any, ...], Connection] = {}
+        # IBKR counts a user's requests over all of them, so the book outlives a connection.
+        self._throttles: dict[tuple[Any, ...], Throttle] = {}
         self._keepers: weakref.WeakKeyDictionary[Clock, Keeper] = weakref.WeakKeyDictionary()
 
     def connect(self, settings: Settings, doors: Doors, *, user: str | None, holder: object) -> Connection:
@@ -156,7 +158,12 @@ class Connections:
                 keeper = self._keepers.get(doors.clock)
                 if keeper is None:
                     keeper = self._keepers[doors.clock] = Keeper(doors.clock, every=TICKLE_EVERY)
-                connection = self._open[key] = Connection(settings, doors, keeper)
+                pace = (*key, settings.requests_per_second)
+                throttle = self._throttles.get(pace)
+                if throttle is None:
+                    throttle = Throttle(doors.clock, per_second=settings.requests_per_second)
+                    self._throttles[pace] = throttle
+                connection = self._open[key] = Connection(settings, doors, keeper, throttle)
             else:
                 _agree(connection.settings, settings)
             connection.users.add(holder)

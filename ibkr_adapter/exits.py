@@ -331,7 +331,11 @@ class Exits:
         )
         placed = self._place(mandate, (ticket,))
         child_id = placed.entry.order_id
-        live = self._reads.live(not_before=sent, deadline=max(deadline, self._clock.monotonic() + 15.0))
+        try:
+            live = self._reads.live(not_before=sent, deadline=max(deadline, self._clock.monotonic() + 15.0))
+        except IBKRError as failure:
+            log.warning("whether order %s hangs on its entry cannot be read: %s", child_id, failure)
+            live = ()
         if any(child.order_id == child_id for child in children_of(live, entry.order_id)):
             return placed
         over = self._changes.cancel(
@@ -341,7 +345,7 @@ class Exits:
             deadline=max(deadline, self._clock.monotonic() + 15.0),
         )
         raise OrderRejected(
-            f"IBKR did not attach the exit to the entry {entry.order_id}, so it was cancelled"
+            f"the exit was not seen to hang on the entry {entry.order_id}, so it was cancelled"
             f"{f' after {over.filled:f} had filled' if over.filled else ''}; the entry works on without it.",
             remedy="Cancel the entry and place it with place_bracket_order.",
         )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
+import attrs
+
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, SessionError, Throttled, TransportError
 from ibkr_adapter.model.order import ENTRY, STOP_LOSS, TAKE_PROFIT, Leg, Order, OrderState, OrderType, Ticket
@@ -23,6 +25,15 @@ LEG_LOOKS = 4
 LOOK_WITHIN = 5.0
 
 _BLIND = (ApiError, TransportError, SessionError, Throttled)
+
+
+@attrs.frozen(kw_only=True)
+class Sighting:
+    """What was seen of a bracket: the legs that stand, and which do not; ``blind`` if nobody could tell."""
+
+    legs: tuple[Leg, ...]
+    missing: tuple[str, ...]
+    blind: bool
 
 
 class Watch:
@@ -56,7 +67,7 @@ class Watch:
 
     def legs(
         self, tickets: Sequence[Ticket], entry_id: str, child_ids: Sequence[str], sent: float, deadline: float
-    ) -> tuple[list[Leg], list[str]]:
+    ) -> Sighting:
         """See the entry and its children.
 
         Args:
@@ -67,19 +78,25 @@ class Watch:
             deadline: When to stop looking.
 
         Returns:
-            The legs that stand (or have filled), and the names of those that were not seen to.
+            The legs that stand (or have filled), the names of those that were not seen to, and
+            whether that is because nothing could be seen.
         """
         entry = self.look(entry_id, deadline)
         legs = [leg_of(ENTRY, entry_id, tickets[0], entry)]
         wanted = {name_of(ticket): ticket for ticket in tickets[1:]}
         ids = list(child_ids)
+        unseen: set[str] = set()
         for attempt in range(LEG_LOOKS):
             if len(ids) < len(wanted):
                 ids = list(dict.fromkeys([*ids, *self._listed_children(entry_id, sent, deadline, legs)]))
             for order_id in list(ids):
                 order = self.look(order_id, deadline)
-                name = None if order is None else _matching(order, wanted)
-                if order is None or name is None:
+                if order is None:
+                    unseen.add(order_id)
+                    continue
+                unseen.discard(order_id)
+                name = _matching(order, wanted)
+                if name is None:
                     continue
                 ids.remove(order_id)
                 if order.state.may_fill or order.state is OrderState.FILLED:
@@ -87,7 +104,9 @@ class Watch:
             if not wanted or self._clock.monotonic() >= deadline:
                 break
             self._clock.sleep(LOOKS[attempt])
-        return legs, list(wanted)
+        # An acknowledged leg whose status cannot be read is not a leg that is missing.
+        blind = bool(wanted) and (entry is None or len(unseen) >= len(wanted))
+        return Sighting(legs=tuple(legs), missing=tuple(wanted), blind=blind)
 
     def _listed_children(self, entry_id: str, sent: float, deadline: float, legs: Sequence[Leg]) -> list[str]:
         try:

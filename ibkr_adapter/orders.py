@@ -162,14 +162,23 @@ class OrderDesk:
         self, submission: Submission, entry_id: str, children: Sequence[str], said: str, departure: _Departure
     ) -> Placed:
         self._own.remember(entry_id, submission.tickets[0])
-        legs, missing = self._watch.legs(
-            submission.tickets, entry_id, children, departure.sent, submission.deadline
-        )
-        for leg in legs:
+        seen = self._watch.legs(submission.tickets, entry_id, children, departure.sent, submission.deadline)
+        for leg in seen.legs:
             self._own.remember(leg.order_id, leg.ticket)
-        if missing:
-            raise self._mend(submission, legs, missing, said)
-        return Placed(coid=submission.coid, legs=tuple(legs))
+        if seen.blind:
+            late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
+            raise OrderOutcomeUnknown(
+                f"bracket {submission.coid} was acknowledged as order {entry_id}, but whether its"
+                f" {' and '.join(seen.missing)} stands cannot be read now.",
+                coid=submission.coid,
+                order_id=entry_id,
+                sent_at=departure.sent_at,
+                resolver=lambda: self._bracket(late, entry_id, children, said, departure),
+                remedy="Do not send it again: look at it with get_open_orders, or in TWS.",
+            )
+        if seen.missing:
+            raise self._mend(submission, list(seen.legs), list(seen.missing), said)
+        return Placed(coid=submission.coid, legs=seen.legs)
 
     def _group(
         self, submission: Submission, acks: Sequence[Acknowledgement], said: str, departure: _Departure

@@ -78,7 +78,7 @@ class Portfolio:
         for page in range(MOST_PAGES):
             content = self._session.read(
                 endpoints.POSITIONS,
-                path={"accountId": account_id, "pageId": page},
+                path={"accountId": account_id, "page": page},
                 query={"sort": "position", "direction": "d"},
                 empty=[],
             )

@@ -254,3 +254,31 @@ def _request(method, path):
     from ibkr_adapter.simulator.door import Request
 
     return Request(method=method, path=path)
+
+
+def test_a_bracket_that_cannot_be_seen_is_unknown_and_is_not_cancelled(world, ibkr):
+    """Not being able to look is no reason to end what was acknowledged."""
+    ibkr.open()
+    status = "GET /iserver/account/order/status/{orderId}"
+    world.arm("F10", status, times=None)
+    world.arm("F10", "GET /iserver/account/orders", times=None)
+
+    with pytest.raises(OrderOutcomeUnknown) as lost:
+        bracket(ibkr)
+
+    assert len(world.working()) == 3
+    world.gateway.handle(_request("DELETE", "/simulator/faults"))
+    assert len(lost.value.resolve().legs) == 3
+
+
+def test_a_late_exit_that_cannot_be_seen_does_not_stay(world, ibkr):
+    entry = ibkr.place_limit_order("AAPL", "buy", 5, 162)
+    ibkr.get_open_orders()
+    world.clock.sleep(6)
+    ibkr.get_open_orders()
+    world.arm("F10", "GET /iserver/account/orders", times=None, **{"for": 600})
+
+    with pytest.raises(OrderRejected):
+        ibkr.place_stop_loss("AAPL", "SELL", 5, 155)
+
+    assert [row["order_id"] for row in world.working()] == [int(entry["orderId"])]
