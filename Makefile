@@ -74,7 +74,7 @@ wheel: $(VENV)/.lint
 	cd build && wheel/bin/python -m pytest -q -n $(JOBS) tests/unit -p no:cacheprovider
 
 docs: $(VENV)/.docs
-	$(BIN)/mkdocs build --quiet --strict --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
 
 examples: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/system/test_examples.py
