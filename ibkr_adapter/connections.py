@@ -11,8 +11,8 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import attrs
 
@@ -20,7 +20,8 @@ from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.auth.gateway import GatewayAuth
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, SystemClock
-from ibkr_adapter.conids import SCHEMA_STEPS, ConidResolver
+from ibkr_adapter.conids import SCHEMA_STEPS as CONTRACTS
+from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.conversation import Conversation
 from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.errors import ConfigurationError
@@ -33,6 +34,7 @@ from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.orders import OrderDesk
 from ibkr_adapter.outcome import Resolver
+from ibkr_adapter.own_orders import SCHEMA_STEPS as ORDERS
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.portfolio import Portfolio
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
@@ -68,7 +70,7 @@ class Connection:
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._keeper = keeper
         self._transport = (doors.transport or _transport)(settings, clock)
-        self._store: Store | None = None
+        self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
         auth = _auth(settings)
         self.throttle = throttle
@@ -87,7 +89,7 @@ class Connection:
         self.conids = ConidResolver(clock=clock, session=self.session, store=self._cache)
         self.portfolio = Portfolio(clock=clock, session=self.session)
         self.market_data = MarketData(clock=clock, session=self.session)
-        self.own = OwnOrders(doors.new_id)
+        self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
         self.watch = Watch(clock=clock, reads=self.reads)
         conversation = Conversation(session=self.session, dialogue=dialogue, reads=self.reads)
@@ -123,16 +125,25 @@ class Connection:
         self.session.close()
         self._transport.close()
         with self._lock:
-            if self._store is not None:
-                self._store.close()
-                self._store = None
+            for store in self._stores.values():
+                store.close()
+            self._stores.clear()
 
     def _cache(self) -> Store:
+        return self._file("contracts", CONTRACTS, disposable=True)
+
+    def _placed(self) -> Store:
+        return self._file("orders", ORDERS, disposable=False)
+
+    def _file(self, name: str, steps: Sequence[Sequence[str]], *, disposable: bool) -> Store:
         with self._lock:
-            if self._store is None:
+            if name not in self._stores:
                 folder = state_directory(self.settings.state_dir, os.environ)
-                self._store = Store(folder, "contracts", steps=SCHEMA_STEPS, disposable=True)
-            return self._store
+                safety: Literal["NORMAL", "FULL"] = "NORMAL" if disposable else "FULL"
+                self._stores[name] = Store(
+                    folder, name, steps=steps, synchronous=safety, disposable=disposable
+                )
+            return self._stores[name]
 
 
 class Connections:

@@ -1,16 +1,35 @@
 """Know which orders are ours; nobody else's are ever changed.
 
-An order is ours when its cOID begins with our prefix, when this process placed it, or when it
-hangs on one of ours: IBKR wants no cOID on the children of a bracket.
+An order is ours when its cOID begins with our prefix, when it was placed through this library, or
+when it hangs on one of ours. IBKR wants no cOID on the children of a bracket, and on a later day
+their filled parent is not listed any more; so the ids of all orders placed are kept on disk, or
+an exit that outlived a restart would not be ended by a close and could open a position.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.order import Order, Ticket
+from ibkr_adapter.state import StateUnavailable, Store
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+SCHEMA_STEPS = (
+    (
+        """
+        CREATE TABLE placed (
+            order_id TEXT, account TEXT, coid TEXT, placed_at TEXT DEFAULT CURRENT_TIMESTAMP,
+            PRIMARY KEY (order_id, account)
+        )
+        """,
+    ),
+)
 
 COID_PREFIX = "ibka-"
 # IBKR's ids have up to eleven digits.
@@ -18,10 +37,12 @@ _LONGEST_ID = 20
 
 
 class OwnOrders:
-    """The orders that this process has placed through one connection."""
+    """The orders placed through one login, by this process and by those before it."""
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
+    def __init__(self, new_id: Callable[[], str], store: Callable[[], Store] | None = None) -> None:
         self._new_id = new_id
+        self._open_store = store
+        self._warned = False
         self._lock = threading.Lock()
         self._tickets: dict[str, Ticket] = {}
         self._ended: dict[str, Order] = {}
@@ -31,9 +52,17 @@ class OwnOrders:
         return COID_PREFIX + self._new_id()
 
     def remember(self, order_id: str, ticket: Ticket) -> None:
-        """Note what was sent under ``order_id``."""
+        """Note what was sent under ``order_id``, here and on disk."""
         with self._lock:
+            known = order_id in self._tickets
             self._tickets[order_id] = ticket
+        if not known:
+            self._stored(
+                lambda store: store.write(
+                    "INSERT OR IGNORE INTO placed (order_id, account, coid) VALUES (?, ?, ?)",
+                    (order_id, ticket.account, ticket.coid),
+                )
+            )
 
     def ticket(self, order_id: str) -> Ticket | None:
         """What this process sent under ``order_id``."""
@@ -58,7 +87,30 @@ class OwnOrders:
         return any(parent.order_id == order.parent_id and self._marked(parent) for parent in among)
 
     def _marked(self, order: Order) -> bool:
-        return (order.coid or "").startswith(COID_PREFIX) or self.ticket(order.order_id) is not None
+        return (
+            (order.coid or "").startswith(COID_PREFIX)
+            or self.ticket(order.order_id) is not None
+            or self._placed_before(order)
+        )
+
+    def _placed_before(self, order: Order) -> bool:
+        rows = self._stored(
+            lambda store: store.read("SELECT account FROM placed WHERE order_id = ?", (order.order_id,))
+        )
+        return any(order.account in {"", account} for (account,) in rows or ())
+
+    def _stored(self, work: Callable[[Store], _T]) -> _T | None:
+        if self._open_store is None:
+            return None
+        try:
+            return work(self._open_store())
+        except StateUnavailable as reason:
+            if not self._warned:
+                self._warned = True
+                log.warning(
+                    "our orders are remembered in memory only, so exits may outlive a restart: %s", reason
+                )
+            return None
 
 
 def checked_id(order_id: object) -> str:

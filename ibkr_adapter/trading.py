@@ -44,11 +44,10 @@ class Trading:
     # The account --------------------------------------------------------------------------
 
     def account(self) -> str:
-        """The account that orders are for.
+        """The account that is read and traded.
 
         Raises:
-            ConfigurationError: It is not among this login's, several are and none is named, or it
-                is a live account and ``environment`` does not say ``production``.
+            ConfigurationError: It is not among this login's, or several are and none is named.
         """
         found = self._connection.session.accounts()
         named = self._settings.account_id
@@ -64,14 +63,17 @@ class Trading:
                 f"account_id {account} cannot be traded by this login: {listed}; nothing was sent.",
                 remedy="Set account_id to one of these, or log in as its user.",
             )
+        if len(found.accounts) > 1:
+            self._connection.session.select(account)
+        return account
+
+    def _permit(self, account: str) -> None:
+        """Let nothing reach a live account unless a person has written that it may."""
         if not self._is_paper(account) and self._settings.environment is not Environment.PRODUCTION:
             raise ConfigurationError(
                 f"{account} is a LIVE account and environment does not say so; nothing was sent.",
                 remedy='Set environment to "production" to trade real money, or log in with a paper user.',
             )
-        if len(found.accounts) > 1:
-            self._connection.session.select(account)
-        return account
 
     def _is_paper(self, account: str) -> bool:
         flagged = self._connection.session.accounts().is_paper
@@ -86,6 +88,7 @@ class Trading:
     def terms(self, symbol: str) -> Terms:
         """Find the contract, its rules and the account for an order."""
         account = self.account()
+        self._permit(account)
         contract = self.contract(symbol)
         detailed, rules = self._connection.conids.rules(contract.conid)
         if detailed.symbol != contract.symbol:

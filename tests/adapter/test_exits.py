@@ -241,3 +241,24 @@ def test_cancel_all_orders_cancels_ours_on_the_symbol_only(world, ibkr):
 
     assert {row["status"] for row in done} == {"canceled"}
     assert len(world.working()) == 1
+
+
+def test_exits_that_outlived_a_restart_are_ended_by_a_close(world):
+    """The next day their parent is not listed any more, and they carry no id of ours."""
+    first = world.exchange()
+    legs = long_with_exits(first)
+    first.close()
+    entry = int(legs["entryOrder"]["orderId"])
+    second = world.exchange()
+    listed = second.orders.live()
+    forgotten = tuple(order for order in listed if order.order_id != str(entry))
+    children = [order for order in forgotten if order.parent_id == str(entry)]
+
+    ours = second.contracts and [
+        order for order in children if second._connection.own.includes(order, forgotten)
+    ]
+    second.close_position("AAPL")
+
+    assert len(ours) == 2
+    assert world.working() == []
+    assert world.position() == 0

@@ -191,3 +191,21 @@ def test_fractions_need_the_setting_the_rules_and_the_account(tmp_path):
     assert refused.exchange(allow_fractional=True).place_market_order("AAPL", "buy", "1.5")["quantity"] == 1
     allowed.close()
     refused.close()
+
+
+def test_a_live_account_may_be_read_and_its_orders_cancelled_without_permission_to_trade(tmp_path):
+    """What reduces risk is never refused."""
+    from worlds import World
+
+    from ibkr_adapter.simulator.gateway import Gateway
+
+    world = World(tmp_path)
+    world.gateway = world.doorway.gateway = Gateway(world.clock, account="U7654321")
+    order_id = world.exchange(environment="production").place_limit_order("AAPL", "buy", 1, 162)["orderId"]
+    careful = world.exchange()
+
+    assert len(careful.get_open_orders()) == 1
+    assert careful.cancel_order("AAPL", order_id)["status"] == "canceled"
+    with pytest.raises(ConfigurationError, match="LIVE"):
+        careful.close_position("AAPL")
+    world.close()
