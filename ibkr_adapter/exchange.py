@@ -9,205 +9,25 @@ Source: the host's base class and its callers; docs/host.md has the contract.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from ibkr_adapter import shapes
-from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
-from ibkr_adapter.errors import ApiError, ConfigurationError, InvalidOrder, OrderRejected, UnexpectedAnswer
-from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side
-from ibkr_adapter.settings import Settings
+from ibkr_adapter import shapes, words
+from ibkr_adapter.errors import ApiError, OrderRejected, UnexpectedAnswer
+from ibkr_adapter.linked import Linked
+from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed
 
-# A host imports this room when it starts and may never use it, so the rooms below are loaded with
-# the first call; that halves what the import costs.
 if TYPE_CHECKING:
-    from ibkr_adapter.client import Call
-    from ibkr_adapter.conids import ConidResolver
-    from ibkr_adapter.connections import Connection, Doors
-    from ibkr_adapter.market_data import MarketData
     from ibkr_adapter.model.market import Quote
-    from ibkr_adapter.portfolio import Portfolio
-    from ibkr_adapter.session import SessionKeeper
-    from ibkr_adapter.trading import Trading
-
-# What an entry with exits may be; a trailing entry has no price to protect.
-_ENTRIES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 
 
-class IBKRExchange:
+class IBKRExchange(Linked):
     """Interactive Brokers behind the host's contract.
 
     Prices are in the contract's currency, quantities in shares or contracts, sides the real side
     of the order. Amounts may be numbers or texts.
     """
-
-    exchange_name = "ibkr"
-
-    def __init__(
-        self,
-        config: Settings | Mapping[str, Any],
-        *,
-        user: str | None = None,
-        doors: Doors | None = None,
-        simulator: EmbeddedSimulator | None = None,
-    ) -> None:
-        self.config = config
-        self.settings = Settings.of(config)
-        self._user = user
-        self._doors = doors
-        self._simulator = simulator
-        self._connection: Connection | None = None
-        self._trading: Trading | None = None
-
-    def __repr__(self) -> str:
-        return f"<IBKRExchange {self.settings.auth_method} {self.settings.base_url}>"
-
-    @classmethod
-    def from_env(cls) -> Self:
-        """Read the settings from the ``IBKR_ADAPTER_`` variables."""
-        return cls(Settings.from_env())
-
-    @classmethod
-    def simulated(
-        cls,
-        *,
-        seed: int = 7,
-        tls: bool = False,
-        simulator_options: Mapping[str, Any] | None = None,
-        doors: Doors | None = None,
-        **settings: Any,
-    ) -> Self:
-        """Make an exchange that owns an embedded simulator on a free loopback port.
-
-        Use it as a context manager; the simulator starts with the first call and ends with it.
-
-        Args:
-            seed: Decides how prices move.
-            tls: Whether the simulator speaks https, with a certificate that is pinned.
-            simulator_options: Switches of the simulator; docs/simulator.md lists them.
-            doors: Another clock, for tests.
-            settings: Settings of the exchange.
-        """
-        from ibkr_adapter.connections import Doors as FreshDoors  # noqa: PLC0415  (loaded with the first call)
-
-        through = doors or FreshDoors()
-        simulator = EmbeddedSimulator(through.clock, seed=seed, tls=tls, options=simulator_options)
-        return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
-
-    @property
-    def simulator(self) -> EmbeddedSimulator:
-        """The embedded simulator's control room, where there is one."""
-        if self._simulator is None:
-            raise ConfigurationError(
-                "this exchange has no simulator.", remedy="Make it with IBKRExchange.simulated()."
-            )
-        return self._simulator
-
-    # Life ---------------------------------------------------------------------------------
-
-    def get_exchange_name(self) -> str:
-        """``ibkr``."""
-        return self.exchange_name
-
-    def open(self) -> Self:
-        """Log in now instead of at the first call."""
-        link = self._link()
-        link.session.ensure(link.clock.monotonic() + self.settings.order_deadline)
-        return self
-
-    def close(self) -> None:
-        """Let go of the connection; it ends with its last object, and the user stays logged in."""
-        connection, self._connection, self._trading = self._connection, None, None
-        if connection is not None:
-            from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
-
-            shared.release(connection, self)
-        if self._simulator is not None:
-            self._simulator.stop()
-
-    def __enter__(self) -> Self:
-        return self.open()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    # Typed desks --------------------------------------------------------------------------
-
-    @property
-    def contracts(self) -> ConidResolver:
-        """Contracts and their rules by name."""
-        return self._link().conids
-
-    @property
-    def orders(self) -> Trading:
-        """Orders of this account as values."""
-        link = self._link()
-        if self._trading is None:
-            from ibkr_adapter.trading import Trading  # noqa: PLC0415  (loaded with the first call)
-
-            self._trading = Trading(link, self.settings)
-        return self._trading
-
-    @property
-    def portfolio(self) -> Portfolio:
-        """Accounts, positions, balances and profit as values."""
-        return self._link().portfolio
-
-    @property
-    def market_data(self) -> MarketData:
-        """Quotes as values."""
-        return self._link().market_data
-
-    @property
-    def session(self) -> SessionKeeper:
-        """The two sessions: their state, and who is told of changes."""
-        return self._link().session
-
-    def request(
-        self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None
-    ) -> Any:
-        """Call any endpoint: signed, paced and deciphered.
-
-        Args:
-            method: The HTTP verb.
-            path: The path below ``/v1/api``.
-            params: Query parameters.
-            json: The body.
-
-        Returns:
-            The answer's JSON. What changes state at the broker is sent once, whatever comes back.
-
-        Raises:
-            IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
-        """
-        from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
-        from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
-
-        endpoint = endpoints.find(method, path)
-        values = endpoints.values(endpoint, path)
-        if "orderId" in values:
-            # IBKR cancels *everything* for the id -1, by this road too.
-            values["orderId"] = checked_id(values["orderId"])
-        if not endpoint.changes_state:
-            return self.session.read(endpoint, path=values, query=params, body=json)
-        deadline = self._link().clock.monotonic() + self.settings.order_deadline
-        answer = self.session.change(endpoint, path=values, query=params, body=json, deadline=deadline)
-        if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)
-            raise ApiError(
-                f"{endpoint.name} was answered with HTTP {answer.status}: {answer.error or 'no reason given'}",
-                endpoint=endpoint.name,
-                status=answer.status,
-                text=answer.error or "",
-            )
-        return answer.content
-
-    def on_call(self, listener: Callable[[Call], None]) -> Callable[[], None]:
-        """Have ``listener`` told of every request; calling the answer ends that."""
-        return self._link().client.listen(listener)
 
     # Balances and positions ---------------------------------------------------------------
 
@@ -297,9 +117,9 @@ class IBKRExchange:
         """Buy or sell at the market; the quantity is floored to what the contract trades."""
         placed = self.orders.place(
             symbol,
-            side=_side(side),
+            side=words.side(side),
             order_type=OrderType.MARKET,
-            quantity=_number(quantity, "quantity"),
+            quantity=words.number(quantity, "quantity"),
             exact=False,
         )
         return self._acknowledge(placed, symbol, look=True)
@@ -308,10 +128,10 @@ class IBKRExchange:
         """Buy or sell at a limit; it is snapped to the passive side."""
         placed = self.orders.place(
             symbol,
-            side=_side(side),
+            side=words.side(side),
             order_type=OrderType.LIMIT,
-            quantity=_number(quantity, "quantity"),
-            limit_price=_number(price, "price"),
+            quantity=words.number(quantity, "quantity"),
+            limit_price=words.number(price, "price"),
             exact=False,
         )
         return self._acknowledge(placed, symbol)
@@ -354,18 +174,20 @@ class IBKRExchange:
             PartlyPlaced: Some legs stand; it says which.
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
-        kind = _order_type(order_type)
-        limit, stop = _entry_prices(kind, _optional(price, "price"), _optional(stop_price, "stop price"))
+        kind = words.order_type(order_type)
+        limit, stop = words.entry_prices(
+            kind, words.optional(price, "price"), words.optional(stop_price, "stop price")
+        )
         placed = self.orders.bracket(
             symbol,
-            side=_side(side),
+            side=words.side(side),
             order_type=kind,
-            quantity=_number(quantity, "quantity"),
+            quantity=words.number(quantity, "quantity"),
             limit_price=limit,
             stop_price=stop,
-            take_profit=_optional(take_profit_price, "take-profit price"),
-            stop_loss=_optional(stop_loss_price, "stop-loss price"),
-            trailing_percent=_optional(trailing_percent, "trailing percentage"),
+            take_profit=words.optional(take_profit_price, "take-profit price"),
+            stop_loss=words.optional(stop_loss_price, "stop-loss price"),
+            trailing_percent=words.optional(trailing_percent, "trailing percentage"),
         )
         acks = {leg.name: shapes.acknowledgement(leg, symbol, None) for leg in placed.legs[1:]}
         return {
@@ -408,10 +230,10 @@ class IBKRExchange:
         """Protect a position, or our working entry, by a stop; ``side`` is the stop's own side."""
         placed = self.orders.stop_loss(
             symbol,
-            side=_side(side),
-            quantity=_number(quantity, "quantity"),
-            stop_price=_number(stop_price, "stop price"),
-            limit_price=_optional(limit_price, "limit price"),
+            side=words.side(side),
+            quantity=words.number(quantity, "quantity"),
+            stop_price=words.number(stop_price, "stop price"),
+            limit_price=words.optional(limit_price, "limit price"),
         )
         return self._exit(placed, symbol, STOP_LOSS)
 
@@ -421,9 +243,9 @@ class IBKRExchange:
         """Give a position, or our working entry, a target; ``side`` is the target's own side."""
         placed = self.orders.take_profit(
             symbol,
-            side=_side(side),
-            quantity=_number(quantity, "quantity"),
-            price=_number(take_profit_price, "take-profit price"),
+            side=words.side(side),
+            quantity=words.number(quantity, "quantity"),
+            price=words.number(take_profit_price, "take-profit price"),
         )
         return self._exit(placed, symbol, TAKE_PROFIT)
 
@@ -431,9 +253,9 @@ class IBKRExchange:
         """Protect by a trailing stop; 1.5 is 1.5 percent."""
         placed = self.orders.trailing_stop(
             symbol,
-            side=_side(side),
-            quantity=_number(quantity, "quantity"),
-            percent=_number(percent, "trailing percentage"),
+            side=words.side(side),
+            quantity=words.number(quantity, "quantity"),
+            percent=words.number(percent, "trailing percentage"),
         )
         return self._exit(placed, symbol, STOP_LOSS)
 
@@ -449,10 +271,10 @@ class IBKRExchange:
         """Protect a position by a target and a stop of which one cancels the other."""
         placed = self.orders.oco(
             symbol,
-            side=_side(side),
-            quantity=_number(quantity, "quantity"),
-            take_profit=_number(take_profit, "take-profit price"),
-            stop_loss=_number(stop_loss, "stop-loss price"),
+            side=words.side(side),
+            quantity=words.number(quantity, "quantity"),
+            take_profit=words.number(take_profit, "take-profit price"),
+            stop_loss=words.number(stop_loss, "stop-loss price"),
         )
         stop = self._exit(placed, symbol, STOP_LOSS)
         return stop | _ids(self._exit(placed, symbol, TAKE_PROFIT), stop)
@@ -474,7 +296,7 @@ class IBKRExchange:
             OrderRejected: IBKR refused; the position stands.
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
-        closed = self.orders.close(symbol, _optional(quantity, "quantity"))
+        closed = self.orders.close(symbol, words.optional(quantity, "quantity"))
         if closed.placed is not None:
             return self._acknowledge(closed.placed, symbol, look=True)
         by = closed.filled_meanwhile[-1] if closed.filled_meanwhile else None
@@ -551,17 +373,6 @@ class IBKRExchange:
 
     # Common -------------------------------------------------------------------------------
 
-    def _link(self) -> Connection:
-        if self._connection is None:
-            from ibkr_adapter.connections import DEFAULT_DOORS, shared  # noqa: PLC0415  (loaded with the first call)
-
-            if self._simulator is not None and not isinstance(self.config, Settings):
-                self.settings = self._simulator.start(self.config)
-            self._connection = shared.connect(
-                self.settings, self._doors or DEFAULT_DOORS, user=self._user, holder=self
-            )
-        return self._connection
-
     def _account(self) -> str:
         return self.portfolio.choose(self.settings.account_id).account_id
 
@@ -597,50 +408,6 @@ class IBKRExchange:
     def _exit(self, placed: Placed, symbol: str, name: str) -> dict[str, Any]:
         leg = placed.leg(name) or placed.entry
         return shapes.acknowledgement(leg, symbol, leg.ticket.coid)
-
-
-def _number(value: Any, what: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
-        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.")
-    try:
-        number = Decimal(value.strip()) if isinstance(value, str) else Decimal(str(value))
-    except InvalidOperation:
-        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.") from None
-    if not number.is_finite() or number <= 0:
-        raise InvalidOrder(f"the {what} {value!r:.40} is not above 0; nothing was sent.")
-    return number
-
-
-def _optional(value: Any, what: str) -> Decimal | None:
-    return None if value is None else _number(value, what)
-
-
-def _side(word: Any) -> Side:
-    side = shapes.side_of(word)
-    if side is None:
-        raise InvalidOrder(f"{word!r:.40} is no side; nothing was sent.", remedy="Write BUY or SELL.")
-    return side
-
-
-def _order_type(word: Any) -> OrderType:
-    kind = OrderType.named(word)
-    if kind not in _ENTRIES:
-        raise InvalidOrder(
-            f"{word!r:.40} is no order type for an entry; nothing was sent.",
-            remedy="Write market, limit, stop or stop_limit.",
-        )
-    return kind
-
-
-def _entry_prices(
-    kind: OrderType, price: Decimal | None, stop: Decimal | None
-) -> tuple[Decimal | None, Decimal | None]:
-    """Sort a bracket's entry prices into limit and trigger."""
-    if kind is OrderType.MARKET:
-        return None, None
-    if kind is OrderType.STOP:
-        return None, stop if stop is not None else price
-    return price, stop
 
 
 def _ids(target: dict[str, Any] | None, stop: dict[str, Any] | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter import verdicts
 from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Flag
@@ -26,18 +27,16 @@ from ibkr_adapter.errors import (
     AuthenticationError,
     BrokerageUnavailable,
     CompetingSession,
-    IBKRError,
     LoginRequired,
     SessionError,
     Throttled,
     TransportError,
-    UnexpectedAnswer,
 )
+from ibkr_adapter.opening import Opening
 from ibkr_adapter.wire import endpoints, portfolio
 from ibkr_adapter.wire.endpoints import Endpoint
-from ibkr_adapter.wire.replies import suppress_body, words_of
 from ibkr_adapter.wire.response import Deciphered, Form
-from ibkr_adapter.wire.session import SessionStatus, init_body, read_status, read_tickle
+from ibkr_adapter.wire.session import read_tickle
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +45,9 @@ TICKLE_EVERY = 60.0
 TICKLE_DEADLINE = 12.0
 # Pure disclosures about stop orders; both ids mean that in every source.
 DISCLOSURES = ("o10331", "o10152")
-# How often the status is read while a fresh session comes up, and for how long.
-POLL_EVERY = 0.5
-ESTABLISH_WITHIN = 20.0
 RESTORE_WITHIN = 30.0
 # After a failed restore nobody tries again before this many seconds, doubling up to the last.
 HOLD_OFF = (1.0, 5.0)
-_UNAUTHORISED = 401
-_GONE = 410
 
 
 class SessionState(StrEnum):
@@ -83,8 +77,14 @@ class SessionKeeper:
         self._clock = clock
         self._client = client
         self._auth = auth
-        self._compete = compete
-        self._suppress = tuple(dict.fromkeys((*DISCLOSURES, *suppress)))
+        self._opening = Opening(
+            clock=clock,
+            client=client,
+            auth=auth,
+            renew=self._renew,
+            compete=compete,
+            suppress=tuple(dict.fromkeys((*DISCLOSURES, *suppress))),
+        )
         self._read_deadline = read_deadline
         self._lock = threading.Lock()
         self._state = SessionState.NEW
@@ -172,11 +172,11 @@ class SessionKeeper:
             if answer.accounts_first and not last:
                 self.lose(epoch, "the accounts were not asked for")
                 continue
-            if self._lost(endpoint, answer):
+            if verdicts.lost(endpoint, answer):
                 if last or not self._really_lost(endpoint, epoch, answer, until):
-                    raise self._refusal(endpoint, answer)
+                    raise verdicts.refusal(endpoint, answer)
                 continue
-            content = self._content(endpoint, answer, empty)
+            content = verdicts.content(endpoint, answer, empty)
             if endpoint is endpoints.PORTFOLIO_ACCOUNTS:
                 self._portfolio_warm = True
             return content
@@ -212,7 +212,7 @@ class SessionKeeper:
         answer = self._client.call(
             endpoint, deadline=deadline, path=path, query=query, body=body, urgent=True
         )
-        if self._lost(endpoint, answer) or answer.accounts_first:
+        if verdicts.lost(endpoint, answer) or answer.accounts_first:
             self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
         return answer
 
@@ -259,7 +259,7 @@ class SessionKeeper:
         epoch = self._epoch
         deadline = self._clock.monotonic() + TICKLE_DEADLINE
         answer = self._client.call(endpoints.TICKLE, deadline=deadline)
-        if answer.status == _UNAUTHORISED or answer.no_session:
+        if answer.status == verdicts.UNAUTHORISED or answer.no_session:
             self.lose(epoch, "the outer session is gone")
         else:
             found = read_tickle(answer.content) if answer.form is Form.JSON else None
@@ -299,14 +299,6 @@ class SessionKeeper:
         if not self._portfolio_warm:
             self.read(endpoints.PORTFOLIO_ACCOUNTS, deadline=deadline)
 
-    def _lost(self, endpoint: Endpoint, answer: Deciphered) -> bool:
-        return (
-            answer.status in {_UNAUTHORISED, _GONE}
-            or answer.login_page
-            or answer.no_session
-            or (endpoint.brokerage and answer.no_bridge)
-        )
-
     def _really_lost(self, endpoint: Endpoint, epoch: int, answer: Deciphered, deadline: float) -> bool:
         """Tell a lost session from a call that is refused for itself, and note the loss."""
         if endpoint.brokerage:
@@ -314,7 +306,7 @@ class SessionKeeper:
             return True
         # A wrong account id is answered with 401 as well, so the session itself is asked.
         self._portfolio_warm = False
-        status = self._status(deadline)
+        status = self._opening.status(deadline)
         if status is not None and status.connected:
             return endpoint is not endpoints.PORTFOLIO_ACCOUNTS
         self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
@@ -345,7 +337,7 @@ class SessionKeeper:
         failure: SessionError | TransportError | None = None
         accounts = None
         try:
-            accounts = self._bring_up(min(deadline, self._clock.monotonic() + RESTORE_WITHIN))
+            accounts = self._opening.bring_up(min(deadline, self._clock.monotonic() + RESTORE_WITHIN))
             state = SessionState.READY
         except CompetingSession as refusal:
             failure, state = refusal, SessionState.COMPETING
@@ -372,149 +364,9 @@ class SessionKeeper:
         if failure is not None:
             raise failure
 
-    def _bring_up(self, deadline: float) -> portfolio.BrokerageAccounts:
-        status = self._status(deadline)
-        if status is None or not status.connected:
-            self._auth.renew(deadline)
-            status = self._status(deadline)
-        if status is None or not status.connected:
-            raise LoginRequired("IBKR's outer session is gone.", remedy=self._auth.remedy())
-        if not status.ready:
-            self._initialise(status, deadline)
-        content = self._plain(endpoints.ACCOUNTS, deadline)
-        accounts = portfolio.read_accounts(content)
-        if not accounts.accounts:
-            raise BrokerageUnavailable("IBKR lists no account yet: the brokerage session is not fully up.")
-        self._send_suppressions(deadline)
-        return accounts
-
-    def _initialise(self, status: SessionStatus, deadline: float) -> None:
-        if status.competing and not self._compete:
-            raise _competing(status)
-        if not (status.authenticated and not status.competing):
-            answer = self._client.call(
-                endpoints.SSODH_INIT, deadline=deadline, body=init_body(compete=self._compete), urgent=True
-            )
-            fresh = read_status(answer.content) if answer.form is Form.JSON else None
-            if answer.status in {_UNAUTHORISED, _GONE}:
-                self._auth.renew(deadline)
-            elif fresh is None:
-                raise BrokerageUnavailable(
-                    "IBKR did not open the brokerage session.", status=answer.status, text=answer.error or ""
-                )
-            elif fresh.competing and not self._compete:
-                raise _competing(fresh)
-        until = min(deadline, self._clock.monotonic() + ESTABLISH_WITHIN)
-        while True:
-            found = self._status(deadline)
-            if found is not None and found.ready:
-                return
-            if found is not None and found.competing and not self._compete:
-                raise _competing(found)
-            if self._clock.monotonic() + POLL_EVERY >= until:
-                said = f" IBKR says: {words_of(found.message)}" if found and found.message else ""
-                raise BrokerageUnavailable(f"the brokerage session was not established in time.{said}")
-            self._clock.sleep(POLL_EVERY)
-
-    def _status(self, deadline: float) -> SessionStatus | None:
-        answer = self._client.call(endpoints.AUTH_STATUS, deadline=deadline, urgent=True)
-        if answer.status == _UNAUTHORISED or answer.login_page or answer.no_session:
-            return None
-        status = read_status(answer.content) if answer.form is Form.JSON else None
-        if status is None:
-            raise BrokerageUnavailable(
-                f"IBKR cannot tell the state of the session (HTTP {answer.status}).",
-                endpoint=endpoints.AUTH_STATUS.name,
-                status=answer.status,
-                text=answer.error or "",
-            )
-        return status
-
-    def _send_suppressions(self, deadline: float) -> None:
-        answer = self._client.call(
-            endpoints.SUPPRESS, deadline=deadline, body=suppress_body(self._suppress), urgent=True
-        )
-        if answer.status != 200 or answer.error:  # noqa: PLR2004  (HTTP's own number)
-            # Not worth failing for: the questions are asked then, and the policy answers them.
-            log.warning("the disclosures could not be suppressed: HTTP %s", answer.status)
-
-    def _plain(self, endpoint: Endpoint, deadline: float) -> Any:
-        answer = self._client.call(endpoint, deadline=deadline, urgent=True)
-        if self._lost(endpoint, answer) or answer.accounts_first:
-            raise BrokerageUnavailable(
-                "the brokerage session went away while it was being opened.",
-                endpoint=endpoint.name,
-                status=answer.status,
-                text=answer.error or "",
-            )
-        return self._content(endpoint, answer, None)
-
-    # Answers ------------------------------------------------------------------------------
-
-    def _content(self, endpoint: Endpoint, answer: Deciphered, empty: Any) -> Any:
-        if answer.status == 429:  # noqa: PLR2004  (HTTP's own number)
-            raise Throttled(
-                f"IBKR refused {endpoint.name} for its pacing; nothing was done.",
-                retry_at=60.0,
-                endpoint=endpoint.name,
-                status=answer.status,
-            )
-        if not 200 <= answer.status < 300:  # noqa: PLR2004  (HTTP's own numbers)
-            raise self._refusal(endpoint, answer)
-        if answer.form is Form.EMPTY and empty is not None:
-            return empty
-        if answer.form is not Form.JSON:
-            raise UnexpectedAnswer(
-                f"{endpoint.name} was answered with {answer.form.value} instead of JSON.",
-                endpoint=endpoint.name,
-                status=answer.status,
-                text=answer.error or "",
-            )
-        if answer.error:
-            raise ApiError(
-                f"{endpoint.name} was refused: {answer.error}",
-                endpoint=endpoint.name,
-                status=answer.status,
-                text=answer.error,
-            )
-        return answer.content
-
-    def _refusal(self, endpoint: Endpoint, answer: Deciphered) -> IBKRError:
-        about: dict[str, Any] = {
-            "endpoint": endpoint.name,
-            "status": answer.status,
-            "text": answer.error or "",
-        }
-        said = f": {answer.error}" if answer.error else "."
-        if answer.status == _UNAUTHORISED and not endpoint.brokerage:
-            return ApiError(
-                f"{endpoint.name} was refused (HTTP 401){said}",
-                remedy="The session is up, so the account id is probably not one of this login.",
-                **about,
-            )
-        if answer.status == _UNAUTHORISED:
-            return AuthenticationError(
-                f"IBKR refuses {endpoint.name} although the session is up{said}", **about
-            )
-        if self._lost(endpoint, answer) or answer.maintenance:
-            return BrokerageUnavailable(f"IBKR's session is not available for {endpoint.name}{said}", **about)
-        return ApiError(
-            f"{endpoint.name} failed (HTTP {answer.status}){said}",
-            repeatable=answer.status in {502, 503, 504},
-            **about,
-        )
-
     def _announce(self, state: SessionState) -> None:
         for listener in list(self._listeners):
             listener(state)
-
-
-def _competing(status: SessionStatus) -> CompetingSession:
-    return CompetingSession(
-        "another login of the same user name holds the brokerage session; nothing was sent.",
-        text=status.message,
-        remedy="Log out there (TWS, the mobile app, another program), or set compete to take the session over.",
-    )
 
 
 def _again(failure: SessionError | TransportError) -> SessionError | TransportError:

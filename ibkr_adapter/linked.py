@@ -1,0 +1,207 @@
+"""An object of a host's: its settings, its hold on a shared connection, its typed desks.
+
+Free to make and to throw away. The connection is taken with the first call and let go by
+:meth:`Linked.close`; what is done with it is for :mod:`ibkr_adapter.exchange`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
+from ibkr_adapter.errors import ApiError, ConfigurationError
+from ibkr_adapter.settings import Settings
+
+# A host imports this room when it starts and may never use it, so the rooms below are loaded with
+# the first call; that halves what the import costs.
+if TYPE_CHECKING:
+    from ibkr_adapter.client import Call
+    from ibkr_adapter.conids import ConidResolver
+    from ibkr_adapter.connections import Connection, Doors
+    from ibkr_adapter.market_data import MarketData
+    from ibkr_adapter.portfolio import Portfolio
+    from ibkr_adapter.session import SessionKeeper
+    from ibkr_adapter.trading import Trading
+
+
+class Linked:
+    """What every method needs: settings, one connection, the desks on it."""
+
+    exchange_name = "ibkr"
+
+    def __init__(
+        self,
+        config: Settings | Mapping[str, Any],
+        *,
+        user: str | None = None,
+        doors: Doors | None = None,
+        simulator: EmbeddedSimulator | None = None,
+    ) -> None:
+        self.config = config
+        self.settings = Settings.of(config)
+        self._user = user
+        self._doors = doors
+        self._simulator = simulator
+        self._connection: Connection | None = None
+        self._trading: Trading | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.settings.auth_method} {self.settings.base_url}>"
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Read the settings from the ``IBKR_ADAPTER_`` variables."""
+        return cls(Settings.from_env())
+
+    @classmethod
+    def simulated(
+        cls,
+        *,
+        seed: int = 7,
+        tls: bool = False,
+        simulator_options: Mapping[str, Any] | None = None,
+        doors: Doors | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Make an exchange that owns an embedded simulator on a free loopback port.
+
+        Use it as a context manager; the simulator starts with the first call and ends with it.
+
+        Args:
+            seed: Decides how prices move.
+            tls: Whether the simulator speaks https, with a certificate that is pinned.
+            simulator_options: Switches of the simulator; docs/simulator.md lists them.
+            doors: Another clock, for tests.
+            settings: Settings of the exchange.
+        """
+        from ibkr_adapter.connections import Doors as FreshDoors  # noqa: PLC0415  (loaded with the first call)
+
+        through = doors or FreshDoors()
+        simulator = EmbeddedSimulator(through.clock, seed=seed, tls=tls, options=simulator_options)
+        return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
+
+    @property
+    def simulator(self) -> EmbeddedSimulator:
+        """The embedded simulator's control room, where there is one."""
+        if self._simulator is None:
+            raise ConfigurationError(
+                "this exchange has no simulator.", remedy="Make it with IBKRExchange.simulated()."
+            )
+        return self._simulator
+
+    # Life ---------------------------------------------------------------------------------
+
+    def get_exchange_name(self) -> str:
+        """``ibkr``."""
+        return self.exchange_name
+
+    def open(self) -> Self:
+        """Log in now instead of at the first call."""
+        link = self._link()
+        link.session.ensure(link.clock.monotonic() + self.settings.order_deadline)
+        return self
+
+    def close(self) -> None:
+        """Let go of the connection; it ends with its last object, and the user stays logged in."""
+        connection, self._connection, self._trading = self._connection, None, None
+        if connection is not None:
+            from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
+
+            shared.release(connection, self)
+        if self._simulator is not None:
+            self._simulator.stop()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Typed desks --------------------------------------------------------------------------
+
+    @property
+    def contracts(self) -> ConidResolver:
+        """Contracts and their rules by name."""
+        return self._link().conids
+
+    @property
+    def orders(self) -> Trading:
+        """Orders of this account as values."""
+        link = self._link()
+        if self._trading is None:
+            from ibkr_adapter.trading import Trading  # noqa: PLC0415  (loaded with the first call)
+
+            self._trading = Trading(link, self.settings)
+        return self._trading
+
+    @property
+    def portfolio(self) -> Portfolio:
+        """Accounts, positions, balances and profit as values."""
+        return self._link().portfolio
+
+    @property
+    def market_data(self) -> MarketData:
+        """Quotes as values."""
+        return self._link().market_data
+
+    @property
+    def session(self) -> SessionKeeper:
+        """The two sessions: their state, and who is told of changes."""
+        return self._link().session
+
+    def request(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None
+    ) -> Any:
+        """Call any endpoint: signed, paced and deciphered.
+
+        Args:
+            method: The HTTP verb.
+            path: The path below ``/v1/api``.
+            params: Query parameters.
+            json: The body.
+
+        Returns:
+            The answer's JSON. What changes state at the broker is sent once, whatever comes back.
+
+        Raises:
+            IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
+        """
+        from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
+        from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
+
+        endpoint = endpoints.find(method, path)
+        values = endpoints.values(endpoint, path)
+        if "orderId" in values:
+            # IBKR cancels *everything* for the id -1, by this road too.
+            values["orderId"] = checked_id(values["orderId"])
+        if not endpoint.changes_state:
+            return self.session.read(endpoint, path=values, query=params, body=json)
+        deadline = self._link().clock.monotonic() + self.settings.order_deadline
+        answer = self.session.change(endpoint, path=values, query=params, body=json, deadline=deadline)
+        if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)
+            raise ApiError(
+                f"{endpoint.name} was answered with HTTP {answer.status}: {answer.error or 'no reason given'}",
+                endpoint=endpoint.name,
+                status=answer.status,
+                text=answer.error or "",
+            )
+        return answer.content
+
+    def on_call(self, listener: Callable[[Call], None]) -> Callable[[], None]:
+        """Have ``listener`` told of every request; calling the answer ends that."""
+        return self._link().client.listen(listener)
+
+    def _link(self) -> Connection:
+        if self._connection is None:
+            from ibkr_adapter.connections import DEFAULT_DOORS, shared  # noqa: PLC0415  (loaded with the first call)
+
+            if self._simulator is not None and not isinstance(self.config, Settings):
+                self.settings = self._simulator.start(self.config)
+            self._connection = shared.connect(
+                self.settings, self._doors or DEFAULT_DOORS, user=self._user, holder=self
+            )
+        return self._connection
