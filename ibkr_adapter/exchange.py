@@ -136,6 +136,22 @@ class IBKRExchange(Linked):
         )
         return self._acknowledge(placed, symbol)
 
+    def place_stop_order(
+        self, symbol: str, side: str, quantity: Any, stop_price: Any, limit_price: Any = None
+    ) -> dict[str, Any]:
+        """Enter when the market reaches a price; with ``limit_price`` at no worse than that."""
+        limit = words.optional(limit_price, "limit price")
+        placed = self.orders.place(
+            symbol,
+            side=words.side(side),
+            order_type=OrderType.STOP if limit is None else OrderType.STOP_LIMIT,
+            quantity=words.number(quantity, "quantity"),
+            stop_price=words.number(stop_price, "stop price"),
+            limit_price=limit,
+            exact=False,
+        )
+        return self._acknowledge(placed, symbol)
+
     def place_bracket_order(
         self,
         symbol: str,

@@ -335,6 +335,7 @@ class Trading:
             OrderOutcomeUnknown: Nobody can tell which version stands.
         """
         order_id = checked_id(order_id)
+        self._permit(self.account())
         ticket = self._connection.own.ticket(order_id)
         if ticket is None:
             raise InvalidOrder(

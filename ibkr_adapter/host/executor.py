@@ -61,6 +61,16 @@ class Exchange(Protocol):
     def place_limit_order(self, symbol: str, side: str, quantity: Decimal, price: Decimal) -> dict[str, Any]:
         """Send a limit order."""
 
+    def place_stop_order(
+        self,
+        symbol: str,
+        side: str,
+        quantity: Decimal,
+        stop_price: Decimal,
+        limit_price: Decimal | None = None,
+    ) -> dict[str, Any]:
+        """Send a stop or stop-limit entry."""
+
     def place_bracket_order(
         self,
         symbol: str,
@@ -197,6 +207,9 @@ class TradeExecutor:
             return {"entryOrder": self._exchange.place_market_order(symbol, side, quantity)}
         if not plan.has_exits and plan.order_type is EntryType.LIMIT and plan.price is not None:
             return {"entryOrder": self._exchange.place_limit_order(symbol, side, quantity, plan.price)}
+        if not plan.has_exits and plan.stop_price is not None:
+            ack = self._exchange.place_stop_order(symbol, side, quantity, plan.stop_price, plan.price)
+            return {"entryOrder": ack}
         is_stop = plan.order_type is EntryType.STOP
         return self._exchange.place_bracket_order(
             symbol,

@@ -20,6 +20,7 @@ for ten minutes", so the answer to it here is longer than that.
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -133,7 +134,8 @@ class Pace:
         for departures in books:
             if booked in departures:
                 departures.remove(booked)
-                departures.append(now)
+                # Others may have been booked since; the oldest must stay first.
+                insort(departures, now)
 
     def finish(self, endpoint: Endpoint) -> None:
         """Write down that a call with a limit on those under way is over."""

@@ -352,3 +352,25 @@ def test_a_quantity_that_is_none_is_refused(world, ibkr, quantity):
         ibkr.place_market_order("AAPL", "buy", quantity)
 
     assert world.orders() == []
+
+
+@pytest.mark.parametrize(("limit", "kind"), [(None, "stop"), (168.5, "stop_limit")])
+def test_a_stop_entry_stands_alone(world, ibkr, limit, kind):
+    ack = ibkr.place_stop_order("AAPL", "buy", 2, 168, limit)
+
+    assert (ack["type"], ack["stopPrice"], ack["price"]) == (kind, 168, limit)
+    assert len(world.working()) == 1
+
+
+def test_a_modification_on_a_live_account_needs_permission_too(tmp_path):
+    from worlds import World
+
+    from ibkr_adapter.simulator.gateway import Gateway
+
+    world = World(tmp_path)
+    world.gateway = world.doorway.gateway = Gateway(world.clock, account="U7654321")
+    order_id = world.exchange(environment="production").place_limit_order("AAPL", "buy", 1, 162)["orderId"]
+
+    with pytest.raises(ConfigurationError, match="LIVE"):
+        world.exchange().orders.modify(order_id, quantity=Decimal(5))
+    world.close()

@@ -65,6 +65,9 @@ class Exchange:
     def place_limit_order(self, symbol, side, quantity, price):
         return self._order("limit", symbol, side, quantity, price)
 
+    def place_stop_order(self, symbol, side, quantity, stop_price, limit_price=None):
+        return self._order("stop", symbol, side, quantity, stop_price, limit_price)
+
     def place_bracket_order(self, symbol, side, order_type, quantity, price=None, **exits):
         given = {name: value for name, value in exits.items() if value is not None}
         entry = self._order("bracket", symbol, side, order_type, quantity, price, given)
@@ -163,6 +166,14 @@ def test_an_entry_with_percentages_is_one_submission():
         (
             {"orderType": "limit", "price": 300, "quantity": 7, "trailingStop": "1.5"},
             ("bracket", "AAPL", "BUY", "limit", D(7), D(300), {"trailing_percent": D("1.5")}),
+        ),
+        (
+            {"orderType": "stop", "stopPrice": 170, "quantity": 7},
+            ("stop", "AAPL", "BUY", D(7), D(170), None),
+        ),
+        (
+            {"orderType": "stop_limit", "stopPrice": 170, "price": 171, "quantity": 7},
+            ("stop", "AAPL", "BUY", D(7), D(170), D(171)),
         ),
         (
             {"orderType": "stop", "stopPrice": 170, "quantity": 7, "stop_loss_price": 168},

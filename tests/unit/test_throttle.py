@@ -799,3 +799,21 @@ def test_an_endpoint_of_any_window_can_be_paced():
 
     moments = [moment for _, moment in house.left]
     assert moments == pytest.approx([0, 0, 3.045, 3.045, 6.09], abs=20 * HAIR)
+
+
+def test_a_departure_that_was_put_off_counts_from_its_later_moment():
+    """A line that had to be opened first delays what may follow, by just that much."""
+    clock = ManualClock(datetime(2026, 11, 24, tzinfo=UTC), jump=True)
+    throttle = Throttle(clock, per_second=2, margin=0.0)
+    endpoint = find("GET", "/iserver/contract/1/info")
+    first = throttle.slot(endpoint, deadline=60.0)
+    with first:
+        clock.sleep(0.4)
+        first.put_off()
+    with throttle.slot(endpoint, deadline=60.0):
+        pass
+
+    with throttle.slot(endpoint, deadline=60.0):
+        left_at = clock.monotonic()
+
+    assert left_at == pytest.approx(1.4, abs=0.04)
