@@ -18,6 +18,7 @@ from ibkr_adapter.errors import (
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.order import OrderType, Side, Tif
+from ibkr_adapter.simulator.door import Answer
 
 
 def test_positions_have_the_hosts_shape(world, ibkr):
@@ -374,3 +375,25 @@ def test_a_modification_on_a_live_account_needs_permission_too(tmp_path):
     with pytest.raises(ConfigurationError, match="LIVE"):
         world.exchange().orders.modify(order_id, quantity=Decimal(5))
     world.close()
+
+
+def test_without_near_real_time_positions_the_brokers_cache_is_dropped_first(world, ibkr):
+    """A close is clamped on fresh figures wherever they come from."""
+    ibkr.place_market_order("AAPL", "buy", 2)
+    ibkr.portfolio.paged("DU1234567")
+    ibkr.place_market_order("AAPL", "buy", 3)
+    handle = world.gateway.handle
+
+    def without_portfolio2(request):
+        if request.path.startswith("/v1/api/portfolio2"):
+            return Answer(
+                status=404, headers=(("Content-Type", "text/html"),), body=b"<h1>Resource not found</h1>"
+            )
+        return handle(request)
+
+    world.gateway.handle = without_portfolio2
+
+    (position,) = ibkr.portfolio.positions("DU1234567")
+
+    assert position.quantity == 5
+    assert world.count("POST /portfolio/{accountId}/positions/invalidate") == 1

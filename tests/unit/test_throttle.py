@@ -319,6 +319,39 @@ def test_what_changes_state_overtakes_queued_reads():
     assert house.names() == ["cancel", "order", "a read", "another"]
 
 
+def test_a_slot_passes_its_urgency_on():
+    """It is by slots that calls are made, so an exit must overtake through them too."""
+    house = House(jump=False, per_second=1)
+    use_up(house, times=1)
+    house.queue(LEDGER, name="a read")
+
+    def cancel():
+        with house.throttle.slot(CANCEL_ORDER, deadline=inf, urgent=True):
+            house.left.append(("cancel", house.clock.monotonic()))
+
+    house.start(cancel)
+    house.clock.advance(0)
+    house.clock.advance(10)
+    house.join()
+
+    assert house.names() == ["cancel", "a read"]
+
+
+def test_a_newcomer_takes_no_slot_from_one_who_wakes_late():
+    """Between the moment the slot opens and the moment its owner wakes, it is taken already."""
+    house = House(clock=LateClock(START), per_second=1)
+    use_up(house, times=1)
+    house.queue(LEDGER, name="first")
+    house.clock.advance(1 + MARGIN + 0.003)
+
+    house.call(LEDGER, within=0.5, name="newcomer")
+    house.clock.advance(0.01)
+    house.join()
+
+    assert house.left == [("first", pytest.approx(1 + MARGIN + 0.007, abs=HAIR))]
+    assert [name for name, _, _ in house.refused] == ["newcomer"]
+
+
 def test_a_call_that_waits_for_a_slow_path_holds_up_nobody():
     """Live orders come every five seconds; balances asked for meanwhile leave at once."""
     house = House(jump=False)
