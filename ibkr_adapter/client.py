@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,7 +21,7 @@ from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.errors import NotSent, OutcomeUnknown, Throttled, TransportError
-from ibkr_adapter.throttle import Throttle
+from ibkr_adapter.throttle import Slot, Throttle
 from ibkr_adapter.transport import Transport
 from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.response import Deciphered, decipher
@@ -128,36 +129,55 @@ class Client:
             self._transport.prepare(url)
             self._prepared = True
         self._auth.prepare(deadline)
-        with self._dialogue.passage(deadline):
-            slot = self._throttle.slot(endpoint, deadline=deadline, urgent=urgent or endpoint.changes_state)
-            with slot:
-                headers = dict(self._auth.headers(endpoint.method, url, text))
-                if payload is not None:
-                    headers["Content-Type"] = "application/json"
-                started = self._clock.monotonic()
-                status: int | None = None
-                try:
-                    raw = self._transport.send(
-                        endpoint.method,
-                        full,
-                        headers=headers,
-                        body=payload,
-                        deadline=deadline,
-                        changes_state=endpoint.changes_state,
-                        on_open=slot.put_off,
-                    )
-                    status = raw.status
-                except TransportError as failure:
-                    failure.endpoint = failure.endpoint or endpoint.name
-                    raise
-                finally:
-                    self._tell(endpoint, filled, status, self._clock.monotonic() - started)
+        with self._turn(endpoint, deadline, urgent=urgent or endpoint.changes_state) as slot:
+            headers = dict(self._auth.headers(endpoint.method, url, text))
+            if payload is not None:
+                headers["Content-Type"] = "application/json"
+            started = self._clock.monotonic()
+            status: int | None = None
+            try:
+                raw = self._transport.send(
+                    endpoint.method,
+                    full,
+                    headers=headers,
+                    body=payload,
+                    deadline=deadline,
+                    changes_state=endpoint.changes_state,
+                    on_open=slot.put_off,
+                )
+                status = raw.status
+            except TransportError as failure:
+                failure.endpoint = failure.endpoint or endpoint.name
+                raise
+            finally:
+                self._tell(endpoint, filled, status, self._clock.monotonic() - started)
         answer = decipher(raw.status, raw.headers.get("content-type"), raw.body)
         if answer.status == _TOO_MANY:
             self._refused(endpoint, raw.headers.get("retry-after"))
         if answer.status in _BUSY and not endpoint.changes_state:
             raise _Busy(answer)
         return answer
+
+    @contextmanager
+    def _turn(self, endpoint: Endpoint, deadline: float, *, urgent: bool) -> Iterator[Slot]:
+        """Wait for the session and for a slot, in such a way that the call leaves at once then.
+
+        The slot comes first: a read that waited for it with its passage taken would leave in the
+        middle of an order dialogue that had begun meanwhile, and kill the open question.
+        """
+        while True:
+            self._dialogue.wait(deadline)
+            slot = self._throttle.slot(endpoint, deadline=deadline, urgent=urgent)
+            with slot:
+                call = self._dialogue.enter()
+                if call is None:
+                    # A dialogue began while we stood in line; the slot is lost, which is safe.
+                    continue
+                try:
+                    yield slot
+                finally:
+                    self._dialogue.leave(call)
+                return
 
     def _repeat(
         self, first: TransportError | _Busy, once: Callable[[], Deciphered], deadline: float

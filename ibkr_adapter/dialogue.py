@@ -58,22 +58,45 @@ class Dialogue:
         Raises:
             BrokerageUnavailable: A dialogue did not end before ``deadline``; nothing was sent.
         """
-        me = threading.get_ident()
-        call = object()
-        while True:
-            with self._lock:
-                if self._owner is None or self._owner == me:
-                    if self._owner != me:
-                        self._under_way[call] = self._clock.monotonic()
-                    break
-                flag = self._queue()
-            self._wait(flag, deadline)
+        while (call := self.enter()) is None:
+            self.wait(deadline)
         try:
             yield
         finally:
+            self.leave(call)
+
+    def enter(self) -> object | None:
+        """Begin a call now, or return ``None`` where somebody else holds the session.
+
+        What it returns must be given to :meth:`leave`. A call is to leave at once after this:
+        one that waits for its turn here would count as sent long before it is.
+        """
+        with self._lock:
+            if self._owner is not None and self._owner != threading.get_ident():
+                return None
+            call = object()
+            if self._owner is None:
+                self._under_way[call] = self._clock.monotonic()
+            return call
+
+    def leave(self, call: object) -> None:
+        """End a call that was begun by :meth:`enter`."""
+        with self._lock:
+            if self._under_way.pop(call, None) is not None and self._owner is not None:
+                self._wake()
+
+    def wait(self, deadline: float) -> None:
+        """Wait while somebody else holds the session.
+
+        Raises:
+            BrokerageUnavailable: The dialogue did not end before ``deadline``; nothing was sent.
+        """
+        while True:
             with self._lock:
-                if self._under_way.pop(call, None) is not None and self._owner is not None:
-                    self._wake()
+                if self._owner is None or self._owner == threading.get_ident():
+                    return
+                flag = self._queue()
+            self._wait(flag, deadline)
 
     def _take(self, me: int, deadline: float) -> None:
         while True:

@@ -20,7 +20,6 @@ for ten minutes", so the answer to it here is longer than that.
 from __future__ import annotations
 
 import math
-from bisect import insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -68,6 +67,14 @@ class Wish:
 
 def _key(endpoint: Endpoint) -> Endpoint:
     return endpoint.paced_as or endpoint
+
+
+def _place(departures: deque[float], moment: float) -> int:
+    """Tell behind how many departures a moment belongs."""
+    place = len(departures)
+    while place and departures[place - 1] > moment:
+        place -= 1
+    return place
 
 
 def _lengthened(seconds: float, margin: float) -> float:
@@ -132,10 +139,12 @@ class Pace:
         if endpoint.window is not None or endpoint.concurrent is not None:
             books.append(self._path(endpoint).departures)
         for departures in books:
-            if booked in departures:
-                departures.remove(booked)
+            # It is among the newest: searched from there, a long book costs no more than a short one.
+            place = _place(departures, booked)
+            if place and departures[place - 1] == booked:
+                del departures[place - 1]
                 # Others may have been booked since; the oldest must stay first.
-                insort(departures, now)
+                departures.insert(_place(departures, now), now)
 
     def finish(self, endpoint: Endpoint) -> None:
         """Write down that a call with a limit on those under way is over."""

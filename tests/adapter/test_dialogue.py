@@ -203,3 +203,29 @@ def test_a_rival_is_not_asked_about_at_every_call(world, ibkr):
             ibkr.get_open_orders()
 
     assert len(world.doorway.sent) <= 3
+
+
+def test_a_read_that_stands_in_line_does_not_leave_in_the_middle_of_a_dialogue(world, ibkr):
+    """Its slot comes while an order is being asked about; it must wait for the end of that."""
+    ibkr.get_open_orders()
+    link = ibkr._connection
+    left: list[float] = []
+    link.client.listen(
+        lambda call: left.append(world.clock.monotonic()) if "account/orders" in call.endpoint else None
+    )
+    begun = world.clock.monotonic()
+    dialogue = link.client._dialogue
+
+    def read():
+        link.reads.changed()
+        ibkr.get_open_orders()
+
+    def converse():
+        world.clock.sleep(1)
+        with dialogue.hold(world.clock.monotonic() + 60):
+            world.clock.sleep(10)
+
+    run(world, read, converse)
+
+    assert left
+    assert min(left) - begun >= 11

@@ -850,3 +850,31 @@ def test_a_departure_that_was_put_off_counts_from_its_later_moment():
         left_at = clock.monotonic()
 
     assert left_at == pytest.approx(1.4, abs=0.04)
+
+
+def test_a_departure_that_was_put_off_stands_in_its_place_among_the_others():
+    """Windows count from the oldest, in the global book and in the endpoint's own."""
+    pace = Pace(per_second=3, margin=0.0)
+    twice = attrs.evolve(LEDGER, window=(2, 10.0))
+    for at in (0.0, 0.1):
+        pace.book(twice, at)
+    pace.book(TRADES, 0.5)
+
+    pace.put_off(twice, 0.0, 0.3)
+    pace.put_off(twice, 0.2, 0.9)
+
+    assert pace.opens(LEDGER, 0.6) == 1.1
+    assert pace.opens(twice, 0.6) == 10.1
+    pace.book(TRADES, 1.1)
+    assert pace.opens(LEDGER, 1.1) == 1.3
+
+
+def test_putting_off_what_the_windows_have_forgotten_changes_nothing():
+    """A call that took very long must not come back as a departure of now."""
+    pace = Pace(per_second=1, margin=0.0)
+    pace.book(LEDGER, 0.0)
+    pace.book(LEDGER, 1.0)
+
+    pace.put_off(LEDGER, 0.0, 1.5)
+
+    assert pace.opens(LEDGER, 1.5) == 2.0
