@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,10 +18,9 @@ import attrs
 
 from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.errors import NotSent, OutcomeUnknown, Throttled, TransportError
-from ibkr_adapter.throttle import Slot, Throttle
 from ibkr_adapter.transport import Transport
+from ibkr_adapter.turns import Turns
 from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.response import Deciphered, decipher
 
@@ -52,14 +50,11 @@ class _Busy(Exception):  # noqa: N818  (never leaves this room)
 class Client:
     """The one place that sends; shared by every thread of a connection."""
 
-    def __init__(
-        self, *, clock: Clock, transport: Transport, throttle: Throttle, auth: Auth, dialogue: Dialogue
-    ) -> None:
+    def __init__(self, *, clock: Clock, transport: Transport, turns: Turns, auth: Auth) -> None:
         self._clock = clock
         self._transport = transport
-        self._throttle = throttle
+        self._turns = turns
         self._auth = auth
-        self._dialogue = dialogue
         self._listeners: list[Callable[[Call], None]] = []
         self._prepared = False
 
@@ -72,6 +67,15 @@ class Client:
                 self._listeners.remove(listener)
 
         return stop
+
+    def prepare(self, deadline: float) -> None:
+        """See that a call could be signed now; it is logged in for, if nobody has yet.
+
+        Raises:
+            AuthenticationError: IBKR does not accept the credentials; nothing was sent.
+            TransportError: It could not be asked.
+        """
+        self._auth.prepare(deadline)
 
     def call(
         self,
@@ -129,7 +133,7 @@ class Client:
             self._transport.prepare(url)
             self._prepared = True
         self._auth.prepare(deadline)
-        with self._turn(endpoint, deadline, urgent=urgent or endpoint.changes_state) as slot:
+        with self._turns.take(endpoint, deadline, urgent=urgent or endpoint.changes_state) as slot:
             headers = dict(self._auth.headers(endpoint.method, url, text))
             if payload is not None:
                 headers["Content-Type"] = "application/json"
@@ -153,31 +157,10 @@ class Client:
                 self._tell(endpoint, filled, status, self._clock.monotonic() - started)
         answer = decipher(raw.status, raw.headers.get("content-type"), raw.body)
         if answer.status == _TOO_MANY:
-            self._refused(endpoint, raw.headers.get("retry-after"))
+            self._turns.refused(endpoint, raw.headers.get("retry-after"))
         if answer.status in _BUSY and not endpoint.changes_state:
             raise _Busy(answer)
         return answer
-
-    @contextmanager
-    def _turn(self, endpoint: Endpoint, deadline: float, *, urgent: bool) -> Iterator[Slot]:
-        """Wait for the session and for a slot, in such a way that the call leaves at once then.
-
-        The slot comes first: a read that waited for it with its passage taken would leave in the
-        middle of an order dialogue that had begun meanwhile, and kill the open question.
-        """
-        while True:
-            self._dialogue.wait(deadline)
-            slot = self._throttle.slot(endpoint, deadline=deadline, urgent=urgent)
-            with slot:
-                call = self._dialogue.enter()
-                if call is None:
-                    # A dialogue began while we stood in line; the slot is lost, which is safe.
-                    continue
-                try:
-                    yield slot
-                finally:
-                    self._dialogue.leave(call)
-                return
 
     def _repeat(
         self, first: TransportError | _Busy, once: Callable[[], Deciphered], deadline: float
@@ -203,13 +186,6 @@ class Client:
         except (TransportError, _Busy) as failure:
             last = failure
         return self._give_up(last)
-
-    def _refused(self, endpoint: Endpoint, retry_after: str | None) -> None:
-        try:
-            asked = float(retry_after) if retry_after is not None else None
-        except ValueError:
-            asked = None
-        self._throttle.refused(endpoint, retry_after=asked)
 
     def _tell(self, endpoint: Endpoint, path: str, status: int | None, seconds: float) -> None:
         log.debug("called %s: %s in %.3f s", endpoint.name, status, seconds)

@@ -11,13 +11,16 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import attrs
 
 from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.auth.gateway import GatewayAuth
+from ibkr_adapter.auth.oauth1a import OAuth1a
+from ibkr_adapter.auth.oauth2 import OAuth2
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.conids import SCHEMA_STEPS as CONTRACTS
@@ -38,11 +41,13 @@ from ibkr_adapter.own_orders import SCHEMA_STEPS as ORDERS
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.portfolio import Portfolio
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
-from ibkr_adapter.settings import AuthMethod, Settings
+from ibkr_adapter.setting_readers import AuthMethod
+from ibkr_adapter.settings import Settings
 from ibkr_adapter.state import Store, state_directory
 from ibkr_adapter.throttle import Throttle
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.transport import RequestsTransport, Transport
+from ibkr_adapter.turns import Turns
 
 USER_AGENT = "ibkr-adapter"
 
@@ -72,12 +77,11 @@ class Connection:
         self._transport = (doors.transport or _transport)(settings, clock)
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
-        auth = _auth(settings)
         self.throttle = throttle
         dialogue = Dialogue(clock)
-        self.client = Client(
-            clock=clock, transport=self._transport, throttle=self.throttle, auth=auth, dialogue=dialogue
-        )
+        turns = Turns(throttle=throttle, dialogue=dialogue)
+        auth = _auth(settings, clock, self._transport, turns)
+        self.client = Client(clock=clock, transport=self._transport, turns=turns, auth=auth)
         self.session = SessionKeeper(
             clock=clock,
             client=self.client,
@@ -203,13 +207,25 @@ def _agree(first: Settings, second: Settings) -> None:
             )
 
 
-def _auth(settings: Settings) -> Auth:
-    if settings.auth_method is AuthMethod.GATEWAY:
-        return GatewayAuth(settings.base_url)
-    raise ConfigurationError(
-        f"logging in by {settings.auth_method} is not available in this version.",
-        remedy="Use the Client Portal Gateway: leave the OAuth settings out.",
-    )
+def _auth(settings: Settings, clock: Clock, transport: Transport, turns: Turns) -> Auth:
+    if settings.auth_method is AuthMethod.OAUTH1A:
+        return OAuth1a(settings, clock=clock, transport=transport, turns=turns)
+    if settings.auth_method is AuthMethod.OAUTH2:
+        return OAuth2(settings, clock=clock, transport=transport, turns=turns)
+    return GatewayAuth(settings.base_url)
+
+
+@contextmanager
+def authorizing(settings: Settings, doors: Doors | None = None) -> Iterator[OAuth1a]:
+    """Lend the login by which a third party is let in, with a line of its own; nothing is kept."""
+    doors = doors or DEFAULT_DOORS
+    transport = (doors.transport or _transport)(settings, doors.clock)
+    throttle = Throttle(doors.clock, per_second=settings.requests_per_second)
+    turns = Turns(throttle=throttle, dialogue=Dialogue(doors.clock))
+    try:
+        yield OAuth1a(settings, clock=doors.clock, transport=transport, turns=turns)
+    finally:
+        transport.close()
 
 
 def _transport(settings: Settings, clock: Clock) -> Transport:

@@ -31,6 +31,12 @@ class Dialogue:
         self._under_way: dict[object, float] = {}
         self._waiting: list[Flag] = []
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread holds the session."""
+        with self._lock:
+            return self._owner == threading.get_ident()
+
     @contextmanager
     def hold(self, deadline: float) -> Iterator[None]:
         """Own the session; the owning thread may hold again inside.

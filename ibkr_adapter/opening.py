@@ -11,11 +11,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
 from ibkr_adapter import verdicts
 from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import BrokerageUnavailable, CompetingSession, LoginRequired
+from ibkr_adapter.errors import BrokerageUnavailable, CompetingSession
 from ibkr_adapter.wire import endpoints, portfolio
 from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.replies import suppress_body, words_of
@@ -27,6 +29,14 @@ log = logging.getLogger(__name__)
 # How often the status is read while a fresh session comes up, and for how long (seconds).
 POLL_EVERY = 0.5
 ESTABLISH_WITHIN = 20.0
+
+
+@attrs.frozen(kw_only=True)
+class Opened:
+    """A brokerage session that is up: its accounts, and the outer session it was opened under."""
+
+    accounts: portfolio.BrokerageAccounts
+    login: int
 
 
 class Opening:
@@ -49,20 +59,25 @@ class Opening:
         self._compete = compete
         self._suppress = suppress
 
-    def bring_up(self, deadline: float) -> portfolio.BrokerageAccounts:
-        """Do all steps and return the accounts that may be traded.
+    def bring_up(self, deadline: float) -> Opened:
+        """Do all steps and tell the accounts that may be traded.
 
         Raises:
             CompetingSession: Another login holds the session; it was left alone.
-            LoginRequired: The outer session is gone.
+            LoginRequired: The outer session is gone, and a person must log in.
+            AuthenticationError: It is gone, and IBKR does not accept the credentials.
             BrokerageUnavailable: It did not come up.
         """
+        # A login that is made later than this is looked at again; see SessionKeeper.ensure.
+        self._client.prepare(deadline)
+        login = self._auth.generation
         status = self.status(deadline)
         if status is None or not status.connected:
             self._renew(deadline)
+            login = self._auth.generation
             status = self.status(deadline)
         if status is None or not status.connected:
-            raise LoginRequired("IBKR's outer session is gone.", remedy=self._auth.remedy())
+            raise self._auth.refused()
         if not status.ready:
             self._initialise(status, deadline)
         content = self._plain(endpoints.ACCOUNTS, deadline)
@@ -70,7 +85,7 @@ class Opening:
         if not accounts.accounts:
             raise BrokerageUnavailable("IBKR lists no account yet: the brokerage session is not fully up.")
         self._send_suppressions(deadline)
-        return accounts
+        return Opened(accounts=accounts, login=login)
 
     def status(self, deadline: float) -> SessionStatus | None:
         """Read the state of both sessions; ``None`` where the outer one is gone."""

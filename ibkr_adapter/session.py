@@ -89,6 +89,8 @@ class SessionKeeper:
         self._lock = threading.Lock()
         self._state = SessionState.NEW
         self._epoch = 0
+        # Which outer session the brokerage session was opened under.
+        self._login = 0
         self._restoring: Flag | None = None
         self._failure: SessionError | TransportError | None = None
         self._hold_until = 0.0
@@ -219,11 +221,14 @@ class SessionKeeper:
     def ensure(self, deadline: float) -> int:
         """See that the brokerage session is up and return its number.
 
-        Whoever comes first restores it; all others wait for that and share its outcome.
+        Whoever comes first restores it; all others wait for that and share its outcome. It is
+        looked at again after a new login, under which it may be gone.
         """
+        if self._state is SessionState.READY:
+            self._stay_logged_in(deadline)
         while True:
             with self._lock:
-                if self._state is SessionState.READY:
+                if self._state is SessionState.READY and self._login == self._auth.generation:
                     return self._epoch
                 if self._state is SessionState.CLOSED:
                     raise BrokerageUnavailable(
@@ -281,6 +286,13 @@ class SessionKeeper:
 
     # Outer session ------------------------------------------------------------------------
 
+    def _stay_logged_in(self, deadline: float) -> None:
+        try:
+            self._client.prepare(deadline)
+        except (SessionError, TransportError):
+            self.lose(self._epoch, "the login has ended and could not be renewed")
+            raise
+
     def _prepare(self, endpoint: Endpoint, deadline: float) -> int:
         if endpoint.brokerage:
             return self.ensure(deadline)
@@ -318,11 +330,14 @@ class SessionKeeper:
         try:
             self._auth.renew(deadline)
         except (LoginRequired, AuthenticationError) as failure:
+            # Credentials that are refused now may be good later, without a person.
+            by_hand = isinstance(failure, LoginRequired)
+            state = SessionState.LOGIN_REQUIRED if by_hand else SessionState.LOST
             with self._lock:
                 if self._state is not SessionState.CLOSED:
-                    self._state = SessionState.LOGIN_REQUIRED
+                    self._state = state
                 self._hold_off(failure)
-            self._announce(SessionState.LOGIN_REQUIRED)
+            self._announce(state)
             raise
 
     def _hold_off(self, failure: SessionError | TransportError) -> None:
@@ -335,9 +350,9 @@ class SessionKeeper:
     def _restore(self, flag: Flag, deadline: float) -> None:
         state = SessionState.LOST
         failure: SessionError | TransportError | None = None
-        accounts = None
+        opened = None
         try:
-            accounts = self._opening.bring_up(min(deadline, self._clock.monotonic() + RESTORE_WITHIN))
+            opened = self._opening.bring_up(min(deadline, self._clock.monotonic() + RESTORE_WITHIN))
             state = SessionState.READY
         except CompetingSession as refusal:
             failure, state = refusal, SessionState.COMPETING
@@ -351,9 +366,9 @@ class SessionKeeper:
             with self._lock:
                 if self._state is not SessionState.CLOSED:
                     self._state = state
-                if accounts is not None:
+                if opened is not None:
                     self._epoch += 1
-                    self._accounts = accounts
+                    self._accounts, self._login = opened.accounts, opened.login
                     self._hold = HOLD_OFF[0]
                     self._failure = None
                 elif failure is not None:

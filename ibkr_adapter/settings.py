@@ -11,41 +11,27 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from enum import StrEnum
+from decimal import Decimal
 from functools import partial
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 
+from ibkr_adapter import setting_readers as read
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.redact import remember
+from ibkr_adapter.setting_readers import (
+    DIRECT_URL,
+    GATEWAY_URL,
+    AuthMethod,
+    Environment,
+    UnshownError,
+    is_loopback,
+    names_a_place,
+)
 
 PREFIX = "IBKR_ADAPTER_"
-GATEWAY_URL = "https://localhost:5000/v1/api"
-DIRECT_URL = "https://api.ibkr.com/v1/api"
-_FOREVER = 10**9
-
-
-class AuthMethod(StrEnum):
-    """The three ways to log in."""
-
-    GATEWAY = "gateway"
-    OAUTH1A = "oauth1a"
-    OAUTH2 = "oauth2"
-
-
-class Environment(StrEnum):
-    """Whether live accounts may be traded: only ``PRODUCTION`` says so."""
-
-    PRODUCTION = "production"
-    PAPER = "paper"
-
-
-# What hosts write for an environment that must never reach a live account.
-_PAPER_WORDS = frozenset({"paper", "sandbox", "testnet", "test", "demo", "practice", "sim"})
 
 # Spellings that hosts use beside the camelCase form of each name.
 _ALIASES = {
@@ -56,181 +42,15 @@ _ALIASES = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` names this machine and nothing else."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-class _UnshownError(ValueError):
-    """A wrong value that may hold a secret, so it is not repeated."""
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("must be a text")  # noqa: TRY004  (one kind of error for every wrong value)
-    return value.strip() or None
-
-
-def _pem(value: Any) -> str | None:
-    text = _text(value)
-    # A host's database column holds a PEM on one line with its line ends written out.
-    return text.replace("\\n", "\n") if text is not None and "-----BEGIN" in text else text
-
-
-def _switch(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in {"true", "1", "yes", "on"}:
-            return True
-        if word in {"false", "0", "no", "off"}:
-            return False
-    if isinstance(value, int) and value in {0, 1}:
-        return bool(value)
-    raise ValueError("must be true or false")
-
-
-def _number(value: Any) -> Decimal:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004  (one kind of error for every wrong value)
-    try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
-        raise ValueError("must be a number") from None
-    if not number.is_finite() or number <= 0:
-        raise ValueError("must be a number above 0")
-    return number
-
-
-def _seconds(value: Any) -> float:
-    seconds = float(_number(value))
-    if not 0 < seconds < _FOREVER:
-        raise ValueError("must be a number above 0")
-    return seconds
-
-
-def _whole(value: Any) -> int:
-    number = _number(value)
-    if number > _FOREVER or number != number.to_integral_value():
-        raise ValueError("must be a whole number")
-    return int(number)
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, (list, tuple, set, frozenset)) or not all(
-        isinstance(part, str) for part in parts
-    ):
-        raise ValueError("must be a list of texts")
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-
-def _tif(value: Any) -> str:
-    text = _text(value)
-    if text is None or text.upper() not in {"DAY", "GTC", "IOC", "OPG", "OVT", "OND"}:
-        raise ValueError("must be one of DAY, GTC, IOC, OPG, OVT, OND")
-    return text.upper()
-
-
-def _when_closed(value: Any) -> str:
-    if value not in {"refuse", "queue"}:
-        raise ValueError("must be refuse or queue")
-    return str(value)
-
-
-def _environment(value: Any) -> Environment | None:
-    word = _text(value)
-    if word is None:
-        return None
-    if word.lower() in {"production", "live"}:
-        return Environment.PRODUCTION
-    if word.lower() in _PAPER_WORDS:
-        return Environment.PAPER
-    raise ValueError("must be production, or paper (also sandbox, testnet)")
-
-
-def _auth_method(value: Any) -> AuthMethod | None:
-    word = _text(value)
-    if word is None:
-        return None
-    try:
-        return AuthMethod(word.lower().replace("_", "").replace(".", "").replace("-", ""))
-    except ValueError:
-        raise ValueError("must be gateway, oauth1a or oauth2") from None
-
-
-def _fingerprint(value: Any) -> str | None:
-    text = _text(value)
-    if text is None:
-        return None
-    digits = re.sub(r"[:\s]", "", text).lower()
-    if not re.fullmatch(r"[0-9a-f]{64}", digits):
-        raise ValueError("must be the 64 hex digits of the certificate's SHA-256")
-    return digits
-
-
-def _url(value: Any) -> str | None:
-    text = _text(value)
-    if text is None:
-        return None
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise _UnshownError(f"must be an address such as {GATEWAY_URL}")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise _UnshownError("must hold no user, query or fragment")
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ValueError("must be https: plain http is for this machine only")
-    path = parts.path.rstrip("/") or "/v1/api"
-    if not path.endswith("/v1/api"):
-        raise ValueError("must end in /v1/api")
-    return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def _conids(value: Any) -> dict[str, int]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ValueError("must map currencies to conids")  # noqa: TRY004  (one kind of error for every wrong value)
-    try:
-        return {str(currency).upper(): _whole(conid) for currency, conid in value.items()}
-    except ValueError:
-        raise ValueError("must map currencies to conids") from None
-
-
-def _guardrails(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ValueError("must be a mapping")  # noqa: TRY004  (one kind of error for every wrong value)
-    if value:
-        # An ignored guardrail would be believed in, so none is taken before all of them work.
-        raise ValueError("is not available in this version: leave it out")
-    return {}
-
-
-def _plain(value: Any) -> str | None:
-    return _text(value)
-
-
-def _secret(default: Any = None, converter: Any = _plain) -> Any:
+def _secret(default: Any = None, converter: Any = read.text) -> Any:
     return attrs.field(default=default, converter=converter, repr=False, metadata={"secret": True})
 
 
-def _login(default: Any = None, converter: Any = _plain) -> Any:
+def _key() -> Any:
+    return attrs.field(default=None, converter=read.pem, repr=False, metadata={"secret": True, "key": True})
+
+
+def _login(default: Any = None, converter: Any = read.text) -> Any:
     return attrs.field(default=default, converter=converter, metadata={"login": True})
 
 
@@ -252,7 +72,7 @@ def _converted(field: attrs.Attribute[Any], value: Any, written: str = "") -> An
     try:
         return _CONVERTERS[field.name](value)
     except (ValueError, TypeError) as wrong:
-        hidden = field.metadata.get("secret") or isinstance(wrong, _UnshownError)
+        hidden = field.metadata.get("secret") or isinstance(wrong, UnshownError)
         shown = "" if hidden else f", not {value!r:.80}"
         raise ConfigurationError(f"{written or field.name} {wrong}{shown}.") from None
 
@@ -264,62 +84,66 @@ class Settings:
     Seconds are seconds, ``default_order_usd`` is US dollars, ids are texts.
     """
 
-    auth_method: AuthMethod = attrs.field(default=None, converter=_auth_method)
-    base_url: str = attrs.field(default=None, converter=_url, metadata={"login": True})
-    tls_fingerprint: str | None = _connection(None, _fingerprint)
-    ca_file: str | None = _connection(None, _text)
-    verify_tls: bool = _connection(True, _switch)
+    auth_method: AuthMethod = attrs.field(default=None, converter=read.auth_method)
+    base_url: str = attrs.field(default=None, converter=read.url, metadata={"login": True})
+    tls_fingerprint: str | None = _connection(None, read.fingerprint)
+    ca_file: str | None = _connection(None, read.text)
+    verify_tls: bool = _connection(True, read.switch)
 
     consumer_key: str | None = _login()
     access_token: str | None = _secret()
     access_token_secret: str | None = _secret()
-    signature_key: str | None = _secret(converter=_pem)
-    encryption_key: str | None = _secret(converter=_pem)
-    dh_prime: str | None = _secret(converter=_pem)
-    dh_generator: int = _login(2, _whole)
+    signature_key: str | None = _key()
+    encryption_key: str | None = _key()
+    dh_prime: str | None = _key()
+    dh_generator: int = _login(2, read.whole)
     realm: str = _login("limited_poa")
-    sign_query: bool = _connection(True, _switch)
+    sign_query: bool = _connection(True, read.switch)
 
     client_id: str | None = _login()
     client_key_id: str | None = _login()
-    private_key: str | None = _secret(converter=_pem)
+    private_key: str | None = _key()
     credential: str | None = _login()
     ip_address: str | None = _login()
     scope: str = _login("sso-sessions.write")
 
-    environment: Environment | None = attrs.field(default=None, converter=_environment)
-    account_id: str | None = attrs.field(default=None, converter=_text)
-    compete: bool = _connection(False, _switch)
-    requests_per_second: float = _connection(10.0, _seconds)
+    environment: Environment | None = attrs.field(default=None, converter=read.environment)
+    account_id: str | None = attrs.field(default=None, converter=read.text)
+    compete: bool = _connection(False, read.switch)
+    requests_per_second: float = _connection(10.0, read.seconds)
 
-    entry_tif: str = attrs.field(default="DAY", converter=_tif)
-    exit_tif: str = attrs.field(default="GTC", converter=_tif)
-    outside_rth: bool = attrs.field(default=False, converter=_switch)
-    when_closed: str = attrs.field(default="refuse", converter=_when_closed)
-    allow_delayed_prices: bool = attrs.field(default=False, converter=_switch)
-    allow_short: bool = attrs.field(default=True, converter=_switch)
-    allow_fractional: bool = attrs.field(default=False, converter=_switch)
-    default_order_usd: Decimal = attrs.field(default=Decimal(600), converter=_number)
+    entry_tif: str = attrs.field(default="DAY", converter=read.tif)
+    exit_tif: str = attrs.field(default="GTC", converter=read.tif)
+    outside_rth: bool = attrs.field(default=False, converter=read.switch)
+    when_closed: str = attrs.field(default="refuse", converter=read.when_closed)
+    allow_delayed_prices: bool = attrs.field(default=False, converter=read.switch)
+    allow_short: bool = attrs.field(default=True, converter=read.switch)
+    allow_fractional: bool = attrs.field(default=False, converter=read.switch)
+    default_order_usd: Decimal = attrs.field(default=Decimal(600), converter=read.number)
 
-    suppress_messages: tuple[str, ...] = _connection((), _names)
-    answer_messages: tuple[str, ...] = attrs.field(default=(), converter=_names)
-    decline_messages: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    suppress_messages: tuple[str, ...] = _connection((), read.names)
+    answer_messages: tuple[str, ...] = attrs.field(default=(), converter=read.names)
+    decline_messages: tuple[str, ...] = attrs.field(default=(), converter=read.names)
 
-    read_deadline: float = attrs.field(default=15.0, converter=_seconds)
-    order_deadline: float = attrs.field(default=45.0, converter=_seconds)
-    unknown_deadline: float = attrs.field(default=40.0, converter=_seconds)
+    read_deadline: float = attrs.field(default=15.0, converter=read.seconds)
+    order_deadline: float = attrs.field(default=45.0, converter=read.seconds)
+    unknown_deadline: float = attrs.field(default=40.0, converter=read.seconds)
 
     webhook_secret: str | None = _secret()
-    ext_operator: str | None = attrs.field(default=None, converter=_text)
-    manual_indicator: bool = attrs.field(default=False, converter=_switch)
-    spread_conids: dict[str, int] = attrs.field(factory=dict, converter=_conids)
-    guardrails: dict[str, Any] = attrs.field(factory=dict, converter=_guardrails)
-    state_dir: str | None = _connection(None, _text)
+    ext_operator: str | None = attrs.field(default=None, converter=read.text)
+    manual_indicator: bool = attrs.field(default=False, converter=read.switch)
+    spread_conids: dict[str, int] = attrs.field(factory=dict, converter=read.conids)
+    guardrails: dict[str, Any] = attrs.field(factory=dict, converter=read.guardrails)
+    state_dir: str | None = _connection(None, read.text)
 
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(Settings):
-            if field.metadata.get("secret"):
-                remember(getattr(self, field.name))
+            value = getattr(self, field.name)
+            # A path is no secret, and an error that masks it helps nobody.
+            if field.metadata.get("secret") and not (
+                field.metadata.get("key") and value and names_a_place(value)
+            ):
+                remember(value)
         method = self.auth_method or self._guess()
         object.__setattr__(self, "auth_method", method)
         if self.base_url is None:
@@ -381,15 +205,23 @@ class Settings:
         return cls._build(found, written)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the variables that begin with ``IBKR_ADAPTER_``; empty ones count as unset."""
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, overridden: Mapping[str, Any] | None = None
+    ) -> Settings:
+        """Read the variables that begin with ``IBKR_ADAPTER_``; empty ones count as unset.
+
+        Args:
+            environ: Other variables than this process's.
+            overridden: Settings that go before them; ``None`` leaves the variable's value.
+        """
         variables = os.environ if environ is None else environ
-        given = {
+        given: dict[str, Any] = {
             key.removeprefix(PREFIX).lower(): value
             for key, value in variables.items()
             if key.startswith(PREFIX) and value.strip()
         }
-        return cls.of(given)
+        named = {key: value for key, value in (overridden or {}).items() if value is not None}
+        return cls.of(given | named)
 
     @classmethod
     def _build(cls, found: Mapping[str, Any], written: Mapping[str, str]) -> Settings:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ibkr_adapter.errors import ConfigurationError
-from ibkr_adapter.settings import is_loopback
+from ibkr_adapter.setting_readers import is_loopback
 
 if TYPE_CHECKING:
     import ssl

@@ -23,7 +23,8 @@ from ibkr_adapter.order_builder import Terms
 from ibkr_adapter.orders import Submission
 from ibkr_adapter.own_orders import checked_id
 from ibkr_adapter.replies import ReplyHandler, ReplyPolicy
-from ibkr_adapter.settings import Environment, Settings
+from ibkr_adapter.setting_readers import Environment
+from ibkr_adapter.settings import Settings
 
 # Account ids of paper accounts begin so; IBKR's own flag goes first where it is there.
 PAPER_PREFIXES = ("DU", "DF", "DI")

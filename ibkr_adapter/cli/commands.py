@@ -6,24 +6,19 @@ The simulator's server is imported when it is run, because it needs an extra of 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from ibkr_adapter.clock import SystemClock
-from ibkr_adapter.errors import ConfigurationError, IBKRError
 from ibkr_adapter.exchange import IBKRExchange
-from ibkr_adapter.settings import AuthMethod
+from ibkr_adapter.setting_readers import AuthMethod
 
-from . import WRONG_USAGE
+from . import WRONG_USAGE, oauth1a
 from . import demo as demonstration
+from .codes import FAILED, exit_codes, stop
 from .payloads import example_webhooks
-from .screen import Screen, plain
-
-FAILED = 1
+from .screen import Screen
 
 app = typer.Typer(
     name="ibkr-adapter",
@@ -77,7 +72,7 @@ def simulator(
         from ibkr_adapter.simulator.gateway import Gateway  # noqa: PLC0415  (when the command is run)
         from ibkr_adapter.simulator.server import run  # noqa: PLC0415  (needs the extra ``simulator``)
     except ModuleNotFoundError as missing:
-        _stop(
+        stop(
             f"{missing.name} is not installed, which the simulator needs."
             " Install it with: pip install 'ibkr-adapter[simulator]'",
             WRONG_USAGE,
@@ -85,25 +80,12 @@ def simulator(
     try:
         gateway = Gateway(SystemClock(), seed=seed, auth=auth.value)
     except ValueError as refused:
-        _stop(refused, WRONG_USAGE)
+        stop(refused, WRONG_USAGE)
     try:
         run(gateway, host=host, port=port, tls=tls, direct=auth is not AuthMethod.GATEWAY)
     except OSError as refused:
         # The sentence without the number, which only machines know by heart.
-        _stop(refused.strerror or refused, FAILED)
+        stop(refused.strerror or refused, FAILED)
 
 
-@contextmanager
-def exit_codes() -> Iterator[None]:
-    """Turn the library's errors into one message on standard error and an exit code."""
-    try:
-        yield
-    except ConfigurationError as error:
-        _stop(error, WRONG_USAGE)
-    except IBKRError as error:
-        _stop(error, FAILED)
-
-
-def _stop(reason: object, code: int) -> NoReturn:
-    sys.stderr.write(f"ibkr-adapter: {plain(reason, lines=True)}\n")
-    raise typer.Exit(code)
+app.add_typer(oauth1a.app)

@@ -27,7 +27,8 @@ from ibkr_adapter.errors import (
     UnexpectedAnswer,
 )
 from ibkr_adapter.model.order import Side
-from ibkr_adapter.settings import Environment, Settings
+from ibkr_adapter.setting_readers import Environment
+from ibkr_adapter.settings import Settings
 
 from .plan import Plan, needs_market_price, part_to_close, plan_entry
 from .results import closed, nothing_to_close, opened, skipped

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ibkr_adapter.errors import ConfigurationError, IBKRError, NotSent, OutcomeUnknown
-from ibkr_adapter.settings import is_loopback
+from ibkr_adapter.setting_readers import is_loopback
 from ibkr_adapter.tls import Trust, seen_fingerprint
 from ibkr_adapter.transport.call import Call, LineBroken, OutOfTime
 

@@ -16,7 +16,7 @@ import attrs
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ConfigurationError
-from ibkr_adapter.settings import is_loopback
+from ibkr_adapter.setting_readers import is_loopback
 from ibkr_adapter.tls import Trust, context, refuse_blind_trust
 from ibkr_adapter.transport.call import Call, LineBroken, current
 from ibkr_adapter.transport.contract import Answer

@@ -214,7 +214,7 @@ def test_a_read_that_stands_in_line_does_not_leave_in_the_middle_of_a_dialogue(w
         lambda call: left.append(world.clock.monotonic()) if "account/orders" in call.endpoint else None
     )
     begun = world.clock.monotonic()
-    dialogue = link.client._dialogue
+    dialogue = link.client._turns._dialogue
 
     def read():
         link.reads.changed()

@@ -24,6 +24,7 @@ from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.throttle import Throttle
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.transport import RequestsTransport
+from ibkr_adapter.turns import Turns
 from ibkr_adapter.wire import endpoints
 
 ROUNDS = 2000
@@ -68,9 +69,8 @@ def main() -> int:
     client = Client(
         clock=clock,
         transport=transport,
-        throttle=Throttle(clock, per_second=1_000_000),
+        turns=Turns(throttle=Throttle(clock, per_second=1_000_000), dialogue=Dialogue(clock)),
         auth=GatewayAuth(url),
-        dialogue=Dialogue(clock),
     )
     session = requests.Session()
     plain = http.client.HTTPConnection("127.0.0.1", port)

@@ -17,7 +17,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ibkr_adapter import cli
-from ibkr_adapter.cli.commands import app, exit_codes
+from ibkr_adapter.cli.codes import exit_codes
+from ibkr_adapter.cli.commands import app
 from ibkr_adapter.cli.demo import Effort
 from ibkr_adapter.cli.payloads import IN_CHECKOUT, SHIPPED, example_webhooks
 from ibkr_adapter.cli.screen import WIDE, Screen, cell, plain
@@ -133,9 +134,9 @@ def test_a_missing_extra_is_named_with_its_remedy(library, monkeypatch, capsys):
 def test_another_missing_library_is_a_bug(monkeypatch):
     """Telling people to install an extra would not help them."""
     monkeypatch.delitem(sys.modules, "ibkr_adapter.cli.commands")
-    monkeypatch.setitem(sys.modules, "ibkr_adapter.settings", None)
+    monkeypatch.setitem(sys.modules, "ibkr_adapter.setting_readers", None)
 
-    with pytest.raises(ModuleNotFoundError, match="settings"):
+    with pytest.raises(ModuleNotFoundError, match="setting_readers"):
         cli.main()
 
 

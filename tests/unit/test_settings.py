@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ibkr_adapter import redact
 from ibkr_adapter.errors import ConfigurationError
-from ibkr_adapter.settings import DIRECT_URL, GATEWAY_URL, AuthMethod, Environment, Settings, is_loopback
+from ibkr_adapter.setting_readers import DIRECT_URL, GATEWAY_URL, AuthMethod, Environment, is_loopback
+from ibkr_adapter.settings import Settings
 
 NAMES = [field.name for field in attrs.fields(Settings)]
 SECRETS = [
@@ -371,6 +372,24 @@ def test_secrets_are_neither_shown_nor_repeated(name):
     assert "canary" not in repr(settings)
     assert "canary" not in str(refused.value)
     assert "canary" not in redact.redact("sent canary-3f7a9c")
+
+
+@pytest.mark.parametrize("path", ["~/ibkr/private_signature.pem", "C:\\keys\\sign.key", "keyring:ibkr/me"])
+def test_the_place_of_a_key_is_no_secret(path):
+    """An error that masks the file's name could not say which file to mend."""
+    Settings(signature_key=path)
+
+    assert path in redact.redact(f"run chmod 600 {path}")
+
+
+@pytest.mark.parametrize(
+    "key", ["MIIEvQIBADANBg/kqhkiG9w0BAQEF" * 4, "-----BEGIN PRIVATE KEY-----\nMIIE/vQ\n"]
+)
+def test_a_key_is_never_taken_for_a_path(key):
+    """Pasted without its first line it has slashes too."""
+    Settings(private_key=key)
+
+    assert key.strip() not in redact.redact(f"no such file: {key}")
 
 
 @pytest.mark.parametrize(

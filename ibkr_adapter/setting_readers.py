@@ -1,0 +1,238 @@
+"""Read the value of one setting, from the text or the value a host has, and say what is wrong with it.
+
+Each reader returns the value or raises ``ValueError`` with the end of a sentence that begins with
+the setting's name. Which setting is read by which is for :mod:`ibkr_adapter.settings`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+GATEWAY_URL = "https://localhost:5000/v1/api"
+DIRECT_URL = "https://api.ibkr.com/v1/api"
+_FOREVER = 10**9
+# Where a key is kept in the system's key ring; the rest is SERVICE/NAME.
+KEYRING = "keyring:"
+# Longer than any path here, shorter than any key that IBKR takes.
+_LONGEST_PATH = 1024
+
+
+class AuthMethod(StrEnum):
+    """The three ways to log in."""
+
+    GATEWAY = "gateway"
+    OAUTH1A = "oauth1a"
+    OAUTH2 = "oauth2"
+
+
+class Environment(StrEnum):
+    """Whether live accounts may be traded: only ``PRODUCTION`` says so."""
+
+    PRODUCTION = "production"
+    PAPER = "paper"
+
+
+# What hosts write for an environment that must never reach a live account.
+_PAPER_WORDS = frozenset({"paper", "sandbox", "testnet", "test", "demo", "practice", "sim"})
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` names this machine and nothing else."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class UnshownError(ValueError):
+    """A wrong value that may hold a secret, so it is not repeated."""
+
+
+def names_a_place(value: str) -> bool:
+    """Tell where a key is from the key itself: a path or an entry of a key ring is no secret.
+
+    What does not look like a path is not taken for one, because paths are shown to people: a key
+    that was pasted without its first and last line must not be.
+    """
+    if value.startswith(KEYRING):
+        return True
+    if len(value) > _LONGEST_PATH or not value.isprintable() or "-----" in value:
+        return False
+    if re.fullmatch(r"[A-Za-z0-9+/=]{64,}", value) and not value.startswith("/"):
+        return False
+    return "/" in value or "\\" in value or re.search(r"\.(pem|key|pk8|txt|hex)$", value) is not None
+
+
+def text(value: Any) -> str | None:
+    """A text without the blanks around it; an empty one counts as none."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be a text")  # noqa: TRY004  (one kind of error for every wrong value)
+    return value.strip() or None
+
+
+def pem(value: Any) -> str | None:
+    """A key: its text, or where it is."""
+    written = text(value)
+    # A host's database column holds a PEM on one line with its line ends written out.
+    return written.replace("\\n", "\n") if written is not None and "-----BEGIN" in written else written
+
+
+def switch(value: Any) -> bool:
+    """Yes or no, also as people write it into an environment."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in {"true", "1", "yes", "on"}:
+            return True
+        if word in {"false", "0", "no", "off"}:
+            return False
+    if isinstance(value, int) and value in {0, 1}:
+        return bool(value)
+    raise ValueError("must be true or false")
+
+
+def number(value: Any) -> Decimal:
+    """A number above 0, exactly."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  (one kind of error for every wrong value)
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise ValueError("must be a number") from None
+    if not found.is_finite() or found <= 0:
+        raise ValueError("must be a number above 0")
+    return found
+
+
+def seconds(value: Any) -> float:
+    """Seconds above 0."""
+    found = float(number(value))
+    if not 0 < found < _FOREVER:
+        raise ValueError("must be a number above 0")
+    return found
+
+
+def whole(value: Any) -> int:
+    """A whole number above 0."""
+    found = number(value)
+    if found > _FOREVER or found != found.to_integral_value():
+        raise ValueError("must be a whole number")
+    return int(found)
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """A list of texts, also with commas between them."""
+    if value is None:
+        return ()
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple, set, frozenset)) or not all(
+        isinstance(part, str) for part in parts
+    ):
+        raise ValueError("must be a list of texts")
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def tif(value: Any) -> str:
+    """A time in force of tickets."""
+    written = text(value)
+    if written is None or written.upper() not in {"DAY", "GTC", "IOC", "OPG", "OVT", "OND"}:
+        raise ValueError("must be one of DAY, GTC, IOC, OPG, OVT, OND")
+    return written.upper()
+
+
+def when_closed(value: Any) -> str:
+    """What to do with a market entry outside hours."""
+    if value not in {"refuse", "queue"}:
+        raise ValueError("must be refuse or queue")
+    return str(value)
+
+
+def environment(value: Any) -> Environment | None:
+    """Whether live accounts may be traded."""
+    word = text(value)
+    if word is None:
+        return None
+    if word.lower() in {"production", "live"}:
+        return Environment.PRODUCTION
+    if word.lower() in _PAPER_WORDS:
+        return Environment.PAPER
+    raise ValueError("must be production, or paper (also sandbox, testnet)")
+
+
+def auth_method(value: Any) -> AuthMethod | None:
+    """One of the three logins, however it is spelt."""
+    word = text(value)
+    if word is None:
+        return None
+    try:
+        return AuthMethod(word.lower().replace("_", "").replace(".", "").replace("-", ""))
+    except ValueError:
+        raise ValueError("must be gateway, oauth1a or oauth2") from None
+
+
+def fingerprint(value: Any) -> str | None:
+    """The SHA-256 of a certificate, with or without colons."""
+    written = text(value)
+    if written is None:
+        return None
+    digits = re.sub(r"[:\s]", "", written).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("must be the 64 hex digits of the certificate's SHA-256")
+    return digits
+
+
+def url(value: Any) -> str | None:
+    """The address of an API root."""
+    written = text(value)
+    if written is None:
+        return None
+    try:
+        parts = urlsplit(written)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UnshownError(f"must be an address such as {GATEWAY_URL}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise UnshownError("must hold no user, query or fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must be https: plain http is for this machine only")
+    path = parts.path.rstrip("/") or "/v1/api"
+    if not path.endswith("/v1/api"):
+        raise ValueError("must end in /v1/api")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def conids(value: Any) -> dict[str, int]:
+    """Conids by currency."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError("must map currencies to conids")  # noqa: TRY004  (one kind of error for every wrong value)
+    try:
+        return {str(currency).upper(): whole(conid) for currency, conid in value.items()}
+    except ValueError:
+        raise ValueError("must map currencies to conids") from None
+
+
+def guardrails(value: Any) -> dict[str, Any]:
+    """Bounds below the strategy."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a mapping")  # noqa: TRY004  (one kind of error for every wrong value)
+    if value:
+        # An ignored guardrail would be believed in, so none is taken before all of them work.
+        raise ValueError("is not available in this version: leave it out")
+    return {}
