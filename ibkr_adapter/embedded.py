@@ -27,11 +27,18 @@ class EmbeddedSimulator:
     """A simulated broker and its control room; it starts with the first call."""
 
     def __init__(
-        self, clock: Clock, *, seed: int = 7, tls: bool = False, options: Mapping[str, Any] | None = None
+        self,
+        clock: Clock,
+        *,
+        seed: int = 7,
+        tls: bool = False,
+        auth: str = "gateway",
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self._clock = clock
         self._seed = seed
         self._tls = tls
+        self._auth = auth
         self._options = dict(options or {})
         self._gateway: Gateway | None = None
         self._server: SimulatorServer | None = None
@@ -55,11 +62,13 @@ class EmbeddedSimulator:
                     f"the simulator needs {missing.name}, which is not installed.",
                     remedy="Run: pip install 'ibkr-adapter[simulator]'",
                 ) from missing
-            self._gateway = Gateway(self._clock, seed=self._seed, options=self._options)
-            self._server = SimulatorServer(self._gateway, tls=self._tls, clock=self._clock)
+            self._gateway = Gateway(self._clock, seed=self._seed, auth=self._auth, options=self._options)
+            self._server = SimulatorServer(
+                self._gateway, tls=self._tls, direct=self._auth != "gateway", clock=self._clock
+            )
             self._server.start()
             self._folder = TemporaryDirectory(prefix="ibkr-simulated-")
-        reach: dict[str, Any] = {"base_url": self._server.url}
+        reach: dict[str, Any] = {**self.gateway.credentials, "base_url": self._server.url}
         if self._server.tls_fingerprint is not None:
             reach["tls_fingerprint"] = self._server.tls_fingerprint
         if self._folder is not None:

@@ -74,12 +74,15 @@ class Linked:
             tls: Whether the simulator speaks https, with a certificate that is pinned.
             simulator_options: Switches of the simulator; docs/simulator.md lists them.
             doors: Another clock, for tests.
-            settings: Settings of the exchange.
+            settings: Settings of the exchange; an ``auth_method`` is that of the simulator too.
         """
         from ibkr_adapter.connections import Doors as FreshDoors  # noqa: PLC0415  (loaded with the first call)
 
         through = doors or FreshDoors()
-        simulator = EmbeddedSimulator(through.clock, seed=seed, tls=tls, options=simulator_options)
+        config = Settings.of({**settings, "base_url": NOWHERE})
+        simulator = EmbeddedSimulator(
+            through.clock, seed=seed, tls=tls, auth=config.auth_method.value, options=simulator_options
+        )
         return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
 
     @property

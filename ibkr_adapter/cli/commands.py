@@ -6,6 +6,7 @@ The simulator's server is imported when it is run, because it needs an extra of 
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -65,10 +66,12 @@ def simulator(
 ) -> None:
     """Run a simulated broker until SIGTERM or Ctrl-C.
 
-    One line of JSON goes to standard output when it accepts connections: its address, its account
-    and its process id. The log goes to standard error.
+    One line of JSON goes to standard output when it accepts connections: its address, its account,
+    its process id, and test credentials where clients log in by OAuth. The log goes to standard
+    error.
     """
     try:
+        from ibkr_adapter.simulator.credentials import as_files  # noqa: PLC0415  (when the command is run)
         from ibkr_adapter.simulator.gateway import Gateway  # noqa: PLC0415  (when the command is run)
         from ibkr_adapter.simulator.server import run  # noqa: PLC0415  (needs the extra ``simulator``)
     except ModuleNotFoundError as missing:
@@ -77,12 +80,13 @@ def simulator(
             " Install it with: pip install 'ibkr-adapter[simulator]'",
             WRONG_USAGE,
         )
+    gateway = Gateway(SystemClock(), seed=seed, auth=auth.value)
     try:
-        gateway = Gateway(SystemClock(), seed=seed, auth=auth.value)
-    except ValueError as refused:
-        stop(refused, WRONG_USAGE)
-    try:
-        run(gateway, host=host, port=port, tls=tls, direct=auth is not AuthMethod.GATEWAY)
+        with ExitStack() as undo:
+            extra = None
+            if gateway.credentials:
+                extra = {"credentials": undo.enter_context(as_files(gateway.credentials))}
+            run(gateway, host=host, port=port, tls=tls, direct=auth is not AuthMethod.GATEWAY, extra=extra)
     except OSError as refused:
         # The sentence without the number, which only machines know by heart.
         stop(refused.strerror or refused, FAILED)

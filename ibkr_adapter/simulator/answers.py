@@ -60,7 +60,24 @@ def not_found() -> Answer:
     return page(NOT_FOUND_PAGE, 404)
 
 
-def problem(status: int, title: str, detail: str) -> Answer:
+def unavailable(status: int | None = None) -> Answer:
+    """Answer as a service that is out of order, 503 unless told otherwise."""
+    if status in (None, 503):
+        return fault("Service Unavailable", 503)
+    return refusal("java.lang.Exception: request failed", status)
+
+
+def problem(status: int, title: str, detail: str | None = None, **more: Any) -> Answer:
     """Answer in the problem+json dress of the newer gateway layer."""
-    body = {"type": "/simple", "title": title, "status": status, "detail": detail}
+    body = {"type": "/simple", "title": title, "status": status}
+    body |= {"detail": detail} if detail else {}
+    body |= more
     return Answer(status=status, headers=PROBLEM_TYPE, body=json.dumps(body).encode())
+
+
+def other_address() -> Answer:
+    """Answer a bearer that is used from another address than it was made for.
+
+    Guess: no source shows how that is refused.
+    """
+    return problem(401, "Unauthorized", "Invalid source address")

@@ -78,12 +78,19 @@ class ControlRoom:
             return self._faults(method, body)
         if name == "triggers" and method in {"POST", "DELETE"}:
             return self._triggers(method, body)
-        if method == "POST" and name == "reset":
-            gateway.reset(**_only(body, "seed", "options"))
-            return {"reset": True, "account": gateway.account}
-        if method == "POST" and name in self._actions:
-            return self._actions[name](body)
+        actions = self._actions | {"reset": self._reset, "authorize": self._authorise}
+        if method == "POST" and name in actions:
+            return actions[name](body)
         raise LookupError(f"the control room has no {method} {name}")
+
+    def _reset(self, body: dict[str, Any]) -> Any:
+        self._gateway.reset(**_only(body, "seed", "options"))
+        return {"reset": True, "account": self._gateway.account}
+
+    def _authorise(self, body: dict[str, Any]) -> Any:
+        """Agree, as the user, to what a third party asks for."""
+        token = str(_only(body, "oauth_token").get("oauth_token", ""))
+        return {"oauth_verifier": self._gateway.authorise(token)}
 
     def run_triggers(self, name: str, *, after: bool) -> None:
         """Do what waits for this call."""

@@ -44,7 +44,8 @@ class Request:
     """One HTTP request as it arrived.
 
     ``path`` is the raw path from the root of the server, still percent-encoded, without the
-    query; ``query`` is decoded, in order; ``headers`` have lower-case names.
+    query; ``query`` is decoded, in order, ``raw_query`` as it was written; ``headers`` have
+    lower-case names.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Request:
     body: bytes = b""
     client: str = "127.0.0.1"
     secure: bool = False
+    raw_query: str = ""
 
 
 @attrs.frozen(kw_only=True)

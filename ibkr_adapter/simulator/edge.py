@@ -58,9 +58,11 @@ class Edge:
         return None
 
     def dress(self, request: Request, answer: Answer) -> Answer:
-        """Add the headers that every answer carries."""
+        """Add the headers that every answer carries; a date that the broker gave stays."""
         now = self.clock.now()
-        headers = [*answer.headers, ("Date", format_datetime(now, usegmt=True))]
+        headers = list(answer.headers)
+        if not any(name == "Date" for name, _ in headers):
+            headers.append(("Date", format_datetime(now, usegmt=True)))
         known = _AFFINITY_COOKIE in request.headers.get("cookie", "")
         if not known and not request.path.startswith(CONTROL_ROOM):
             headers.append(("Set-Cookie", self._affinity(int(now.timestamp()))))

@@ -49,16 +49,20 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "F27": ("ids", "types"),
     "F28": ("no_data", "partial", "cut"),
     "F33": ("restart",),
-    "F37": ("address",),
+    "F34": ("skew",),
+    "F35": ("refused", "down", "expired"),
+    "F37": ("address", "moved"),
 }
 UNREAD = frozenset({"F01", "F02"})
+# A wrong wall clock is no answer: it lies under whatever else strikes the call.
+_SKEW = "F34"
+_SKEW_SECONDS = 300.0
+_FOR_EVER = frozenset({"F06", _SKEW})
 # Known faults that a server answering requests cannot inflict.
 _STREAM = frozenset({"F29", "F30", "F31", "F32"})
 _ELSEWHERE = {
     "F21": "happens inside the client",
     "F22": "happens inside the clients",
-    "F34": "waits for the token logins",
-    "F35": "waits for the token logins",
     "F36": "is about certificates: start another server",
     "F38": "happens on the client's disk",
     "F39": "happens to the client's clock",
@@ -108,13 +112,14 @@ class Armed:
     on: str
     variant: str
     times: int | None = 1
+    among: frozenset[str] | None = None  # what "*" means, if not all
     until: datetime | None = None
     wishes: dict[str, Any] = attrs.field(factory=dict)
     consumed: int = 0
 
     def strikes(self, name: str, now: datetime) -> bool:
         """Tell whether it strikes a call of this name."""
-        if self.on not in {"*", name}:
+        if self.on not in {"*", name} or (self.among is not None and name not in self.among):
             return False
         if self.until is not None:
             return now < self.until
@@ -170,7 +175,8 @@ class FaultBox:
             fault=number,
             on=on,
             variant=variant,
-            times=wishes.get("times", None if number == "F06" else 1),
+            times=wishes.get("times", None if number in _FOR_EVER else 1),
+            among=self._routes.token_names if number == "F35" and variant != "expired" else None,
             until=None if lasting is None else now + timedelta(seconds=float(lasting)),
             wishes=dict(wishes),
         )
@@ -198,12 +204,19 @@ class FaultBox:
             unread: Whether the call's body has not been read yet; only some faults strike then.
         """
         for armed in self.armed:
-            if armed.strikes(name, now):
+            if armed.fault != _SKEW and armed.strikes(name, now):
                 if (armed.fault in UNREAD) is not unread:
                     return None
                 armed.consumed += 1
                 return armed
         return None
+
+    def skew(self, name: str, now: datetime) -> float:
+        """How many seconds the wall clock is off for this call; uses up what strikes it."""
+        striking = [one for one in self.armed if one.fault == _SKEW and one.strikes(name, now)]
+        for armed in striking:
+            armed.consumed += 1
+        return sum(one.number("seconds", _SKEW_SECONDS) for one in striking)
 
     def clear(self) -> int:
         """Disarm and forget all; tell how many there were."""

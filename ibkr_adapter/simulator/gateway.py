@@ -13,7 +13,10 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from ibkr_adapter.simulator import answers, inflict
 from ibkr_adapter.simulator.control import ControlRoom, WishError
@@ -22,27 +25,30 @@ from ibkr_adapter.simulator.faults import Armed, FaultBox
 from ibkr_adapter.simulator.inflict import Inflictor
 from ibkr_adapter.simulator.ledger import broker_ledger
 from ibkr_adapter.simulator.listings import Instrument
+from ibkr_adapter.simulator.login import LOGINS, NotLetInError, checked_credentials, open_login
 from ibkr_adapter.simulator.options import Options
 from ibkr_adapter.simulator.order import Ticket
 from ibkr_adapter.simulator.pacing import Meter
-from ibkr_adapter.simulator.routes import Call, Needs, Route, RouteTable
+from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
-from ibkr_adapter.simulator.serve_sessions import SessionEndpoints
+from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
 from ibkr_adapter.simulator.tickets import RefusalError, check_types
 from ibkr_adapter.simulator.world import World
 
 if TYPE_CHECKING:
     from ibkr_adapter.clock import Clock
+    from ibkr_adapter.simulator.credentials import Credentials
 
 _ROOTS = ("/v1/api/", "/v1/portal/")
 _LOG_ROWS = 20_000
 _LOG_TOLD = 1000
 _REPLY = "/iserver/reply/{replyId}"
-_DISPATCHER = "/sso/Dispatcher"
+_OF_TOKENS = ("revoke", "disable", "enable")
+Found = tuple[Route, dict[str, str]] | None
 
 
 class Gateway:
@@ -52,8 +58,11 @@ class Gateway:
         clock: Gives the monotonic time on which the market runs and arrivals are measured.
         seed: Decides prices, sizes and ids; the same seed is the same market.
         account: The first account; an id that begins with D is a paper account.
-        auth: How clients log in; only ``gateway`` (a person logged in by browser) so far.
+        auth: How clients log in: ``gateway`` (a person has logged in by browser), ``oauth1a`` or
+            ``oauth2``.
         options: Switches that differ from their defaults; they outlive a reset.
+        credentials: What clients log in with by OAuth; made at the start unless given. The
+            client's half is in the attribute of this name, under the adapter's settings.
     """
 
     def __init__(
@@ -64,9 +73,12 @@ class Gateway:
         account: str = "DU1234567",
         auth: str = "gateway",
         options: Mapping[str, Any] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
-        if auth != "gateway":
-            raise ValueError(f"the simulator has no login {auth!r} yet, only 'gateway'")
+        if auth not in LOGINS:
+            raise ValueError(f"the simulator has no login {auth!r}, only {', '.join(LOGINS)}")
+        self._credentials = checked_credentials(auth, credentials)
+        self.credentials: Mapping[str, Any] = self._credentials.client if self._credentials else {}
         self.account = account
         self.auth = auth
         self.seed = seed
@@ -78,10 +90,12 @@ class Gateway:
 
     def _build(self, options: Options) -> None:
         options.update(self._options)
-        self.world = World(self._clock, self.seed, self.account, options)
+        self.world = World(self._clock, self.seed, self.account, options, auth=self.auth)
+        self.login = open_login(self.auth, self.world, self._credentials)
         self._orders = OrderEndpoints(self.world)
         self.routes = RouteTable(
             [
+                *self.login.routes(),
                 *SessionEndpoints(self.world).routes(),
                 *AccountEndpoints(self.world).routes(),
                 *PortfolioEndpoints(self.world).routes(),
@@ -92,7 +106,13 @@ class Gateway:
         )
         self.meter = Meter(options)
         self.faults = FaultBox(self.routes)
-        self._inflictor = Inflictor(world=self.world, meter=self.meter, wall=self._clock.monotonic)
+        self._inflictor = Inflictor(
+            world=self.world,
+            login=self.login,
+            token_names=self.routes.token_names,
+            meter=self.meter,
+            wall=self._clock.monotonic,
+        )
         self.requests: Counter[str] = Counter()
         self.requests_log: deque[dict[str, Any]] = deque(maxlen=_LOG_ROWS)
 
@@ -105,32 +125,32 @@ class Gateway:
         the root. A call that is struck never reaches :meth:`handle` and is not processed.
         """
         with self._lock:
-            below = _below_root(path)
+            below, found = self._place(method, path)
             if below is None:
                 return None
-            return self._strike_unread(method, below)
+            return self._strike_unread(method, below, found)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request; safe to call from any thread."""
         with self._lock:
             if request.path.startswith("/simulator/"):
                 return self.control.serve(request)
-            below = _below_root(request.path)
-            if below is None:
-                return self._page(request)
-            return self._api(request, below)
+            self.world.skew = 0.0
+            below, found = self._place(request.method, request.path)
+            answer = self.login.page(request) if below is None else self._api(request, below, found)
+            date = format_datetime(self.world.wall(), usegmt=True)
+            return attrs.evolve(answer, headers=(*answer.headers, ("Date", date)))
 
-    def _page(self, request: Request) -> Answer:
-        """The browser's side: a login page, and the end of a login."""
-        if request.path.startswith(_DISPATCHER):
-            self.world.sessions.log_in(self.world.now)
-            return answers.page("Client login succeeds")
-        if request.path == "/" or request.path.startswith("/sso/"):
-            return answers.page(answers.LOGIN_PAGE)
-        return answers.not_found()
+    def _place(self, method: str, path: str) -> tuple[str | None, Found]:
+        """The path below the API root and its endpoint; a path of neither root has none."""
+        for root in _ROOTS:
+            if path.startswith(root):
+                below = f"/{path.removeprefix(root)}"
+                return below, self.routes.find(method, below)
+        found = self.routes.find(method, path, at_origin=True)
+        return (path if found else None), found
 
-    def _strike_unread(self, method: str, below: str) -> WireFault | None:
-        found = self.routes.find(method, below)
+    def _strike_unread(self, method: str, below: str, found: Found) -> WireFault | None:
         name = f"{method} {found[0].template if found else below}"
         armed = self.faults.take(name, self.world.now, unread=True)
         if armed is None:
@@ -138,28 +158,25 @@ class Gateway:
         self._log(name, below, 0, armed)
         return inflict.wire(armed)
 
-    def _api(self, request: Request, below: str) -> Answer:
-        unread = self._strike_unread(request.method, below)
+    def _api(self, request: Request, below: str, found: Found) -> Answer:
+        unread = self._strike_unread(request.method, below, found)
         if unread is not None:
             return Answer(wire=unread)
         now = self.world.settle()
-        found = self.routes.find(request.method, below)
         template = found[0].template if found else below
         name = f"{request.method} {template}"
         self.requests[name] += 1
+        self.world.skew = self.faults.skew(name, now)
         if self.meter.arrive(request.method, template, self._clock.monotonic()):
             answer = answers.refusal("Too Many Requests", 429)
             self._log(name, below, answer.status, None)
             return answer
-        self.world.sessions.touch(now)
+        if self.auth == "gateway":  # a login by token counts only who is let in
+            self.world.sessions.touch(now)
         armed = self.faults.take(name, now, unread=False)
-        if found is None:
-            call = Call(request=request, template=template, parts={})
-            answer = self._strike(armed, call, None)
-        else:
-            call = Call(request=request, template=template, parts=found[1])
-            answer = self._strike(armed, call, found[0])
-        self._log(name, below, answer.status, armed)
+        call = Call(request=request, template=template, parts=found[1] if found else {})
+        answer = self._strike(armed, call, found[0] if found else None)
+        self._log(name, below, answer.status, armed, call.twists.get("refused"))
         return answer
 
     def _strike(self, armed: Armed | None, call: Call, route: Route | None) -> Answer:
@@ -172,37 +189,27 @@ class Gateway:
 
     def _serve(self, call: Call, route: Route | None) -> Answer:
         name = f"{call.request.method} {call.template}"
-        if call.template != _REPLY:
-            self.world.dialogues.kill(strict_only=True)
         self.control.run_triggers(name, after=False)
-        if route is None:
-            return answers.not_found() if self.world.sessions.is_logged_in else answers.unauthorised()
-        missing = self._missing(route.needs)
-        if missing is not None:
-            return missing
         try:
+            if route is None or not route.hands_out_tokens:
+                self.login.check(call)
+            if call.template != _REPLY:
+                self.world.dialogues.kill(strict_only=True)
+            lacking = missing(self.world.sessions, route)
+            if lacking is not None or route is None:
+                return lacking or answers.not_found()
             answer = route.serve(call)
+        except NotLetInError as refused:
+            call.twists["refused"] = str(refused)
+            return refused.answer
         except RefusalError as refused:
             answer = refused.answer
         self.control.run_triggers(name, after=True)
         return answer
 
-    def _missing(self, needs: Needs) -> Answer | None:
-        """The answer when a precondition does not hold."""
-        sessions = self.world.sessions
-        if needs is Needs.NOTHING:
-            return None
-        if not sessions.is_logged_in:
-            return answers.unauthorised()
-        if needs is Needs.LOGIN:
-            return None
-        if sessions.brokerage is None or not sessions.is_up:
-            return answers.bad_request("no bridge")
-        if needs is Needs.ACCOUNTS and not sessions.brokerage.accounts_queried:
-            return answers.bad_request("Please query /accounts first")
-        return None
-
-    def _log(self, name: str, path: str, status: int, armed: Armed | None) -> None:
+    def _log(
+        self, name: str, path: str, status: int, armed: Armed | None, refused: str | None = None
+    ) -> None:
         self.requests_log.append(
             {
                 "at": round(self._clock.monotonic(), 6),
@@ -211,6 +218,7 @@ class Gateway:
                 "path": path,
                 "status": status,
                 "fault": armed.fault if armed else None,
+                **({"refused": refused} if refused else {}),
             }
         )
 
@@ -265,7 +273,8 @@ class Gateway:
             for account_id in self.world.options.accounts:
                 if account_id not in self.world.accounts:
                     self.world.open_account(account_id, now)
-            if changes.get("logged_in", self.world.sessions.is_logged_in) != self.world.sessions.is_logged_in:
+            logged_in = self.world.sessions.is_logged_in
+            if self.auth == "gateway" and changes.get("logged_in", logged_in) != logged_in:
                 self.change_session("login" if changes["logged_in"] else "logout", None)
             self.world.book.nudge(now)
 
@@ -321,7 +330,12 @@ class Gateway:
         """Log in or out, lose the brokerage session, or let another login take it."""
         with self._lock:
             sessions, now = self.world.sessions, self.world.now
-            if action == "login":
+            if self.auth != "gateway" and action in _OF_TOKENS:
+                if action != "revoke":
+                    self.world.options.credentials_active = action == "enable"
+                if action != "enable":
+                    self.world.tokens.end_all("revoked", now)
+            elif action == "login" and self.auth == "gateway":
                 sessions.log_in(now)
             elif action == "logout":
                 sessions.log_out("control room", now)
@@ -334,18 +348,16 @@ class Gateway:
             elif action == "restart":
                 sessions.restart(now)
             else:
-                raise WishError("action is login, logout, drop, rival, rival_leaves or restart")
+                first = "login" if self.auth == "gateway" else ", ".join(_OF_TOKENS)
+                raise WishError(f"action is {first}, logout, drop, rival, rival_leaves or restart")
+
+    def authorise(self, token: str) -> str:
+        """Agree, as the user, to a third party's request token; answer the verifier."""
+        with self._lock:
+            return self.login.authorise(token)
 
     def _instrument(self, conid: int) -> Instrument:
         found = self.world.catalogue.find(conid)
         if found is None:
             raise LookupError(f"there is no conid {conid}")
         return found
-
-
-def _below_root(path: str) -> str | None:
-    """The path below the API root, or nothing when it is elsewhere."""
-    for root in _ROOTS:
-        if path.startswith(root):
-            return f"/{path.removeprefix(root)}"
-    return None

@@ -18,6 +18,7 @@ import attrs
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.door import Answer, WireFault, WireFaultKind
 from ibkr_adapter.simulator.faults import Armed
+from ibkr_adapter.simulator.login import Login
 from ibkr_adapter.simulator.pacing import Meter
 from ibkr_adapter.simulator.questions import Question, by_id
 from ibkr_adapter.simulator.routes import Call
@@ -44,6 +45,7 @@ _WIRES: dict[tuple[str, str], tuple[WireFaultKind, float]] = {
 _MAINTENANCE_PAGE = "<html><body><h1>Service temporarily unavailable</h1></body></html>"
 _DEAD = {"reply_400": "400", "reply_503": "503", "reply_503_live": "503-but-live"}
 _NO_CHAIN = ("o354", "o163", "o10336", "o403", "o382")
+_ELSEWHERE = "198.51.100.77"
 _EMPTY_ORDERS: dict[str, Any] = {"orders": [], "snapshot": False}
 
 
@@ -60,6 +62,8 @@ class Inflictor:
     """Do to one world what faults want."""
 
     world: World
+    login: Login
+    token_names: frozenset[str]
     meter: Meter
     wall: Callable[[], float]
 
@@ -74,7 +78,7 @@ class Inflictor:
         return handler(self, armed, call) if handler else None
 
     def _unauthorised(self, _: Armed, __: Call) -> Answer:
-        return answers.unauthorised()
+        return self.login.unauthorised()
 
     def _taken(self, armed: Armed, _: Call) -> None:
         seconds = armed.wishes.get("seconds")
@@ -152,16 +156,30 @@ class Inflictor:
     def _restart(self, _: Armed, __: Call) -> None:
         self.world.sessions.restart(self.world.now)
 
-    def _other_address(self, _: Armed, __: Call) -> Answer:
-        # Guess: no source shows how a bearer used from another address is refused.
-        return answers.problem(401, "Unauthorized", "Invalid source address")
+    def _no_tokens(self, armed: Armed, call: Call) -> Answer | None:
+        if armed.variant == "expired":
+            if f"{call.request.method} {call.template}" in self.token_names:
+                call.twists["expired"] = True  # the token that is handed out is dead already
+            else:
+                self.world.tokens.end_outer("expired", self.world.now)
+            return None
+        if armed.variant == "refused":
+            return self.login.refused(call)
+        status = armed.wishes.get("status")
+        return self.login.down(call, None if status is None else int(status))
+
+    def _other_address(self, armed: Armed, _: Call) -> Answer | None:
+        if armed.variant == "moved":
+            self.world.options.public_ip = str(armed.wishes.get("body", _ELSEWHERE))
+            return None
+        return answers.other_address()
 
     # After the work.
 
     def after(self, armed: Armed, call: Call, answer: Answer) -> Answer:
         """Spoil the answer, or note what the connection shall suffer."""
         if armed.variant == "processed":
-            return answers.unauthorised() if armed.fault == "F05" else answers.page(answers.LOGIN_PAGE)
+            return self.login.unauthorised() if armed.fault == "F05" else answers.page(answers.LOGIN_PAGE)
         if armed.fault == "F23":
             self._fill_unseen(call)
         handler = _AFTER.get(armed.fault)
@@ -211,10 +229,7 @@ def _server_error(armed: Armed, status: int) -> Answer:
         return answers.page(_MAINTENANCE_PAGE, status)
     if armed.variant == "empty":
         return Answer(status=status)
-    unavailable = 503
-    if status == unavailable:
-        return answers.fault("Service Unavailable", status)
-    return answers.refusal("java.lang.Exception: request failed", status)
+    return answers.unavailable(status)
 
 
 def spoil(body: bytes, how: str) -> bytes:
@@ -278,6 +293,7 @@ _BEFORE: dict[str, _Before] = {
     "F27": Inflictor._bare_snapshot,  # noqa: SLF001 - the table of this class
     "F28": Inflictor._no_history,  # noqa: SLF001 - the table of this class
     "F33": Inflictor._restart,  # noqa: SLF001 - the table of this class
+    "F35": Inflictor._no_tokens,  # noqa: SLF001 - the table of this class
     "F37": Inflictor._other_address,  # noqa: SLF001 - the table of this class
 }
 _AFTER: dict[str, _After] = {

@@ -44,6 +44,28 @@ class Options:
     tickle_without_login: str = "401"  # or "no session"
     first_reads_empty: bool = True  # live orders, trades, P&L and algos of a new session
 
+    # Logins by tokens; how long they live is on the session clock.
+    credentials_active: bool = True
+    clock_tolerance: float = 60.0  # between a signature's or assertion's time and the wall clock
+    token_lifetime: float = 86_400.0  # of a live session token or an SSO session
+    keep_brokerage: bool = True  # a new token leaves the brokerage session alone
+    third_party: bool = False  # the consumer may ask for request and access tokens
+    query_signing: str = "documented"  # or "lenient": also left out, or inside the URL
+    timestamps_rise: bool = False  # a timestamp before the last accepted one is refused
+    last_token_wins: bool = True  # a new live session token ends the one before
+    secret_missing: bool = False  # IBKR has lost the access token's secret
+    sign_byte: str = "any"  # or "with", "without": whether the shared number needs one
+    short_response: bool = False  # its leading zeros are dropped, and it has some
+    empty_responses: int = 0  # so many answers have no Diffie-Hellman response
+    wrong_signatures: int = 0  # so many tokens come with a signature that does not fit
+    lst_expiration: str = "ahead"  # or "issued": the moment of issue instead
+    access_token_lifetime: float = 86_399.0
+    bearer_idle: float | None = None  # idle seconds that end an SSO session
+    assertion_audience: str = "path"  # or "either": the token endpoint's full address too
+    oauth2_errors: str = "problem"  # or "rfc6749"
+    public_ip: str | None = None  # where calls come from; the credentials' address unless set
+    allowed_ips: list[str] = attrs.field(factory=list)  # that a client may claim
+
     # Pacing, on the wall clock.
     pacing: bool = True
     requests_per_second: int = 10
@@ -108,6 +130,11 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "dead_reply": ("400", "503", "503-but-live"),
     "decline_status": (200, 400),
     "tickle_without_login": ("401", "no session"),
+    "query_signing": ("documented", "lenient"),
+    "sign_byte": ("any", "with", "without"),
+    "lst_expiration": ("ahead", "issued"),
+    "assertion_audience": ("path", "either"),
+    "oauth2_errors": ("problem", "rfc6749"),
 }
 
 
@@ -126,7 +153,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _of_type(name: str, value: Any, wanted: Any) -> Any:
-    base = typing.get_origin(wanted) or wanted
+    base = str if wanted == str | None else typing.get_origin(wanted) or wanted
     if wanted == float | None or base is float:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise OptionError(f"{name} is a number")

@@ -110,14 +110,15 @@ class Reception:
         line = request.transport
         if line is None:  # gone before it was looked at
             return _hang_up(request)
-        path, query = _split(request.raw_path)
+        path, raw_query = _split(request.raw_path)
         early = self._gateway.peek(request.method, path)
         if early is not None:
             return await self._drop_unread(request, line, early)
         arrived = Request(
             method=request.method,
             path=path,
-            query=query,
+            query=tuple(parse_qsl(raw_query, keep_blank_values=True)),
+            raw_query=raw_query,
             headers=_folded(request),
             client=request.remote or "",
             secure=request.secure,
@@ -174,12 +175,12 @@ class Reception:
         return not done
 
 
-def _split(target: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _split(target: str) -> tuple[str, str]:
     if not target.startswith("/"):  # a proxy's form of request line names the host as well
         parts = urlsplit(target)
         target = f"{parts.path}?{parts.query}"
     path, _, query = target.partition("?")
-    return path, tuple(parse_qsl(query, keep_blank_values=True))
+    return path, query
 
 
 def _folded(request: web.BaseRequest) -> dict[str, str]:

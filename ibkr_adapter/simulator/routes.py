@@ -59,12 +59,18 @@ Handler = Callable[[Call], Answer]
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """One endpoint: methods, template, precondition and who serves it."""
+    """One endpoint: methods, template, precondition and who serves it.
+
+    One that hands out tokens checks its callers itself; ``at_origin`` says that it stands beside
+    the API root and not below it.
+    """
 
     methods: tuple[str, ...]
     template: str
     needs: Needs
     serve: Handler
+    hands_out_tokens: bool = False
+    at_origin: bool = False
 
     def match(self, segments: list[str]) -> dict[str, str] | None:
         """The named parts if the path fits the template."""
@@ -106,20 +112,24 @@ class RouteTable:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._by_length: dict[int, list[Route]] = {}
         self._names: set[str] = set()
+        tokens: set[str] = set()
         for route in routes:
             length = len(route.template.strip("/").split("/"))
             self._by_length.setdefault(length, []).append(route)
-            self._names.update(f"{method} {route.template}" for method in route.methods)
+            names = {f"{method} {route.template}" for method in route.methods}
+            self._names |= names
+            tokens |= names if route.hands_out_tokens else set()
+        self.token_names = frozenset(tokens)
         for group in self._by_length.values():
             # Literal templates win over those with named parts.
             group.sort(key=lambda route: route.template.count("{"))
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    def find(self, method: str, path: str, *, at_origin: bool = False) -> tuple[Route, dict[str, str]] | None:
         """The endpoint for a path (percent-encoded, without the API root) and its parts."""
         segments = [one for one in path.split("/") if one]
         for route in self._by_length.get(len(segments), ()):
             parts = route.match(segments)
-            if parts is not None and method in route.methods:
+            if parts is not None and method in route.methods and route.at_origin is at_origin:
                 return route, parts
         return None
 

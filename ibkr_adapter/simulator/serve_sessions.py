@@ -11,11 +11,27 @@ from typing import Any
 from ibkr_adapter.simulator import answers, figures
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.routes import Call, Needs, Route, both, get, post
-from ibkr_adapter.simulator.sessions import SSO_EXPIRES_MS
+from ibkr_adapter.simulator.sessions import SSO_EXPIRES_MS, Sessions
 from ibkr_adapter.simulator.world import World
 
 _USER_ID = 45049960
 _TRUE = frozenset({True, "true", "True"})
+
+
+def missing(sessions: Sessions, route: Route | None) -> Answer | None:
+    """The answer when what an endpoint needs is not there; one that is unknown needs a login."""
+    needs = route.needs if route else Needs.LOGIN
+    if needs is Needs.NOTHING:
+        return None
+    if not sessions.is_logged_in:
+        return answers.unauthorised()
+    if needs is Needs.LOGIN:
+        return None
+    if sessions.brokerage is None or not sessions.is_up:
+        return answers.bad_request("no bridge")
+    if needs is Needs.ACCOUNTS and not sessions.brokerage.accounts_queried:
+        return answers.bad_request("Please query /accounts first")
+    return None
 
 
 class SessionEndpoints:
@@ -46,16 +62,12 @@ class SessionEndpoints:
             if world.options.tickle_without_login == "no session":
                 return answers.refusal("no session")
             return answers.unauthorised()
-        return answers.json_answer(
-            {
-                "session": world.sessions.token,
-                "ssoExpires": SSO_EXPIRES_MS,
-                "collission": False,
-                "userId": _USER_ID,
-                "hmds": {"error": "no bridge"},
-                "iserver": {"authStatus": world.sessions.status()},
-            }
-        )
+        body: dict[str, Any] = {"session": world.sessions.token}
+        # Recorded: OAuth 1.0a has no SSO, and its tickle nothing about it.
+        if world.auth != "oauth1a":
+            body |= {"ssoExpires": SSO_EXPIRES_MS, "collission": False, "userId": _USER_ID}
+        body |= {"hmds": {"error": "no bridge"}, "iserver": {"authStatus": world.sessions.status()}}
+        return answers.json_answer(body)
 
     def status(self, _: Call) -> Answer:
         """Tell the state of the brokerage session."""
@@ -82,8 +94,11 @@ class SessionEndpoints:
         return answers.json_answer({"status": True})
 
     def validate(self, _: Call) -> Answer:
-        """Tell about the outer session."""
+        """Tell about the outer session, where there is an SSO."""
         world = self._world
+        if world.auth == "oauth1a":
+            # Guess: documented is only that it is not valid there.
+            return answers.unauthorised()
         login = world.sessions.login or world.now
         paper = world.accounts[world.main_account].is_paper
         body: dict[str, Any] = {

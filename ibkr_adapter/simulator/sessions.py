@@ -55,11 +55,13 @@ class Brokerage:
 class Sessions:
     """Who is logged in, and whether the brokerage session is ours."""
 
-    def __init__(self, seed: int, options: Options, account: str, now: datetime) -> None:
+    def __init__(
+        self, seed: int, options: Options, account: str, now: datetime, *, by_browser: bool = True
+    ) -> None:
         self._random = random.Random(seed + 1)  # noqa: S311 - ids need to be repeatable, not secret
         self._options = options
         self._account = account
-        self.login: datetime | None = now if options.logged_in else None
+        self.login: datetime | None = now if by_browser and options.logged_in else None
         self.token = self._new_token()
         self.brokerage: Brokerage | None = None
         self.rival: str | None = None
@@ -68,6 +70,7 @@ class Sessions:
         self.last_request = now
         self.history: list[dict[str, Any]] = []
         self.on_loss: Callable[[], None] = lambda: None
+        self.on_logout: Callable[[str, datetime], None] = lambda _why, _now: None
         self._count = 0
 
     def _new_token(self) -> str:
@@ -125,12 +128,25 @@ class Sessions:
         self.outer_warm = set()
         self._note("login", now)
 
+    def renew(self, now: datetime, *, keep: bool) -> None:
+        """Begin the outer session by a token, or go on with it under a new one.
+
+        With ``keep`` the brokerage session and all warm-ups stay. The session id changes.
+        """
+        if self.login is None or not keep:
+            self.log_in(now)
+            return
+        self.login = now
+        self.token = self._new_token()
+        self._note("login renewed", now)
+
     def log_out(self, why: str, now: datetime) -> None:
         """End both tiers."""
         if self.brokerage:
             self.drop(why, now)
         self.login = None
         self._note(f"logout: {why}", now)
+        self.on_logout(why, now)
 
     def drop(self, why: str, now: datetime) -> None:
         """End the brokerage session; the login stays."""

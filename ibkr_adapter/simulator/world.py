@@ -6,7 +6,7 @@ share and knows how time reaches every room; it decides nothing itself.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from ibkr_adapter.simulator.prices import Prices
 from ibkr_adapter.simulator.questions import Question, Scene
 from ibkr_adapter.simulator.sessions import Sessions
 from ibkr_adapter.simulator.tickets import TicketReader
+from ibkr_adapter.simulator.tokens import TokenBook
 
 if TYPE_CHECKING:
     from ibkr_adapter.clock import Clock
@@ -34,9 +35,15 @@ _FIRST_FILLER = 910000001
 class World:
     """Everything that one simulated broker is and has."""
 
-    def __init__(self, clock: Clock, seed: int, account: str, options: Options) -> None:
+    def __init__(
+        self, clock: Clock, seed: int, account: str, options: Options, *, auth: str = "gateway"
+    ) -> None:
         self.options = options
+        self.seed = seed
+        self.auth = auth
         self.clock = MarketClock(clock)
+        self._wall = clock
+        self.skew = 0.0  # seconds by which the wall clock is off
         now = self.clock.now()
         self.catalogue = Catalogue()
         self.prices = Prices(seed, options, now)
@@ -44,7 +51,8 @@ class World:
         for account_id in (account, *options.accounts):
             self.open_account(account_id, now)
         self.book = Book(self.accounts, self.prices, options, now)
-        self.sessions = Sessions(seed, options, account, now)
+        self.sessions = Sessions(seed, options, account, now, by_browser=auth == "gateway")
+        self.tokens = TokenBook(options, self.sessions)
         self.dialogues = Dialogues(seed, options)
         self.sessions.on_loss = self.dialogues.forget
         self.main_account = account
@@ -74,10 +82,15 @@ class World:
         """The market and session time."""
         return self.clock.now()
 
+    def wall(self) -> datetime:
+        """The time of day, by which signatures and assertions are judged and answers dated."""
+        return self._wall.now() + timedelta(seconds=self.skew)
+
     def settle(self) -> datetime:
         """Bring every room up to now."""
         now = self.now
         self.book.settle(now)
+        self.tokens.settle(now)
         self.sessions.settle(now)
         return now
 

@@ -59,8 +59,11 @@ class Doorway:
                 method=method,
                 path=parts.path,
                 query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
-                headers={name.lower(): value for name, value in headers.items()} | {"user-agent": "test"},
+                headers={name.lower(): value for name, value in headers.items()}
+                | {"user-agent": "test", "host": parts.netloc},
                 body=body or b"",
+                secure=parts.scheme == "https",
+                raw_query=parts.query,
             )
         )
         hook = self.after.get(f"{method} {parts.path.removeprefix('/v1/api')}")

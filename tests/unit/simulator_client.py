@@ -38,11 +38,13 @@ class Reply:
 class Broker:
     """A gateway on a manual clock and the calls that tests make most."""
 
-    def __init__(self, *, seed=7, account=ACCOUNT, **options):
+    def __init__(self, *, seed=7, account=ACCOUNT, auth="gateway", credentials=None, **options):
         options.setdefault("pacing", False)
         options.setdefault("walk", 0.0)
         self.clock = ManualClock(datetime(2026, 11, 24, 15, tzinfo=UTC))
-        self.gateway = Gateway(self.clock, seed=seed, account=account, options=options)
+        self.gateway = Gateway(
+            self.clock, seed=seed, account=account, auth=auth, credentials=credentials, options=options
+        )
 
     def call(self, method, path, body=None, *, root=False, **query):
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

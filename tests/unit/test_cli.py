@@ -168,15 +168,6 @@ def test_the_demonstration_without_the_simulators_extra_says_so(no_aiohttp):
     assert "pip install 'ibkr-adapter[simulator]'" in told.stderr
 
 
-def test_a_login_that_is_not_simulated_is_refused():
-    """Better than a simulator that lets everybody in."""
-    told = run("simulator", "--auth", "oauth1a")
-
-    assert told.exit_code == 2
-    assert "oauth1a" in told.stderr
-    assert told.stdout == ""
-
-
 def test_a_taken_port_is_a_failure_with_a_reason():
     """The port is named, because it may have been chosen long ago."""
     with socket.socket() as taken:

@@ -148,8 +148,8 @@ def test_options_at_construction_are_checked():
     """As those that come later."""
     with pytest.raises(OptionError, match="there is no option pacin"):
         Gateway(ManualClock(datetime(2026, 11, 24, tzinfo=UTC)), options={"pacin": False})
-    with pytest.raises(ValueError, match="no login 'oauth1a' yet"):
-        Gateway(SystemClock(), auth="oauth1a")
+    with pytest.raises(ValueError, match="no login 'password', only gateway, oauth1a, oauth2"):
+        Gateway(SystemClock(), auth="password")
     assert Options().as_json()["late_parent"] == "accept"
 
 

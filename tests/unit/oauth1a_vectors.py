@@ -1,0 +1,112 @@
+"""Numbers published for OAuth 1.0a, which IBKR's half must come to as well.
+
+TESTCONS is IBKR's public test consumer. V1 to V3 are requests that its live service accepted, from
+its documents on OAuth (2020) and its campus page (2024); V4 is from the first of these. V5, V6 and
+the base string of V8 are published test vectors of an open-source client, V7 of another one; the
+last two were computed for the prime of TESTCONS from the rules alone.
+"""
+
+from __future__ import annotations
+
+TESTCONS_KEY = (
+    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvIuAKAfjiEM8+hJGL12S5iivH+lwA94s3Pz80T9bdOXE6IHD"
+    "WWBRGEn49j8gjmEoz4cPn1j8W8CaTNFgb+4vS4fdM7hSCSWaMG9B0ripUKxiqitG66YxFGfvo8BcdI76A84hw7M6Ehm0"
+    "p3pFhM5XTUDpTzIulDpUgm/UXM5D3Se4Sct32NajQ2l/xZ1nFRspRddRQpfclPsnp5Vxv6kIjD4BuTck6xu49rGb8zKc"
+    "jJnlv6LBbV48taBi930WHfFDl3hBZ3FHnT2JuD0n96poTCCuMEF+GAZTuIH28jFwiJkWRSfvjtkpKI4BE1QNaj29v6eL"
+    "XPr53KyUAnTuyWh8qQIDAQAB"
+)
+TESTCONS_PRIME = (
+    "f51d7ab737a452668fd8b5eec12fcdc3c01a0744d93db2e9b1dc335bd2551ec67e11becc60c33a73497a0f7c086d"
+    "87e45781ada35b7af72708f31ae221347a1c6517575a347df83a321d05450547ee13a8182280ed81423002aa6337"
+    "b48a251d840bfdabe8d41b8109284933a6c33bc6652ea9c7a5fd6b4945b7b39f1d951ae19b9192061e2f9de84768"
+    "b67c425258724cdb96975917cabdea87e7e0bc72b01a331d06f2f34229a5ec742b399fcffa510bf6b8f9b5bf9858"
+    "f058371a49aa4f950f7fbfb3f47710af34baa83fff1b467d38d0e6b1b0a2d117f178cf930d7dfdcc8f6755a2229d"
+    "48492a967f493041121e382b9e87ca1368c09f54e6352d909f2b"
+)
+V1_BASE = (
+    "POST&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Foauth%2Frequest_token&oauth_callback%3Doob%26oa"
+    "uth_consumer_key%3DTESTCONS%26oauth_nonce%3D3Xa0XhqFEoXbifYZUeflx6svQUDQsgB4%26oauth_signatu"
+    "re_method%3DRSA-SHA256%26oauth_timestamp%3D1605211001"
+)
+V1_SIGNATURE = (
+    "KZohSaZYvwAKZr/KxlhYc145hV+Nwok93+Slbza47RdycKPSOCxL9J2zH8AuG69MCasG0qWy1fCS2BB1vRwt+xThOsQm"
+    "ECk+8UGjPJU9JEwy9PHMEfT/Jg7ieVIj8OrsAYhkGFDUlUfwn6Voh98MWqmZdcAFgv1RrfBFxGVvqBPKcC3sWw1SC7yE"
+    "m9zNi/NpUgUmpX4W0z74NBoBIKYZw33z5sCMDSE8Zkitw4GBtVh3IR43bO6vyWDXc0d7u/dcNEM2pI519kRPHmq/psqg"
+    "wUq6mt+VN5QxncWvTXUwB0wM/kRvXqfrHUl6jcCmDic4e2c2awndoOLAK/Jl6II3dA=="
+)
+V2_BASE = (
+    "POST&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Foauth%2Faccess_token&oauth_consumer_key%3DTESTC"
+    "ONS%26oauth_nonce%3DB65wGkbQspBFN0lQjFZyIlr6ZA4T7iuw%26oauth_signature_method%3DRSA-SHA256%2"
+    "6oauth_timestamp%3D1605211316%26oauth_token%3D98cb431e61ae03817f6a%26oauth_verifier%3D4e253e"
+    "e389df74010b6b"
+)
+V2_SIGNATURE = (
+    "LhSvlaMU943AT2MO660T4f7SnbchCQkfJJTJ4S6PVsG/MtWp3o5kAksxxgIF6MA9ZPEZ34vMac52P5Yg0dMBgnZKYeJK"
+    "WM1Cfo3G/zJTWQ4vo/OOeS3Zvvpt057YbT6NdRSRbylxW7s0aEMWo518BaFUwUzhLT/UjyJVXwdu9q6sNc0gcEbEUPgR"
+    "VKi3YLd/Bn/ySG7cMWeEnuHVgzoBKaeVKO6MiiUl8e6WOlWPB5eiOQ0ny+oTGIhVPoQhfdCW91GqP6ZxwEJTp4hwFy8s"
+    "kpv9D3KLB7nHEDYZDzNsxReBBHH339JPtEvQgCV9qW2TZ1FRb/EeBeGd1uW1gpdXkg=="
+)
+V3_PREPEND = "6882f47f7937851c4ffe5a95754b2ee80c60cf64c22f86a410be0f8b469e468f"
+V3_CHALLENGE = (
+    "5356ee6f78fc204b22e2012636d23116e4158ee84aa4451c4a8d3f595ec83434497073e25697ab23cc912799dade"
+    "ef39fe243d317f193659e488535a31dbcb814600ffad3fd76b076e7f1c54cf045395c1f01d982a358f3202dd6b54"
+    "6271498040f4687959b7b240bc6222902d24e1bf5de42ae0a46cc60f41f62a58d428932a92e5954e7980384a9e1e"
+    "0b918a35f0a838e0c4c3d0cb32db759b5cbda371e035740d9c0030b1619b61e928b8d12ca141bd3fe74ac10a8353"
+    "82125a57837c84b5bd1873bd118f92657b8dd45e48652093e5c0c3a5dacfb4d140e5672ddc05eb1d90bc29c433e7"
+    "44ae8950e96590668a9b8503e596780b14852be639ce3b5ba2c0"
+)
+V3_TOKEN, V3_NONCE, V3_TIME = "e84c11dc149cb96ee5bb", "e8181dd345bcc1a7237df79cd1b59219", "1722886871"
+V3_SHA256 = "2973cbd1e22bb740263baf47e9ea95607c49eaf010d006b40b269e1352eb2834"
+V3_SIGNATURE = (
+    "czbA1dRKJSBdwn5GYxAJQCmCAqfZ6dyOa/gmuY/5Lhub64cSeQUzKp8vGrF6afnXhCiIXnHsCTONK7uNbRu2V/E/ziQ5"
+    "7BWfbAEzH98kQdWAlWqqmaxXBzbg/r1AZDRP/YWrEggNvJaHjbkWaotcrAWpsfxVLcdc3Sl7kXmbFYN0u20MjLUD7q5y"
+    "DrJT5TXw9JC2xvFimJj65WxqyICZizQUUrg35KRQKaxytQFdwqf5RS6B65gmoi7gHXZcDu2zDWGhe67bZKV8myd0isIJ"
+    "ZBs8a5alGd33n7Y1V7pv5Ux9hFOEHEBzSaE3kn9dqw/p5w/l/0xiOQGpXWvPRVA2uA=="
+)
+V5_A = "6861072c1e753a938661abe05b1b90b46762b34f4e26ea8e603235a1e58e1b1c"
+V5_B = (
+    "8e8ce765e0b553dcb1aa19a6732759cc071deeed9a8d43e2e4478019bd511bebcab113b05049a24f9cfe48b160b2"
+    "11a65397d93b3b758e6f9f16026b9e1e6f9f1ef01e3dffbb647a07395d75d19d893c5420672d913886374eb91b70"
+    "fca1e0c82e2ca33c7e00823a4280809127c955aa6520c53480ed62c36b4df2107480f15caf88247a4d8b1250654b"
+    "3cd94d639dbce8c1f9fe230df4a42ac98f5950837a1de32ffbb15ebc1a5cf0f2de8f13bf955422933a102f86680e"
+    "b2a5a9004483744be5738b3d3dcd1049fed462e44b5b9cc161234f8f992721beba2bded180b223bc4de21e877084"
+    "f73c4f69db3f51179daba7c1a014e9fd84201ca633fda8854b7"
+)
+V5_SECRET = "518c3b7a385f43d205b8157b8cd2fc0f3e036150"
+V5_CHALLENGE_BEGINS = "a33b36074092a0c9"
+V5_TOKEN, V5_PROOF = "UhOSgye8ZpucdR3UVXWb22rnU2I=", "e79afa8a3e0d7a0879bf34ace2ee13052dbc858e"
+V6_A = "7f780056b2cde10df1adedbc5c915e933e108dd1d5424a1ff33b82db7842ae8c"
+V6_B = (
+    "a1ad7bfa495688eb1ef1f43b680db2330afc57842dee89d5856d12b9792c63f06601d0126340e154eb795550b9f3"
+    "c55b6e038529175d29dea9998321d30c1b943ab1efad0d5a7a0d828c2456ae1d8ffff0e210a0e56e46705fb67641"
+    "d4c51261b9ad88a811851bc343afb3e3f03dae23ae75836f1f438c1c38ff72ebd4054bb81e1ba7a987d00ce230b2"
+    "d04b34cba539f7a11a6d6ffbaa6ce4c93d9c87972d46d9e8409328ba3f16528ba0b1c06b8e28a119700846769100"
+    "409c65867c8ce51be77af32b5efd5d3c63c14ee2305d02aac5db4c6d7e768b33d2c7efae92f181e00a87f0a9f40a"
+    "e4dde7ffcce4c654e9bb7ab9a765b0d0732360eebe8f6fa0d4f6"
+)
+V6_SECRET = "2973a1b862d4d2b3a4472c91e6ca46a34182a93f"
+V6_CHALLENGE_BEGINS = "1dc7787cb842928a"
+V6_TOKEN, V6_PROOF = "qO96d62ORE4Qa/IM9PNAbSyRXlI=", "2bd8d17d2e5e2002ad4fa14b85eb637d26c9e8d7"
+V4_TOKEN, V4_PROOF = "YBWbLw+9RYP2nWrPQHxHZkBb1aM=", "543c55477d6cbb0e792d1e4f8111cec7305ba3f4"
+V7_CONSUMER = "ZCSGTLJAN"
+V7_SECRET = "be35c67ffb0452d0547c0d929565f7d1404cef05a63b582c496e3c401fd92603"
+V7_PRIME = "ed016e7a503ade7c29060cc6c374296984cced37004e12b6fd104111c4a0712b"
+V7_A = "2c093bfcaf858b676e8b81070e1f9b9e55f2000fe1e730dc0fe4bfcecc76f2b9"
+V7_CHALLENGE = "7d04de39dec12123f206ba594052de12115dc493fa70b1b7497f640d6f6574f"
+V7_B = "b0d05da3a25be9de6aec64fa10adb199a3df941aabed737e43d89d0a1a8e0111"
+V7_SHARED = "8d150c0e633a2aa00ee9d2da768e3717be0b7dba6a6e10f9e8b18c11ef89d0c0"
+V7_TOKEN, V7_PROOF = "vF0KfK5239p+7JfUbJmqFJFGkCE=", "a2007306e162a8e9c69c217a4cd3c157e7a35803"
+V8_BASE = (
+    "GET&https%3A%2F%2Fapi.ibkr.com%2Fv1%2Fapi%2Fportfolio%2Faccounts&oauth_consumer_key%3DTESTCONS"
+    "%26oauth_nonce%3Db2490f57a3b0%26oauth_signature_method%3DHMAC-SHA256"
+    "%26oauth_timestamp%3D1714489440%26oauth_token%3Da1b2c3d4e5f60718293a"
+)
+V8_SIGNATURES = {
+    "UhOSgye8ZpucdR3UVXWb22rnU2I=": "zXxt8hukWjuN/vMjtm1W1uPsTizOY1gw68FTmr62Xkg=",
+    "qO96d62ORE4Qa/IM9PNAbSyRXlI=": "A+Gz3LNW52ZYnnYak54ZrZtzztYCiFtpJyr5PICe5e4=",
+}
+# The client's exponent, then token and proof; the server's is 0x0b 32 times, the secret V3's.
+TESTCONS_EXCHANGES = {
+    "01": ("imnldzIJVmoC+nV8e7F6jttv8ZA=", "152f99bce7e322072baabb7a951faadf2f9cf26b"),
+    "03": ("TbPXCivOk1wgq1dLaEsAEN0Jf8A=", "daa0cef47ecbbe2608ddd03f218eef27fec375a7"),
+}
