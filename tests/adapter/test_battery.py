@@ -11,6 +11,8 @@ from worlds import AAPL
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
 from ibkr_adapter.model.order import OrderType, Side, Tif, TrailingUnit
 
+EVERY_LOGIN = True
+
 PRICES = {
     OrderType.MARKET: lambda _side: {},
     OrderType.LIMIT: lambda side: {"limit_price": Decimal(162) if side is Side.BUY else Decimal(168)},

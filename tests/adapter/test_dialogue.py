@@ -12,6 +12,8 @@ from ibkr_adapter.errors import BrokerageUnavailable, CompetingSession, Question
 from ibkr_adapter.replies import Circumstances, ReplyPolicy
 from ibkr_adapter.wire.replies import Message, Question, Topic
 
+EVERY_LOGIN = True
+
 
 def run(world, *targets):
     threads = [

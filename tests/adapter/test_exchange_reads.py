@@ -20,6 +20,8 @@ from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.order import OrderType, Side, Tif
 from ibkr_adapter.simulator.door import Answer
 
+EVERY_LOGIN = True
+
 
 def test_positions_have_the_hosts_shape(world, ibkr):
     ibkr.place_market_order("AAPL", "buy", 5)

@@ -9,6 +9,8 @@ from worlds import AAPL
 
 from ibkr_adapter.errors import InvalidOrder, OrderRejected, PartlyPlaced
 
+EVERY_LOGIN = True
+
 PLACE = "POST /iserver/account/{accountId}/orders"
 CANCEL = "DELETE /iserver/account/{accountId}/order/{orderId}"
 POSITIONS = "GET /portfolio2/{accountId}/positions"

@@ -12,6 +12,8 @@ from ibkr_adapter.errors import (
     QuestionRefused,
 )
 
+EVERY_LOGIN = True
+
 PLACE = "POST /iserver/account/{accountId}/orders"
 REPLY = "POST /iserver/reply/{replyId}"
 CANCEL = "DELETE /iserver/account/{accountId}/order/{orderId}"

@@ -6,9 +6,11 @@ import threading
 from decimal import Decimal
 
 import pytest
-from worlds import AAPL, MSFT
+from worlds import AAPL, MSFT, TOKEN_CALLS
 
 from ibkr_adapter.errors import ConfigurationError, InvalidOrder
+
+EVERY_LOGIN = True
 
 
 def test_a_limit_bracket_costs_eight_requests_from_a_cold_start(world, ibkr):
@@ -17,7 +19,8 @@ def test_a_limit_bracket_costs_eight_requests_from_a_cold_start(world, ibkr):
 
     sent = [f"{method} {path}" for method, path, _ in world.doorway.sent]
     placed = sent.index("POST /iserver/account/DU1234567/orders")
-    assert placed + 1 <= 8
+    # A login by tokens makes its own calls before them.
+    assert placed + 1 <= 8 + len(TOKEN_CALLS[world.login])
     assert all("order/status" in call for call in sent[placed + 1 :])
     assert len(sent) - placed - 1 == 3
 

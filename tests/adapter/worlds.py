@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 from collections.abc import Mapping
@@ -21,8 +22,26 @@ START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 URL = "http://127.0.0.1:5000/v1/api"
 AAPL, MSFT = 265598, 272093
 
+LOGINS = ("gateway", "oauth1a", "oauth2")
+# What each OAuth login asks for before anything else, on a cold start.
+TOKEN_CALLS = {
+    "gateway": [],
+    "oauth1a": ["POST /oauth/live_session_token"],
+    "oauth2": ["POST /oauth2/api/v1/token", "POST /gw/api/v1/sso-sessions"],
+}
+
 _NOT_SENT = {WireFaultKind.REFUSE, WireFaultKind.RESET_UNREAD}
 _HARMLESS = {WireFaultKind.EARLY_HINTS}
+
+
+@functools.cache
+def credentials(login: str) -> Any:
+    """Keys cost a third of a second, so all worlds of a process have the same."""
+    if login == "gateway":
+        return None
+    from ibkr_adapter.simulator.credentials import generate
+
+    return generate(login)
 
 
 class Doorway:
@@ -31,6 +50,8 @@ class Doorway:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.sent: list[tuple[str, str, bytes | None]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answers: list[Answer] = []
         self.closed = False
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
@@ -51,6 +72,7 @@ class Doorway:
     ) -> Answer:
         parts = urlsplit(url)
         self.sent.append((method, parts.path.removeprefix("/v1/api"), body))
+        self.headers.append(dict(headers))
         hook = self.before.get(f"{method} {parts.path.removeprefix('/v1/api')}")
         if hook is not None:
             hook()
@@ -74,7 +96,9 @@ class Doorway:
                 raise NotSent("the line was reset before the request was read.")
             raise OutcomeUnknown(f"the answer was lost ({answer.wire.kind}).")
         found = {name.lower(): value for name, value in answer.headers}
-        return Answer(status=answer.status, headers=found, body=answer.body)
+        told = Answer(status=answer.status, headers=found, body=answer.body)
+        self.answers.append(told)
+        return told
 
     def close(self) -> None:
         self.closed = True
@@ -83,9 +107,12 @@ class Doorway:
 class World:
     """One simulated broker and the exchanges that speak to it."""
 
-    def __init__(self, tmp_path: Any, **options: Any) -> None:
+    def __init__(self, tmp_path: Any, login: str = "gateway", **options: Any) -> None:
+        self.login = login
         self.clock = ManualClock(START, jump=True)
-        self.gateway = Gateway(self.clock, options={"questions": True, **options})
+        self.gateway = Gateway(
+            self.clock, auth=login, credentials=credentials(login), options={"questions": True, **options}
+        )
         self.doorway = Doorway(self.gateway)
         self._folder = tmp_path
         numbers = itertools.count(1)
@@ -99,7 +126,8 @@ class World:
         self._open: list[IBKRExchange] = []
 
     def exchange(self, **settings: Any) -> IBKRExchange:
-        found = IBKRExchange({"base_url": URL, "state_dir": str(self._folder), **settings}, doors=self.doors)
+        given = {"base_url": URL, "state_dir": str(self._folder), **self.gateway.credentials}
+        found = IBKRExchange({**given, **settings}, doors=self.doors)
         self._open.append(found)
         return found
 
@@ -127,6 +155,10 @@ class World:
 
     def position(self, conid: int = AAPL) -> float:
         return sum(float(row["quantity"]) for row in self.ledger()["positions"] if row["conid"] == conid)
+
+    def logins(self) -> int:
+        """How often the last step of a login was asked for."""
+        return self.count(TOKEN_CALLS[self.login][-1])
 
     def count(self, template: str) -> int:
         return int(self.ledger()["requests"].get(template, 0))
