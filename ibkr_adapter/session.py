@@ -168,6 +168,7 @@ class SessionKeeper:
             UnexpectedAnswer: It answered what nobody understands.
         """
         until = self._clock.monotonic() + self._read_deadline if deadline is None else deadline
+        login = self._auth.generation
         for last in (False, True):
             epoch = self._prepare(endpoint, until)
             answer = self._client.call(endpoint, deadline=until, path=path, query=query, body=body)
@@ -175,6 +176,12 @@ class SessionKeeper:
                 self.lose(epoch, "the accounts were not asked for")
                 continue
             if verdicts.lost(endpoint, answer):
+                if (
+                    last
+                    and login not in {0, self._auth.generation}
+                    and answer.status == verdicts.UNAUTHORISED
+                ):
+                    raise self._refused_again(endpoint, answer)
                 if last or not self._really_lost(endpoint, epoch, answer, until):
                     raise verdicts.refusal(endpoint, answer)
                 continue
@@ -305,6 +312,18 @@ class SessionKeeper:
         if endpoint.template.startswith("/portfolio") and endpoint is not endpoints.PORTFOLIO_ACCOUNTS:
             self._warm_portfolio(deadline)
         return self._epoch
+
+    def _refused_again(self, endpoint: Endpoint, answer: Deciphered) -> SessionError:
+        """Make the error for a call that is refused although its login was renewed for it."""
+        failure = self._auth.refused()
+        said = f" IBKR says: {answer.error}." if answer.error else ""
+        return type(failure)(
+            f"{failure.message}{said}",
+            endpoint=endpoint.name,
+            status=answer.status,
+            text=answer.error or "",
+            remedy=failure.remedy,
+        )
 
     def _warm_portfolio(self, deadline: float) -> None:
         # Without it the other portfolio calls answer with silence or with old figures.

@@ -89,8 +89,8 @@ class OAuth2:
         """Say what may be wrong when a fresh session is not accepted."""
         return AuthenticationError(
             "IBKR gave a session and does not accept it; nothing was sent.",
-            remedy=f"Check that calls leave from {self._settings.ip_address} and that no other program logs in as"
-            f" {self._settings.credential}; then try again.",
+            remedy=f"Check that ip_address, {self._settings.ip_address}, is the public address from which calls leave"
+            f" now, and that no other program logs in as {self._settings.credential}; then try again.",
         )
 
     def _login(self, deadline: float) -> Grant:

@@ -283,3 +283,84 @@ def test_the_states_are_told(world, ibkr):
     ibkr.get_ticker("MSFT")
 
     assert states == [SessionState.READY, SessionState.LOST, SessionState.READY]
+
+
+@pytest.mark.parametrize(
+    ("options", "handshakes"),
+    [
+        ({"empty_responses": 1}, 2),
+        ({"wrong_signatures": 1}, 2),
+        ({"sign_byte": "with"}, 1),
+        ({"sign_byte": "without"}, 1),
+        ({"short_response": True}, 1),
+        ({"lst_expiration": "issued"}, 1),
+        ({"timestamps_rise": True}, 1),
+        ({"query_signing": "lenient"}, 1),
+    ],
+)
+def test_the_handshakes_oddities_are_met(tmp_path, login, options, handshakes):
+    """Each was seen or is said of the real service; the calls that follow are all accepted."""
+    if login != "oauth1a":
+        pytest.skip("there is no handshake in OAuth 2.0")
+    world = World(tmp_path, login, **options)
+    ibkr = world.exchange()
+
+    assert ibkr.get_ticker("BRK.B")["symbol"] == "BRK.B"  # a blank in its query
+    assert ibkr.place_market_order("AAPL", "buy", 1)["status"] == "filled"
+    assert world.logins() == handshakes
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"secret_missing": True}, "no access secret at the step live_session_token"),
+        ({"credentials_active": False}, "invalid consumer at the step live_session_token"),
+        ({"empty_responses": 9}, "did not prove the common token"),
+    ],
+)
+def test_what_ibkr_refuses_in_the_handshake_is_told_in_one_sentence(tmp_path, login, options, words):
+    """With the step, the reason and what to do."""
+    if login != "oauth1a":
+        pytest.skip("there is no handshake in OAuth 2.0")
+    world = World(tmp_path, login, **options)
+
+    with pytest.raises(AuthenticationError, match=words) as refusal:
+        world.exchange().get_balance()
+
+    assert refusal.value.remedy
+    assert world.logins() <= 2
+    world.close()
+
+
+@pytest.mark.parametrize("errors", ["problem", "rfc6749"])
+def test_a_changed_address_ends_the_session_and_names_the_setting(tmp_path, login, errors):
+    """The bearer is bound to it; the settings still name the old one."""
+    if login != "oauth2":
+        pytest.skip("OAuth 1.0a is not bound to an address")
+    world = World(tmp_path, login, oauth2_errors=errors)
+    ibkr = world.exchange()
+    ibkr.get_ticker("AAPL")
+    world.clock.sleep(3600)
+    world.gateway.set_options({"public_ip": "198.51.100.9"})
+
+    with pytest.raises(SessionError) as refusal:
+        ibkr.get_ticker("MSFT")
+
+    assert "ip_address" in refusal.value.remedy
+    assert "Invalid source address" in str(refusal.value)
+    world.close()
+
+
+def test_the_query_may_be_left_unsigned_where_ibkr_takes_that(tmp_path, login):
+    """The documented way is the default; the other is a setting."""
+    if login != "oauth1a":
+        pytest.skip("OAuth 2.0 signs no requests")
+    world = World(tmp_path, login, query_signing="lenient")
+    strict = World(tmp_path / "strict", login)
+
+    assert world.exchange(sign_query=False).get_ticker("AAPL")["symbol"] == "AAPL"
+    with pytest.raises(IBKRError):
+        strict.exchange(sign_query=False).get_ticker("AAPL")
+    world.close()
+    strict.close()
