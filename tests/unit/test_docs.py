@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import re
@@ -17,6 +18,7 @@ from ibkr_adapter import IBKRExchange, Settings, errors
 from ibkr_adapter.host import executor, fields
 from ibkr_adapter.simulator.faults import VARIANTS
 from ibkr_adapter.simulator.options import Options
+from ibkr_adapter.wire import oauth1a, oauth2
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -204,3 +206,43 @@ def test_a_block_that_says_so_runs_offline(name, code, tmp_path):
 
     assert done.returncode == 0, f"{name}\n{done.stderr}"
     assert done.stdout.strip()
+
+
+def spoken() -> str:
+    """Every text of the package, with a blank where something is filled in."""
+    texts = []
+    for path in sorted((ROOT / "ibkr_adapter").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)
+                texts.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_every_refusal_of_a_login_is_in_its_table_with_its_exact_text():
+    """Somebody who meets it searches for the words on the screen."""
+    page = (DOCS / "authentication.md").read_text("utf-8")
+    cells = re.findall(r"^\| (OAuth [12]\.0a?, .+? at the step)", page, re.MULTILINE)
+    told = {("OAuth 1.0a" if "1.0a" in cell else "OAuth 2.0", cell.split(", ")[1][:-12]) for cell in cells}
+    known = {("OAuth 1.0a", reason.value) for reason in oauth1a.Refusal}
+    known |= {("OAuth 2.0", reason.value) for reason in oauth2.Refusal}
+
+    assert told == known
+
+
+def test_no_error_of_a_login_is_quoted_that_nobody_raises():
+    """What is changed in the code is changed on the page."""
+    page = (DOCS / "authentication.md").read_text("utf-8").partition("## OAuth 1.0a")[2]
+    quoted = [
+        row
+        for row in re.findall(r"^\| ([^|]+?) \|", page, re.MULTILINE)
+        if not row.startswith(("OAuth ", "the error", "---"))
+    ]
+    # IBKR's own words, which are handed on.
+    theirs = {"failed to generate sso dh token"}
+    texts = spoken()
+
+    assert len(quoted) >= 5
+    assert [row for row in quoted if row not in texts and row not in theirs] == []
