@@ -45,7 +45,7 @@ class Request:
 
     ``path`` is the raw path from the root of the server, still percent-encoded, without the
     query; ``query`` is decoded, in order, ``raw_query`` as it was written; ``headers`` have
-    lower-case names.
+    lower-case names. ``local`` is the address and port at which it arrived, if that is known.
     """
 
     method: str
@@ -54,6 +54,7 @@ class Request:
     headers: dict[str, str] = attrs.field(factory=dict)
     body: bytes = b""
     client: str = "127.0.0.1"
+    local: str = ""
     secure: bool = False
     raw_query: str = ""
 

@@ -99,21 +99,31 @@ def spellings(
 
     The lenient service takes a query that is left out, or that is signed as a part of the URL.
     """
-    url = _url(request)
     fields = [*credential.signed, *_form(request)]
-    accepted = [base_string(request.method, url, [*fields, *request.query], prepend=prepend)]
-    if lenient and request.query:
-        accepted += [
-            base_string(request.method, one, fields, prepend=prepend)
-            for one in (url, f"{url}?{request.raw_query}")
-        ]
+    accepted = []
+    for url in _urls(request):
+        accepted.append(base_string(request.method, url, [*fields, *request.query], prepend=prepend))
+        if lenient and request.query:
+            accepted += [
+                base_string(request.method, one, fields, prepend=prepend)
+                for one in (url, f"{url}?{request.raw_query}")
+            ]
     return accepted
 
 
-def _url(request: Request) -> str:
+def _urls(request: Request) -> list[str]:
+    """The addresses that a client may have signed.
+
+    Where its ``Host`` says so, and where it arrived: some clients always send the real service's
+    name as ``Host``, wherever they call.
+    """
     scheme = "https" if request.secure else "http"
-    host = request.headers.get("host", "").lower().removesuffix(_DEFAULT_PORTS[scheme])
-    return f"{scheme}://{host}{request.path}"
+    hosts = [request.headers.get("host", "").lower()]
+    if request.local:
+        port = request.local.rpartition(":")[2]
+        hosts += [request.local, f"localhost:{port}"]
+    plain = dict.fromkeys(host.removesuffix(_DEFAULT_PORTS[scheme]) for host in hosts)
+    return [f"{scheme}://{host}{request.path}" for host in plain]
 
 
 def _form(request: Request) -> list[tuple[str, str]]:

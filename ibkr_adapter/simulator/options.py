@@ -50,7 +50,7 @@ class Options:
     token_lifetime: float = 86_400.0  # of a live session token or an SSO session
     keep_brokerage: bool = True  # a new token leaves the brokerage session alone
     third_party: bool = False  # the consumer may ask for request and access tokens
-    query_signing: str = "documented"  # or "lenient": also left out, or inside the URL
+    query_signing: str = "lenient"  # a query may be left out, or be inside the URL; or "documented"
     timestamps_rise: bool = False  # a timestamp before the last accepted one is refused
     last_token_wins: bool = True  # a new live session token ends the one before
     secret_missing: bool = False  # IBKR has lost the access token's secret

@@ -121,6 +121,7 @@ class Reception:
             raw_query=raw_query,
             headers=_folded(request),
             client=request.remote or "",
+            local=_local(line),
             secure=request.secure,
         )
         refused = self._edge.refusal(arrived)
@@ -173,6 +174,11 @@ class Reception:
     async def _pause(self, seconds: float) -> bool:
         done, _ = await asyncio.wait({self._stopped}, timeout=seconds)
         return not done
+
+
+def _local(line: asyncio.Transport) -> str:
+    host, port = line.get_extra_info("sockname")[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _split(target: str) -> tuple[str, str]:

@@ -228,8 +228,9 @@ class OAuth1aLogin:
             raise _named("Invalid", name)
 
     def _verify(self, request: Request, credential: oauth1a.Credential, *, prepend: str = "") -> None:
-        (text,) = oauth1a.spellings(request, credential, prepend=prepend)
-        if not oauth1a.rsa_fits(self._consumer.signature_key, text, credential.signature):
+        key, signature = self._consumer.signature_key, credential.signature
+        texts = oauth1a.spellings(request, credential, prepend=prepend)
+        if not any(oauth1a.rsa_fits(key, text, signature) for text in texts):
             raise NotLetInError(answers.unauthorised(), "the signature does not fit")
         self._accept(credential)
 

@@ -6,8 +6,9 @@ import threading
 
 import attrs
 import pytest
-from worlds import LOGINS, TOKEN_CALLS, World
+from worlds import LOGINS, TOKEN_CALLS, URL, World
 
+from ibkr_adapter.connections import authorizing
 from ibkr_adapter.errors import (
     AuthenticationError,
     BrokerageUnavailable,
@@ -16,6 +17,7 @@ from ibkr_adapter.errors import (
     SessionError,
 )
 from ibkr_adapter.session import SessionState
+from ibkr_adapter.settings import Settings
 
 PLACE = "POST /iserver/account/{accountId}/orders"
 INIT = "POST /iserver/auth/ssodh/init"
@@ -364,3 +366,28 @@ def test_the_query_may_be_left_unsigned_where_ibkr_takes_that(tmp_path, login):
         strict.exchange(sign_query=False).get_ticker("AAPL")
     world.close()
     strict.close()
+
+
+def test_a_third_party_is_let_in_by_a_user_and_logs_in_with_what_it_was_given(tmp_path, login):
+    """Request token, the user's consent, access token, and from there like everybody."""
+    if login != "oauth1a":
+        pytest.skip("OAuth 2.0 has no third parties of this kind")
+    world = World(tmp_path, login, third_party=True)
+    ours = {
+        name: value
+        for name, value in world.gateway.credentials.items()
+        if not name.startswith("access_token")
+    }
+    with authorizing(Settings.of({"base_url": URL, **ours}), world.doors) as third:
+        request_token = third.request_token(world.clock.monotonic() + 15)
+        verifier = world.gateway.authorise(request_token)
+        found = third.exchange(request_token, verifier, world.clock.monotonic() + 15)
+        with pytest.raises(AuthenticationError, match="at the step access_token"):
+            third.exchange(request_token, verifier, world.clock.monotonic() + 15)
+
+    world.clock.sleep(1)  # the walk has a pacing book of its own
+    ibkr = world.exchange(access_token=found.token, access_token_secret=found.secret)
+
+    assert found.is_paper is True
+    assert ibkr.get_ticker("AAPL")["symbol"] == "AAPL"
+    world.close()

@@ -111,7 +111,11 @@ class World:
         self.login = login
         self.clock = ManualClock(START, jump=True)
         self.gateway = Gateway(
-            self.clock, auth=login, credentials=credentials(login), options={"questions": True, **options}
+            self.clock,
+            auth=login,
+            credentials=credentials(login),
+            # The stricter of two readings: what it accepts, the other accepts too.
+            options={"questions": True, "query_signing": "documented", **options},
         )
         self.doorway = Doorway(self.gateway)
         self._folder = tmp_path

@@ -296,3 +296,27 @@ def test_the_embedded_simulator_hands_its_credentials_to_the_settings(auth):
 def test_a_simulated_exchange_starts_the_login_of_its_settings(settings, auth):
     """However the setting is written, or guessed."""
     assert IBKRExchange.simulated(**settings)._simulator._auth == auth
+
+
+def test_a_client_that_always_names_the_real_service_as_its_host_is_let_in():
+    """It signs the address it calls, and so is judged by that."""
+    from ibkr_adapter.simulator import oauth1a as spoken
+    from ibkr_adapter.simulator.door import Request
+
+    request = Request(
+        method="GET",
+        path="/v1/api/tickle",
+        headers={"host": "api.ibkr.com", "authorization": 'OAuth realm="limited_poa", oauth_nonce="1"'},
+        local="127.0.0.1:5000",
+    )
+    credential = spoken.read_header(request.headers["authorization"])
+
+    accepted = spoken.spellings(request, credential)
+
+    assert [quote("http://127.0.0.1:5000/v1/api/tickle", safe="") in text for text in accepted] == [
+        False,
+        True,
+        False,
+    ]
+    assert quote("http://api.ibkr.com/v1/api/tickle", safe="") in accepted[0]
+    assert quote("http://localhost:5000/v1/api/tickle", safe="") in accepted[2]
