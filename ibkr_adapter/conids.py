@@ -20,10 +20,11 @@ import attrs
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import AmbiguousContract, ApiError, ContractError, ContractNotFound
-from ibkr_adapter.model.contract import Candidate, Contract, Rules, SecType
+from ibkr_adapter.model.contract import Contract, Rules, SecType
+from ibkr_adapter.model.instrument import Candidate
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.state import StateUnavailable, Store
-from ibkr_adapter.wire import contracts, endpoints, numbers
+from ibkr_adapter.wire import contracts, discovery, endpoints, numbers
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ class ConidResolver:
     # Stocks -------------------------------------------------------------------------------
 
     def _by_symbol(self, query: Query, deadline: float | None) -> Contract:
-        for spelling in contracts.class_share_spellings(query.symbol):
+        for spelling in discovery.class_share_spellings(query.symbol):
             candidates = self._listings(spelling, deadline)
             if candidates:
                 return self._choose(query, candidates)
@@ -207,11 +208,11 @@ class ConidResolver:
     def _listings(self, symbol: str, deadline: float | None) -> Sequence[Candidate]:
         kept = self._kept(symbol)
         if kept is not None:
-            return contracts.read_stocks(kept, symbol)
+            return discovery.read_stocks(kept, symbol)
         content = self._session.read(
             endpoints.TRSRV_STOCKS, query={"symbols": symbol}, deadline=deadline, empty={}
         )
-        found = contracts.read_stocks(content, symbol)
+        found = discovery.read_stocks(content, symbol)
         if found:
             self._keep(symbol, content)
         return found
@@ -221,7 +222,7 @@ class ConidResolver:
             content = self._session.read(
                 endpoints.SECDEF_SEARCH, query={"symbol": symbol}, deadline=deadline, empty=[]
             )
-            rows = contracts.read_search(content)
+            rows = discovery.read_search(content)
         except ApiError:
             # A hint is not worth an error of its own.
             return ()
