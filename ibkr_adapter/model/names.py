@@ -67,7 +67,7 @@ def read(text: object, today: date) -> ContractQuery:
     Raises:
         ContractNotFound: It is no name of a contract; nothing was sent.
     """
-    written = _clean(text)
+    written = clean(text)
     *before, body = written.split(":")
     behind = _BEHIND.fullmatch(body.strip())
     exchange: str | None = None
@@ -113,7 +113,12 @@ def underlying_spellings(root: str) -> tuple[str, ...]:
     return (bare, *spaced)
 
 
-def _clean(text: object) -> str:
+def clean(text: object) -> str:
+    """Return a name without blanks around it.
+
+    Raises:
+        ContractNotFound: It is too long, or holds what cannot be printed; nothing was sent.
+    """
     if not isinstance(text, str) or not text.strip():
         raise ContractNotFound(
             f"{text!r:.60} is no symbol; nothing was sent.", remedy="Write a symbol such as AAPL."

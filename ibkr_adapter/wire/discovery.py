@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import attrs
@@ -36,6 +36,8 @@ SECDEF_INFO = "GET /iserver/secdef/info"
 PAIRS = "GET /iserver/currency/pairs"
 
 _CLASS_SHARE = re.compile(r"([A-Z0-9]+)[ ./-]([A-Z]{1,2})")
+# The caller's decimal context may be set to few digits.
+_EXACT = Context(prec=100)
 _COUPON = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
 
 
@@ -188,7 +190,7 @@ def _described(row: Mapping[str, Any]) -> Contract:
         valid_exchanges=split(row.get("validExchanges"), ","),
         trading_class=numbers.text(row.get("tradingClass")),
         expiry=f"{ends:%Y%m%d}" if ends is not None else None,
-        strike=numbers.decimal(row.get("strike")) or None,
+        strike=_strike(row.get("strike")) or None,
         right=right(row.get("right")),
         cusip=numbers.text(row.get("cusip")),
         # "No Coupon" stands where there is none.
@@ -201,7 +203,16 @@ def _strikes(values: Any) -> tuple[Decimal, ...]:
         return ()
     if not isinstance(values, list):
         raise UnexpectedAnswer("the strikes came in an unknown shape; nothing was sent.", endpoint=STRIKES)
-    found = [numbers.decimal(value) for value in values]
+    found = [_strike(value) for value in values]
     if None in found:
         raise UnexpectedAnswer("a strike came that is no number; nothing was sent.", endpoint=STRIKES)
     return tuple(sorted({strike for strike in found if strike is not None}))
+
+
+def _strike(value: Any) -> Decimal | None:
+    """Read a strike; 220, 220.0 and "220.00" are one, for people too."""
+    number = numbers.decimal(value)
+    if number is None:
+        return None
+    whole = number == number.to_integral_value(context=_EXACT)
+    return number.quantize(Decimal(1), context=_EXACT) if whole else number.normalize(_EXACT)
