@@ -25,7 +25,7 @@ from ibkr_adapter.discovery.bare import Bare, candidate
 from ibkr_adapter.discovery.chains import MOST_REQUESTS, Chains, Number, Progress, When
 from ibkr_adapter.discovery.details import Details
 from ibkr_adapter.discovery.futures import Futures
-from ibkr_adapter.discovery.kept import SCHEMA_STEPS, Kept
+from ibkr_adapter.discovery.kept import SCHEMA_STEPS, Kept, Spelling
 from ibkr_adapter.discovery.options import Options
 from ibkr_adapter.discovery.pairs import Pairs
 from ibkr_adapter.discovery.searched import Searched
@@ -54,8 +54,7 @@ class _Known:
 
     contract: Contract
     until: datetime
-    floats: bool
-    text: str
+    spelling: Spelling | None
 
 
 class ConidResolver:
@@ -112,9 +111,9 @@ class ConidResolver:
                     self._known.clear()
                 self._known[key] = known
             if not for_trading and self._kept.written(known.contract.conid) is None:
-                self._write_down(known)
+                self._kept.write_down(known.contract.conid, known.spelling)
         if for_trading:
-            self._write_down(known)
+            self._kept.write_down(known.contract.conid, known.spelling)
         return known.contract
 
     def find(self, name: str | ContractQuery, *, deadline: float | None = None) -> Table[Candidate]:
@@ -242,9 +241,9 @@ class ConidResolver:
         if kept is not None and not query.front and not _alive(kept[0], self._today()):
             if for_trading:
                 raise _expired(query, kept[0])
-            return _Known(kept[0], kept[1], query.front, query.text)
+            return _Known(kept[0], kept[1], _spelling(query, kept[1]))
         if kept is not None and self._clock.now() < kept[1]:
-            return _Known(kept[0], kept[1], query.front, query.text)
+            return _Known(kept[0], kept[1], _spelling(query, kept[1]))
         contract = self._ask(query, deadline, for_trading=for_trading)
         why = query.misfit(contract)
         if why:
@@ -257,7 +256,7 @@ class ConidResolver:
         until = self._until(query, contract)
         if contract.route is None:
             self._kept.keep_name(plain, contract, until)
-        return _Known(contract, until, query.front, query.text)
+        return _Known(contract, until, _spelling(query, until))
 
     def _ask(self, query: ContractQuery, deadline: float | None, *, for_trading: bool) -> Contract:
         kind = query.sec_type
@@ -307,10 +306,6 @@ class ConidResolver:
             until = min(until, rolls) if rolls is not None else until
         return until
 
-    def _write_down(self, known: _Known) -> None:
-        if known.text:
-            self._kept.write_down(known.contract.conid, known.text, known.until if known.floats else None)
-
     def _today(self) -> date:
         return self._clock.now().date()
 
@@ -318,6 +313,11 @@ class ConidResolver:
 def _alive(contract: Contract, today: date) -> bool:
     day = ends(contract)
     return day is None or day >= today
+
+
+def _spelling(query: ContractQuery, until: datetime) -> Spelling | None:
+    """What to give back for it; a query that a program made has no spelling."""
+    return Spelling(query.text, until.timestamp() if query.front else None) if query.text else None
 
 
 def _expired(query: ContractQuery, contract: Contract) -> ContractNotFound:

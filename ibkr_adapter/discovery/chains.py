@@ -95,21 +95,22 @@ class Chains:
         """Read a chain; :meth:`ibkr_adapter.conids.ConidResolver.option_chain` tells the arguments."""
         asked = None if strikes is None else [as_strike(strike) for strike in strikes]
         low, high = (as_strike(end) for end in between) if between is not None else (None, None)
-        shelf = self._options.shelf(query, kind, None)
         today = self._clock.now().date()
-        days, months = _chosen(expiries, shelf, today)
         wanted_rights = "".join(sorted({as_right(letter) for letter in rights}))
         steps: list[Step] = []
         chosen: set[Decimal] = set()
-        for month in months:
-            there = self._options.strikes(shelf.place, month, None).both
-            some = [
-                strike
-                for strike in (there if asked is None else _checked(asked, there, shelf, month))
-                if (low is None or strike >= low) and (high is None or strike <= high)
-            ]
-            chosen.update(some)
-            steps += _steps(shelf, month, some, wanted_rights)
+        with self._walker.turn(None):
+            shelf = self._options.shelf(query, kind, None)
+            days, months = _chosen(expiries, shelf, today)
+            for month in months:
+                there = self._options.strikes(shelf.place, month, None).both
+                some = [
+                    strike
+                    for strike in (there if asked is None else _checked(asked, there, shelf, month))
+                    if (low is None or strike >= low) and (high is None or strike <= high)
+                ]
+                chosen.update(some)
+                steps += _steps(shelf, month, some, wanted_rights)
         rows = self._walk(shelf, steps, progress, most_requests)
         wanted = Wanted(
             days=days,

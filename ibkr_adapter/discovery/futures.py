@@ -68,6 +68,7 @@ class Futures:
             lambda: self._session.read(
                 endpoints.TRSRV_FUTURES, query={"symbols": symbol}, deadline=deadline, empty={}
             ),
+            lambda content: discovery.read_futures(content, symbol),
         )
         return listed(discovery.read_futures(content, symbol), self._today())
 

@@ -64,14 +64,16 @@ class Kept:
 
     # Answers ------------------------------------------------------------------------------
 
-    def asked(self, key: str, max_age: float, ask: Callable[[], Any], *, empty: bool = False) -> Any:
+    def asked(
+        self, key: str, max_age: float, ask: Callable[[], Any], worth: Callable[[Any], object] = bool
+    ) -> Any:
         """Return the answer to a question, asked anew only where what is kept is too old.
 
         Args:
             key: Names the question.
             max_age: How many seconds an answer is believed.
             ask: Makes the request.
-            empty: Whether an answer with nothing in it is worth keeping.
+            worth: Tells whether an answer is worth keeping; "nothing" may be something tomorrow.
         """
         now = self._now()
         with self._lock:
@@ -81,7 +83,7 @@ class Kept:
         if known is not None and 0 <= now - known[1] < max_age:
             return known[0]
         content = ask()
-        if content or empty:
+        if worth(content):
             with self._lock:
                 _make_room(self._answers)
                 self._answers[key] = (content, now)
@@ -172,18 +174,19 @@ class Kept:
             return None
         return known.text
 
-    def write_down(self, conid: int, text: str, until: datetime | None) -> None:
-        """Remember how the caller spells a contract; ``until`` where the name will mean another."""
-        spelling = Spelling(text, until.timestamp() if until is not None else None)
+    def write_down(self, conid: int, spelling: Spelling | None) -> None:
+        """Remember how the caller spells a contract; hosts come this way for every price."""
+        known = self._written.get(conid)
+        if spelling is None or spelling is known:
+            return
         with self._lock:
-            if self._written.get(conid) == spelling:
-                return
             _make_room(self._written)
             self._written[conid] = spelling
-        self._write(
-            "INSERT OR REPLACE INTO written (conid, text, until) VALUES (?, ?, ?)",
-            (conid, spelling.text, spelling.until),
-        )
+        if spelling != known:
+            self._write(
+                "INSERT OR REPLACE INTO written (conid, text, until) VALUES (?, ?, ?)",
+                (conid, spelling.text, spelling.until),
+            )
 
     # The file -----------------------------------------------------------------------------
 

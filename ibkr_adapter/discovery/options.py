@@ -58,29 +58,9 @@ class Options:
             ContractNotFound: There is none; it says which days, months or strikes there are.
             AmbiguousContract: Several days, classes or underlyings fit.
         """
-        shelf = self.shelf(query, query.sec_type or SecType.OPTION, deadline)
-        self._refuse_expired(query, shelf)
-        months = self._months(query, shelf)
-        rows: list[Contract] = []
-        strikes: set[Decimal] = set()
-        for month in months:
-            there = self.strikes(shelf.place, month, deadline).both
-            strikes.update(there)
-            if query.strike in there:
-                rows += self.rows(shelf.place, month, query.strike, deadline, right=query.right)
-            if any(not query.misfit(row) for row in rows):
-                break
-        found = [row for row in rows if not query.misfit(row)]
-        if not found:
-            raise self._none(query, sorted(strikes), rows)
-        if len(found) > 1:
-            candidates = [_candidate(row) for row in found]
-            raise AmbiguousContract(
-                f"{query} fits {len(found)} contracts; nothing was sent. {listed_in_words(candidates)}",
-                candidates=candidates,
-                remedy="Write one of these forms.",
-            )
-        return found[0]
+        # The whole way is one turn: walks that alternate would send each other back at every step.
+        with self._walker.turn(deadline):
+            return self._find(query, deadline)
 
     def shelf(self, query: ContractQuery, kind: SecType, deadline: float | None) -> Shelf:
         """Find the underlying, and what months IBKR has on it.
@@ -125,6 +105,7 @@ class Options:
             f"strikes/{_key(place, month)}",
             CHAINS_KEPT_FOR,
             lambda: self._walker.strikes(place, month, deadline),
+            lambda content: discovery.read_strikes(content).both,
         )
         return discovery.read_strikes(content)
 
@@ -143,7 +124,6 @@ class Options:
             self.rows_key(place, month, strike, right),
             CHAINS_KEPT_FOR,
             lambda: self._walker.contracts(place, month, strike, asked_right, deadline),
-            empty=True,
         )
         found = [
             attrs.evolve(row, underlying_conid=row.underlying_conid or place.conid)
@@ -159,6 +139,31 @@ class Options:
         return f"contracts/{_key(place, month)}/{at}{asked_right}"
 
     # Parts --------------------------------------------------------------------------------
+
+    def _find(self, query: ContractQuery, deadline: float | None) -> Contract:
+        shelf = self.shelf(query, query.sec_type or SecType.OPTION, deadline)
+        self._refuse_expired(query, shelf)
+        months = self._months(query, shelf)
+        rows: list[Contract] = []
+        strikes: set[Decimal] = set()
+        for month in months:
+            there = self.strikes(shelf.place, month, deadline).both
+            strikes.update(there)
+            if query.strike in there:
+                rows += self.rows(shelf.place, month, query.strike, deadline, right=query.right)
+            if any(not query.misfit(row) for row in rows):
+                break
+        found = [row for row in rows if not query.misfit(row)]
+        if not found:
+            raise self._none(query, sorted(strikes), rows)
+        if len(found) > 1:
+            candidates = [_candidate(row) for row in found]
+            raise AmbiguousContract(
+                f"{query} fits {len(found)} contracts; nothing was sent. {listed_in_words(candidates)}",
+                candidates=candidates,
+                remedy="Write one of these forms.",
+            )
+        return found[0]
 
     def _hits(self, symbol: str, kind: SecType | None, deadline: float | None) -> Sequence[SearchHit]:
         content = self._kept.asked(

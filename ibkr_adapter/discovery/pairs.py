@@ -135,6 +135,7 @@ class Pairs:
                 lambda: self._session.read(
                     endpoints.CURRENCY_PAIRS, query={"currency": currency}, deadline=deadline, empty={}
                 ),
+                discovery.read_pairs,
             )
         except ApiError as refusal:
             if type(refusal) is not ApiError or refusal.status not in {200, 400, 404}:

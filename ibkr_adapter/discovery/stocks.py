@@ -105,6 +105,7 @@ class Stocks:
             lambda: self._session.read(
                 endpoints.TRSRV_STOCKS, query={"symbols": spelling}, deadline=deadline, empty={}
             ),
+            lambda content: discovery.read_stocks(content, spelling),
         )
         return discovery.read_stocks(content, spelling)
 
@@ -116,6 +117,7 @@ class Stocks:
             lambda: self._session.read(
                 endpoints.TRSRV_SECDEF, query={"conids": listed}, deadline=deadline, empty={"secdef": []}
             ),
+            contracts.read_secdef,
         )
         return contracts.read_secdef(content)
 
