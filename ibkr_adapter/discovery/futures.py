@@ -141,10 +141,11 @@ class Futures:
         looked_at = 0
         silent = True
         for group in _around(wanted, listings):
+            if looked_at >= MOST_LOOKED_AT:
+                break
             found = []
+            # A group is looked at whole: a second one that fits must be seen.
             for each in group:
-                if looked_at >= MOST_LOOKED_AT:
-                    break
                 looked_at += 1
                 contract = self._detailed(each, deadline)
                 month = month_of(contract) if contract.contract_month is not None else None

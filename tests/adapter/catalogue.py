@@ -182,6 +182,10 @@ SEARCHES: dict[tuple[str, str | None], Any] = {
         }
     ],
     ("APLE", None): [hit(5, "APLE", "NYSE", SPOT), hit(6, "APPL", "LSE", SPOT)],
+    ("TWIN", "IND"): [
+        hit(13, "TWIN", "CBOE", {"secType": "IND"}),
+        hit(14, "TWIN", "EUREX", {"secType": "IND"}),
+    ],
     ("VIX", None): [hit(13455763, "VIX", "CBOE", {"secType": "IND"})],
 }
 BOND = {
@@ -299,8 +303,8 @@ class Catalogue:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.queries: list[dict[str, str]] = []
-        self.searches = dict(SEARCHES)
-        self.futures = dict(FUTURES)
+        self.searches = {key: list(rows) for key, rows in SEARCHES.items()}
+        self.futures = {symbol: list(rows) for symbol, rows in FUTURES.items()}
         self.infos = dict(INFOS)
         self.tradable: dict[int, list[str]] = {}
         self.refused: dict[str, tuple[int, Any]] = {}

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from catalogue import Library
 
-from ibkr_adapter.errors import AmbiguousContract, ContractError, ContractNotFound, UnexpectedAnswer
+from ibkr_adapter.errors import AmbiguousContract, ApiError, ContractError, ContractNotFound, UnexpectedAnswer
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.query import ContractQuery
 
@@ -174,6 +174,7 @@ def test_a_contract_is_complete_enough_to_trade_by(ibkr):
             ["77001@SMART", "76000@SMART"],
         ),
         ("AAPL JAN27 220 C", ["AAPL270115C00220000", "AAPL270108C00220000"], None),
+        ("IND:TWIN", ["13@SMART", "14@SMART"], None),
     ],
 )
 def test_what_fits_several_lists_what_to_write_for_each(ibkr, broker, name, write, host):
@@ -255,6 +256,7 @@ def test_an_ordinary_stock_is_never_asked_about_futures_or_coins(ibkr, broker):
         ("NYMEX:ESZ6", "not traded on NYMEX", "CME"),
         ("USD.EUR", "EUR.USD, not USD.EUR", "EUR.USD"),
         ("EUR.JPY", "no pair", ""),
+        ("GBP.SEK", "no pair", ""),
         ("CRYPTO:ZZZZ", "no cryptocurrency", ""),
         ("BTC.EUR@PAXOS", "not traded in EUR", "USD"),
         ("BTC.USD@COINBASE", "not listed on COINBASE", "PAXOS"),
@@ -341,6 +343,118 @@ def test_a_routing_exchange_is_noted_where_the_contract_trades_there(ibkr):
 
     assert (contract.conid, contract.route) == (265598, "ARCA")
     assert ibkr.contracts.resolve("265598@SMART").route is None
+
+
+def test_an_option_exchange_narrows_where_to_ask(ibkr, broker):
+    """The word may be the underlying's exchange or the options' own."""
+    assert ibkr.contracts.resolve("AAPL 2027-01-15 220 C@CBOE").conid == 70002
+    assert ibkr.contracts.resolve("NASDAQ:AAPL 2027-01-15 210 C").conid == 70001
+
+    exchanges = [
+        query.get("exchange")
+        for call, query in zip(broker.calls, broker.queries, strict=True)
+        if call == STRIKES
+    ]
+    assert exchanges == ["CBOE", None]
+
+
+def test_a_cfd_is_that_of_the_american_share(ibkr, broker):
+    broker.infos[622] = broker.infos[118239] | {"con_id": 622, "symbol": "TWO"}
+    row = broker.searches["TWO", None][0]
+    broker.searches["TWO", None][0] = row | {
+        "sections": [*row["sections"], {"secType": "CFD", "conid": "622"}]
+    }
+
+    assert ibkr.contracts.resolve("CFD:TWO").conid == 622
+
+
+def test_a_stock_that_is_not_traded_in_a_currency_says_in_which_it_is(ibkr):
+    with pytest.raises(ContractNotFound, match="not traded in EUR") as refused:
+        ibkr.contracts.resolve(ContractQuery.stock("AAPL", currency="EUR"))
+
+    assert "MXN, USD" in refused.value.remedy
+
+
+def test_what_only_looks_like_a_coin_is_none(ibkr, broker):
+    """A row of another symbol, and one without the kind."""
+    rows = broker.searches["ETH", "CRYPTO"]
+    broker.searches["ETH", "CRYPTO"] = [
+        *rows,
+        {**rows[0], "conid": "5", "symbol": "ETHW"},
+        {**rows[0], "conid": "6", "sections": [{"secType": "STK"}]},
+    ]
+
+    assert ibkr.contracts.resolve("ETH.USD").conid == 495759171
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("GET /iserver/currency/pairs", "EUR.USD"),
+        ("GET /iserver/contract/265598/info-and-rules", "265598@SMART"),
+    ],
+)
+def test_a_refusal_that_is_no_answer_is_passed_on(ibkr, broker, call, name):
+    """It says nothing about whether the contract exists."""
+    broker.refused[call] = (500, {"error": "java.lang.NullPointerException"})
+
+    with pytest.raises(ApiError, match="NullPointer"):
+        ibkr.contracts.resolve(name)
+
+
+def test_a_hint_is_not_worth_an_error_of_its_own(ibkr, broker):
+    broker.refused[SEARCH] = (500, {"error": "java.lang.NullPointerException"})
+
+    with pytest.raises(ContractNotFound, match="ZZZZ") as refused:
+        ibkr.contracts.resolve("ZZZZ")
+
+    assert refused.value.near == ()
+
+
+def test_months_far_from_the_one_asked_for_are_not_asked_about(ibkr, broker):
+    """Each look costs a request, so it ends somewhere."""
+    broker.futures["ES"] = [
+        {**broker.futures["ES"][0], "conid": 90000 + day, "expirationDate": 20261200 + day, "ltd": None}
+        for day in range(1, 13)
+    ]
+    for row in broker.futures["ES"]:
+        broker.infos[row["conid"]] = broker.infos[515416632] | {"con_id": row["conid"]}
+    broker.futures["ES"].append({**broker.futures["ES"][0], "conid": 1, "expirationDate": 20270115})
+
+    with pytest.raises(ContractNotFound, match="not listed"):
+        ibkr.contracts.resolve("ES 2026-11")
+
+    assert len(broker.asked()) == 13
+
+
+# In the account --------------------------------------------------------------------------
+
+
+def test_positions_are_called_by_what_means_them(library, ibkr, broker):
+    """A close goes by that name: an option is never called by its underlying's symbol."""
+    row = {"position": 1.0, "currency": "USD", "avgCost": 5801.0, "avgPrice": 58.01, "secType": "OPT"}
+    broker.refused["GET /portfolio/accounts"] = (200, [{"accountId": "DU1234567"}])
+    broker.refused["GET /portfolio2/DU1234567/positions"] = (
+        200,
+        [
+            row | {"conid": "70002", "description": "AAPL"},
+            row | {"conid": "71002", "description": "AAPL"},
+            row | {"conid": "66", "description": "AAPL"},
+            row | {"conid": "265598", "description": "AAPL", "secType": "STK"},
+        ],
+    )
+    ibkr.contracts.resolve("AAPL270115C00220000")
+
+    held = ibkr.get_positions()
+
+    assert [found["symbol"] for found in held] == [
+        "AAPL270115C00220000",
+        "AAPL270115P00220000",
+        "66@SMART",
+        "AAPL",
+    ]
+    assert held[0]["notional"] is None
+    assert [ibkr.get_position(found["symbol"])["symbol"] for found in held] == [f["symbol"] for f in held]
 
 
 # Expiry ----------------------------------------------------------------------------------

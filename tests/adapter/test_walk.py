@@ -347,6 +347,15 @@ def test_what_is_written_for_a_row_finds_that_row(ibkr):
         assert ibkr.contracts.resolve(ibkr.contracts.name_of(row)).conid == row.conid
 
 
+def test_nothing_from_a_session_that_was_lost_before_is_still_nothing(ibkr, broker):
+    """Both at once: it was empty, then the session went again and again."""
+    nothing = lambda: None  # noqa: E731
+    broker.hooks[STRIKES] = [broker.forget, *[broker.drop_session, nothing] * 4]
+
+    with pytest.raises(ContractNotFound, match="no strike"):
+        ibkr.contracts.resolve(CALL)
+
+
 def test_walks_wait_no_longer_than_they_should():
     """A figure that must not grow unnoticed: hosts wait for it."""
     assert walk.PATIENCE <= 30.0
