@@ -72,7 +72,7 @@ class IBKRExchange(Linked):
     def get_positions(self) -> list[dict[str, Any]]:
         """All positions that are not flat."""
         return [
-            shapes.position(found, self._spelling(found.conid, found.symbol))
+            shapes.position(found, self.contracts.written(found.conid, found.symbol, found.sec_type))
             for found in self.portfolio.positions(self._account())
         ]
 
@@ -393,7 +393,8 @@ class IBKRExchange(Linked):
         return self.portfolio.choose(self.settings.account_id).account_id
 
     def _conid(self, symbol: str) -> int:
-        return self.contracts.resolve(symbol).conid
+        # Whatever expired can still be held, ordered upon and looked at; nothing is traded here.
+        return self.contracts.resolve(symbol, for_trading=False).conid
 
     def _spelling(self, conid: int, symbol: str) -> str:
         return self.contracts.written(conid, symbol)

@@ -42,6 +42,8 @@ class Position:
 
     ``quantity`` is signed: short is negative. ``average_price`` is per unit, ``average_cost`` per
     contract with its multiplier. ``model`` is the advisor's model that holds it, mostly none.
+    ``expiry`` (``YYYYMMDD``), ``strike``, ``right`` and ``underlying_conid`` are those of
+    derivatives, where IBKR's answer has them.
     """
 
     account_id: str
@@ -60,6 +62,10 @@ class Position:
     multiplier: Decimal = attrs.field(default=Decimal(1), validator=attrs.validators.gt(Decimal(0)))
     model: str | None = None
     at: datetime | None = None
+    expiry: str | None = None
+    strike: Decimal | None = None
+    right: str | None = None
+    underlying_conid: int | None = None
 
     @property
     def is_flat(self) -> bool:

@@ -81,7 +81,9 @@ class Contract:
 
     ``exchange`` is the primary listing where IBKR names it and ``SMART`` where it names only the
     routing. ``multiplier`` is how many units one price stands for. ``con_type`` is IBKR's finer
-    word for stocks (COMMON, ETF, ADR). The last five are those of derivatives.
+    word for stocks (COMMON, ETF, ADR). ``expiry`` is the day it ends as ``YYYYMMDD``,
+    ``contract_month`` its delivery month as ``YYYYMM``: crude oil for December ends in November.
+    ``route`` is the exchange the caller wants orders sent to, where he named one with the id.
     """
 
     conid: int = attrs.field(validator=attrs.validators.gt(0))
@@ -101,48 +103,10 @@ class Contract:
     expiry: str | None = None
     strike: Decimal | None = None
     right: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Candidate:
-    """One listing among those that a name fits."""
-
-    conid: int = attrs.field(validator=attrs.validators.gt(0))
-    symbol: str
-    name: str
-    exchange: str
-    currency: str | None = None
-    is_us: bool | None = None
-
-    @property
-    def write(self) -> str:
-        """What to write to mean this one; hosts cut off everything before a colon, so there is none."""
-        return f"{self.conid}@SMART"
-
-
-@attrs.frozen(kw_only=True)
-class Section:
-    """One kind of instrument that a search found under a name.
-
-    ``months`` are IBKR's month codes (``DEC26``), ``conid`` is there where the kind has one itself.
-    """
-
-    sec_type: SecType
-    months: tuple[str, ...] = ()
-    exchanges: tuple[str, ...] = ()
-    conid: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class SearchHit:
-    """One row of a search: a company, an index, an issuer of bonds (which has no conid)."""
-
-    conid: int | None
-    symbol: str | None
-    name: str | None = None
-    exchange: str | None = None
-    sections: tuple[Section, ...] = ()
-    expiries: tuple[str, ...] = ()
+    contract_month: str | None = None
+    cusip: str | None = None
+    coupon: Decimal | None = None
+    route: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -1,11 +1,10 @@
-"""Read listings, contracts, trading hours and the rules that orders on a contract must keep.
+"""Read contracts, trading hours and the rules that orders on a contract must keep.
 
 The rules speak a vocabulary of their own (``trailing_stop`` for TRAIL) and write times in force as
-little grammars (``GTC/o,a``). No row is ever skipped: a listing left out could make an ambiguous
-name look clear. Choosing among listings is for :mod:`ibkr_adapter.conids`.
+little grammars (``GTC/o,a``). Listings and searches are read by :mod:`ibkr_adapter.wire.discovery`.
 
-Source: Web API reference, "Security Stocks by Symbol", "Security Definition", "Search Contract by
-Symbol", "Contract Information and Rules", "Trading Schedule", and recorded answers; held by
+Source: Web API reference, "Security Definition", "Contract Information and Rules", "Trading
+Schedule", and recorded answers; held by
 ``tests/unit/test_wire_contracts.py``.
 """
 
@@ -18,24 +17,22 @@ from typing import Any
 
 from ibkr_adapter.errors import ApiError, UnexpectedAnswer
 from ibkr_adapter.model.contract import (
-    Candidate,
     Contract,
     Hours,
     Rules,
     Schedule,
-    SearchHit,
-    Section,
     SecType,
     TickStep,
     TifRule,
 )
 from ibkr_adapter.wire import numbers
+from ibkr_adapter.wire.rows import mapping as _object
+from ibkr_adapter.wire.rows import rows as _rows
+from ibkr_adapter.wire.rows import split as _split
 
-STOCKS = "GET /trsrv/stocks"
 SECDEF = "GET /trsrv/secdef"
 INFO = "GET /iserver/contract/{conid}/info"
 RULES = "GET /iserver/contract/{conid}/info-and-rules"
-SEARCH = "GET /iserver/secdef/search"
 SCHEDULE = "GET /contract/trading-schedule"
 
 # The rules' words for the types of tickets; a word that is not here is kept in capitals.
@@ -54,42 +51,9 @@ ORDER_TYPES: Mapping[str, str] = {
     "limitonclose": "LOC",
 }
 
-_CLASS_SHARE = re.compile(r"([A-Z0-9]+)[ ./-]([A-Z]{1,2})")
+_MONTH = re.compile(r"[0-9]{4}(?:0[1-9]|1[0-2])")
 # What a row of rules must have at least one of, to be recognised.
 _RULE_KEYS = frozenset({"orderTypes", "increment", "incrementRules", "tifTypes"})
-
-
-def class_share_spellings(symbol: str) -> tuple[str, ...]:
-    """The spellings to try, the likeliest first.
-
-    IBKR writes a class of shares after a space (``BRK B``), people after a dot, dash or slash.
-    """
-    found = _CLASS_SHARE.fullmatch(symbol)
-    return tuple(dict.fromkeys((f"{found[1]} {found[2]}", symbol))) if found else (symbol,)
-
-
-def read_stocks(content: Any, symbol: str) -> tuple[Candidate, ...]:
-    """Read every listing of every company under a symbol; an unknown symbol has none."""
-    companies = _object(content, STOCKS, "the listings").get(symbol)
-    found = []
-    for company in _rows(companies or [], STOCKS, f"the companies under {symbol}"):
-        for listing in _rows(company.get("contracts"), STOCKS, f"the listings of {symbol}"):
-            conid, exchange = numbers.conid(listing.get("conid")), numbers.text(listing.get("exchange"))
-            if conid is None or exchange is None:
-                raise UnexpectedAnswer(
-                    f"a listing of {symbol} came without its id or exchange; nothing was sent.",
-                    endpoint=STOCKS,
-                )
-            found.append(
-                Candidate(
-                    conid=conid,
-                    symbol=symbol,
-                    name=numbers.text(company.get("name")) or symbol,
-                    exchange=exchange,
-                    is_us=numbers.flag(listing.get("isUS")),
-                )
-            )
-    return tuple(found)
 
 
 def read_secdef(content: Any) -> tuple[Contract, ...]:
@@ -97,20 +61,20 @@ def read_secdef(content: Any) -> tuple[Contract, ...]:
     body = _object(content, SECDEF, "the definitions")
     return tuple(
         Contract(
-            **_identity(row, SECDEF, ("conid",), ("ticker", "symbol"), "assetClass"),
+            **identity(row, SECDEF, ("conid",), ("ticker", "symbol"), "assetClass"),
             exchange=numbers.text(row.get("listingExchange")) or "",
             currency=numbers.text(row.get("currency")),
             name=numbers.text(row.get("name")),
-            multiplier=_multiplier(row.get("multiplier"), SECDEF),
+            multiplier=multiplier(row.get("multiplier"), SECDEF),
             is_us=numbers.flag(row.get("isUS")),
             con_type=numbers.text(row.get("type")),
             ticks=_ticks(row.get("incrementRules"), SECDEF),
             valid_exchanges=_split(row.get("allExchanges"), ","),
             underlying_conid=numbers.conid(row.get("undConid")),
-            expiry=numbers.text(row.get("expiry")),
+            expiry=_day(row.get("expiry"), row.get("lastTradingDay")),
             # Contracts without a strike have the text "0".
             strike=numbers.decimal(row.get("strike")) or None,
-            right=_right(row.get("putOrCall")),
+            right=right(row.get("putOrCall")),
         )
         for row in _rows(body.get("secdef"), SECDEF, "the definitions")
     )
@@ -120,18 +84,20 @@ def read_contract_info(content: Any) -> Contract:
     """Read one contract in detail, with or without its rules beside it."""
     row = _object(content, INFO, "the contract")
     return Contract(
-        **_identity(row, INFO, ("con_id", "conid"), ("symbol",), "instrument_type"),
+        **identity(row, INFO, ("con_id", "conid"), ("symbol",), "instrument_type"),
         exchange=numbers.text(row.get("exchange")) or "",
         currency=numbers.text(row.get("currency")),
         name=numbers.text(row.get("company_name")),
         local_symbol=numbers.text(row.get("local_symbol")),
-        multiplier=_multiplier(row.get("multiplier"), INFO),
+        multiplier=multiplier(row.get("multiplier"), INFO),
         valid_exchanges=_split(row.get("valid_exchanges"), ","),
         trading_class=numbers.text(row.get("trading_class")),
         underlying_conid=numbers.conid(row.get("underlying_con_id")),
-        expiry=numbers.text(row.get("maturity_date")),
+        expiry=_day(row.get("maturity_date"), row.get("expiry_full")),
         strike=numbers.decimal(row.get("strike")) or None,
-        right=_right(row.get("right")),
+        right=right(row.get("right")),
+        contract_month=_month(row.get("contract_month"), row.get("expiry_full")),
+        cusip=numbers.text(row.get("cusip")),
     )
 
 
@@ -185,31 +151,6 @@ def read_rules(content: Any, conid: int) -> Rules:
     )
 
 
-def read_search(content: Any) -> tuple[SearchHit, ...]:
-    """Read a search; nothing found is an empty list, nothing at all, or an error in words."""
-    if content in (None, "", {}) or (isinstance(content, Mapping) and "error" in content):
-        return ()
-    return tuple(
-        SearchHit(
-            conid=numbers.conid(row.get("conid")),
-            symbol=numbers.text(row.get("symbol")),
-            name=numbers.text(row.get("companyName")) or numbers.text(row.get("companyHeader")),
-            exchange=numbers.text(row.get("description")),
-            sections=tuple(
-                Section(
-                    sec_type=SecType(section.get("secType") or ""),
-                    months=_split(section.get("months"), ";"),
-                    exchanges=_split(section.get("exchange"), ";"),
-                    conid=numbers.conid(section.get("conid")),
-                )
-                for section in _rows(row.get("sections") or [], SEARCH, "the sections of a result")
-            ),
-            expiries=_split(row.get("opt"), ";"),
-        )
-        for row in _rows(content, SEARCH, "the results")
-    )
-
-
 def read_trading_schedule(content: Any) -> Schedule:
     """Read the days around now; holidays are simply not among them."""
     body = _object(content, SCHEDULE, "the trading schedule")
@@ -230,9 +171,10 @@ def read_trading_schedule(content: Any) -> Schedule:
     )
 
 
-def _identity(
+def identity(
     row: Mapping[str, Any], endpoint: str, ids: tuple[str, ...], names: tuple[str, ...], kind: str
 ) -> dict[str, Any]:
+    """Read what every contract must have: its id, its symbol and its kind."""
     conid = next((found for key in ids if (found := numbers.conid(row.get(key))) is not None), None)
     symbol = next((words for key in names if (words := numbers.text(row.get(key))) is not None), None)
     sec_type = SecType(row.get(kind) or "")
@@ -256,7 +198,8 @@ def _ticks(rows: Any, endpoint: str) -> tuple[TickStep, ...]:
     return tuple(sorted(steps, key=lambda step: step.lower_edge))
 
 
-def _multiplier(value: Any, endpoint: str) -> Decimal:
+def multiplier(value: Any, endpoint: str) -> Decimal:
+    """Read how many units one price stands for."""
     # IBKR writes null, an empty text or zero for contracts without one.
     written = numbers.decimal(value) or Decimal(1)
     if written < 0:
@@ -266,9 +209,23 @@ def _multiplier(value: Any, endpoint: str) -> Decimal:
     return written
 
 
-def _right(value: Any) -> str | None:
+def right(value: Any) -> str | None:
+    """Read which right an option gives, ``C`` or ``P``."""
     # "C", "CALL" and "P", "PUT" occur; "?" and 0 mean that there is none.
     return {"C": "C", "P": "P"}.get((numbers.text(value) or "")[:1].upper())
+
+
+def _day(*values: Any) -> str | None:
+    """The first whole day among what came, as ``YYYYMMDD``."""
+    found = next((known for value in values if (known := numbers.day(value)) is not None), None)
+    return f"{found:%Y%m%d}" if found is not None else None
+
+
+def _month(*values: Any) -> str | None:
+    """The first month among what came, as ``YYYYMM``; texts and numbers occur."""
+    found = (numbers.integer(value) for value in values)
+    months = (str(number) for number in found if number is not None)
+    return next((month for month in months if _MONTH.fullmatch(month)), None)
 
 
 def _hours(row: Mapping[str, Any]) -> Hours:
@@ -302,20 +259,3 @@ def _texts(value: Any) -> list[str]:
             "a list in the rules came in an unknown shape; nothing was sent.", endpoint=RULES
         )
     return value
-
-
-def _split(value: Any, separator: str) -> tuple[str, ...]:
-    # A trailing separator is common.
-    return tuple(part.strip() for part in (numbers.text(value) or "").split(separator) if part.strip())
-
-
-def _rows(content: Any, endpoint: str, what: str) -> list[Mapping[str, Any]]:
-    if not isinstance(content, list):
-        raise UnexpectedAnswer(f"{what} came in an unknown shape; nothing was sent.", endpoint=endpoint)
-    return [_object(row, endpoint, what) for row in content]
-
-
-def _object(content: Any, endpoint: str, what: str) -> Mapping[str, Any]:
-    if not isinstance(content, Mapping):
-        raise UnexpectedAnswer(f"{what} came in an unknown shape; nothing was sent.", endpoint=endpoint)
-    return content

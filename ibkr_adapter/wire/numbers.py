@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
@@ -35,6 +35,7 @@ _NUMBER = re.compile(
 )
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*")
 _SCALES = {"K": 3, "M": 6, "B": 9, "T": 12}
+_DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _MONEY = re.compile(r"(\S+) ([A-Z]{3})")
 _STAMPS = (
     re.compile(r"(?P<year>[0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})"),
@@ -95,6 +96,16 @@ def moment(value: Any) -> datetime | None:
         return None
     scale = 3 if number > _FIRST_MILLISECONDS else 6
     return _EPOCH + timedelta(microseconds=int(number.scaleb(scale, _EXACT)))
+
+
+def day(value: Any) -> date | None:
+    """Read a day written ``20261218``, as a number or a text; it is the exchange's own day."""
+    number = integer(value)
+    found = _DAY.fullmatch(str(number)) if number is not None else None
+    try:
+        return date(int(found[1]), int(found[2]), int(found[3])) if found else None
+    except ValueError:
+        return None
 
 
 def utc_stamp(value: Any) -> datetime | None:

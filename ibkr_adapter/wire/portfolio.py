@@ -244,6 +244,7 @@ def _position(row: Mapping[str, Any], account_id: str | None, endpoint: str) -> 
         )
     sec_type = SecType(row.get("assetClass") or row.get("secType") or "")
     described = numbers.text(row.get("contractDesc")) or numbers.text(row.get("description"))
+    ends = numbers.day(row.get("expiry"))
     return Position(
         account_id=holder,
         conid=conid,
@@ -261,7 +262,17 @@ def _position(row: Mapping[str, Any], account_id: str | None, endpoint: str) -> 
         multiplier=_multiplier(row, sec_type),
         model=numbers.text(row.get("model")),
         at=numbers.moment(row.get("timestamp")),
+        expiry=f"{ends:%Y%m%d}" if ends is not None else None,
+        # Contracts without a strike have 0, as a number or a text.
+        strike=numbers.decimal(row.get("strike")) or None,
+        right=_right(row.get("putOrCall")),
+        underlying_conid=numbers.conid(row.get("undConid")),
     )
+
+
+def _right(value: Any) -> str | None:
+    letter = (numbers.text(value) or "")[:1].upper()
+    return letter if letter in {"C", "P"} else None
 
 
 def _multiplier(row: Mapping[str, Any], sec_type: SecType) -> Decimal:

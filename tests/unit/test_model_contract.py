@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.contract import (
-    Candidate,
     Contract,
     Hours,
     Rounding,
@@ -25,6 +24,7 @@ from ibkr_adapter.model.contract import (
     steps_between,
     tick_at,
 )
+from ibkr_adapter.model.instrument import Candidate
 
 D = Decimal
 
@@ -225,7 +225,10 @@ def test_a_candidate_says_what_to_write_to_mean_it():
     """A form with a colon would be cut by hosts, and bare digits could be a ticker."""
     candidate = Candidate(conid=273982664, symbol="AAPL", name="APPLE INC", exchange="EBS")
 
-    assert candidate.write == "273982664@SMART"
+    assert candidate.write == candidate.for_host == "273982664@SMART"
+    assert attrs.evolve(candidate, spelling="@ES").for_host == "@ES"
+    named = attrs.evolve(candidate, spelling="STK:ES")
+    assert (named.write, named.for_host) == ("STK:ES", "273982664@SMART")
 
 
 @pytest.mark.parametrize("change", [{"conid": 0}, {"conid": -1}, {"multiplier": D(0)}])

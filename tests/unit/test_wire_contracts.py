@@ -18,19 +18,6 @@ from ibkr_adapter.wire import contracts
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
 CENTS = TickStep(lower_edge=Decimal(0), increment=Decimal("0.01"))
-STOCKS = {
-    "AAPL": [
-        {
-            "name": "APPLE INC",
-            "assetClass": "STK",
-            "contracts": [
-                {"conid": 265598, "exchange": "NASDAQ", "isUS": True},
-                {"conid": 38708077, "exchange": "MEXI", "isUS": False},
-            ],
-        },
-        {"name": "APPLE &amp; CO-CDR", "contracts": [{"conid": 532640894, "exchange": "TSE"}]},
-    ]
-}
 INFO = {
     "con_id": 685302909,
     "symbol": "IBM",
@@ -79,11 +66,9 @@ RULES = {
     "incrementDigits": 2,
 }
 READERS = [
-    lambda content: contracts.read_stocks(content, "AAPL"),
     contracts.read_secdef,
     contracts.read_contract_info,
     lambda content: contracts.read_rules(content, 265598),
-    contracts.read_search,
     contracts.read_trading_schedule,
 ]
 KEYS = st.sampled_from(
@@ -128,66 +113,6 @@ def documented(name: str) -> dict[str, object]:
     if not path.exists():
         pytest.skip(f"no documented examples beside the checkout ({name})")
     return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["responses"]["200"]
-
-
-# Stocks ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("written", "tried"),
-    [
-        ("BRK.B", ("BRK B", "BRK.B")),
-        ("BRK-B", ("BRK B", "BRK-B")),
-        ("BRK/B", ("BRK B", "BRK/B")),
-        ("BRK B", ("BRK B",)),
-        ("AAPL", ("AAPL",)),
-        ("700", ("700",)),
-        ("A.B.C", ("A.B.C",)),
-    ],
-)
-def test_class_shares_are_tried_with_a_space(written, tried):
-    """IBKR knows no other spelling, and people write every other."""
-    assert contracts.class_share_spellings(written) == tried
-
-
-def test_every_listing_of_every_company_is_a_candidate():
-    """A name is ambiguous on two levels, and both are shown."""
-    found = contracts.read_stocks(STOCKS, "AAPL")
-
-    assert [(one.conid, one.exchange, one.is_us, one.name) for one in found] == [
-        (265598, "NASDAQ", True, "APPLE INC"),
-        (38708077, "MEXI", False, "APPLE INC"),
-        (532640894, "TSE", None, "APPLE & CO-CDR"),
-    ]
-    assert found[0].write == "265598@SMART"
-
-
-@pytest.mark.parametrize("content", [{}, {"ZZZZ": []}, {"ZZZZ": None}])
-def test_an_unknown_symbol_has_no_listing(content):
-    """It is answered with 200 and nothing in it."""
-    assert contracts.read_stocks(content, "ZZZZ") == ()
-
-
-@pytest.mark.parametrize(
-    "listing",
-    [{}, {"conid": 5}, {"exchange": "NYSE"}, {"conid": 2147483647, "exchange": "NYSE"}, "NYSE", None],
-)
-def test_a_listing_that_cannot_be_read_is_never_skipped(listing):
-    """Without it the other one might look like the only one."""
-    content = {"AAPL": [{"contracts": [{"conid": 265598, "exchange": "NASDAQ"}, listing]}]}
-
-    with pytest.raises(UnexpectedAnswer, match="nothing was sent"):
-        contracts.read_stocks(content, "AAPL")
-
-
-@pytest.mark.recorded
-def test_recorded_and_documented_stocks():
-    """Several companies, several exchanges, conids as numbers."""
-    apple = contracts.read_stocks(recorded("conduit-GET-trsrv-stocks.json"), "AAPL")
-    ibm = contracts.read_stocks(documented("GET_trsrv_stocks.json")["ibm"], "IBM")
-
-    assert [one.conid for one in apple if one.is_us] == [265598]
-    assert [(one.conid, one.exchange) for one in ibm if one.is_us] == [(8314, "NYSE")]
 
 
 # Definitions and details -----------------------------------------------------------------
@@ -430,62 +355,6 @@ def test_documented_rules():
     assert found.can_trade_accounts is not None
 
 
-# Search ----------------------------------------------------------------------------------
-
-
-def test_a_search_shows_what_there_is_under_a_name():
-    """Ids are texts, lists end in a separator, and an issuer has a placeholder for an id."""
-    found = contracts.read_search(
-        [
-            {
-                "conid": "756733",
-                "companyName": "SPDR",
-                "symbol": "SPY",
-                "description": "ARCA",
-                "opt": "20240315;20240322",
-                "sections": [
-                    {"secType": "STK", "exchange": "MEXI;"},
-                    {"secType": "OPT", "months": "APR26;MAY26"},
-                    {"secType": "CFD", "conid": "134770228"},
-                    {"secType": "BRANDNEW"},
-                ],
-            },
-            {"conid": "2147483647", "companyHeader": "Corporate Fixed Income", "companyName": None},
-        ]
-    )
-
-    assert (found[0].conid, found[0].symbol, found[0].exchange) == (756733, "SPY", "ARCA")
-    assert found[0].expiries == ("20240315", "20240322")
-    assert [section.sec_type for section in found[0].sections] == [
-        SecType.STOCK,
-        SecType.OPTION,
-        SecType.CFD,
-        SecType.UNKNOWN,
-    ]
-    assert found[0].sections[0].exchanges == ("MEXI",)
-    assert found[0].sections[1].months == ("APR26", "MAY26")
-    assert found[0].sections[2].conid == 134770228
-    assert (found[1].conid, found[1].symbol, found[1].name) == (None, None, "Corporate Fixed Income")
-
-
-@pytest.mark.parametrize("content", [None, "", [], {}, {"error": "No symbol found"}])
-def test_nothing_found_is_no_error(content):
-    """It is answered in several ways, all with 200."""
-    assert contracts.read_search(content) == ()
-
-
-@pytest.mark.recorded
-def test_recorded_and_documented_searches():
-    """Stocks of several countries, and the row of a bond issuer."""
-    apple = contracts.read_search(recorded("conduit-POST-secdef-search.json"))
-    spy = contracts.read_search(recorded("conduit-GET-secdef-search.json"))
-    ibm = contracts.read_search(documented("GET_iserver_secdef_search.json")["found"])
-
-    assert [(hit.conid, hit.exchange) for hit in apple] == [(265598, "NASDAQ"), (38708077, "MEXI")]
-    assert spy[0].symbol == "SPY"
-    assert [hit.conid for hit in ibm] == [8314, 41645598, None]
-
-
 # Hours -----------------------------------------------------------------------------------
 
 
@@ -544,7 +413,7 @@ def test_recorded_and_documented_schedules():
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("content", [5, True, "no", [5], [None], {"AAPL": 5, "secdef": 5, "rules": 5}])
+@pytest.mark.parametrize("content", [5, True, "no", [5], [None], {"secdef": 5, "rules": 5}])
 def test_other_shapes_are_refused(read, content):
     """An answer that nobody knows is said to be one, with its endpoint."""
     with pytest.raises(UnexpectedAnswer) as raised:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, Inexact, localcontext
 
 import pytest
@@ -340,3 +340,19 @@ def test_an_endless_text_is_cut():
 def test_a_flag_is_yes_no_or_unknown(written, meant):
     """Unknown is not no: ``isPaper`` missing must not mean a live account, nor a paper one."""
     assert numbers.flag(written) is meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (20261218, date(2026, 12, 18)),
+        ("20261218", date(2026, 12, 18)),
+        ("2026-12-18", None),
+        (20261318, None),
+        (202612, None),
+        (None, None),
+    ],
+)
+def test_a_day_is_eight_digits_of_the_calendar(written, meant):
+    """Futures come with them as numbers, everything else as texts."""
+    assert numbers.day(written) == meant

@@ -349,6 +349,48 @@ def test_recorded_positions(name, conid, quantity):
     assert (found.conid, found.quantity, found.multiplier) == (conid, quantity, 1)
 
 
+def test_a_derivative_is_told_apart_by_its_day_strike_and_right():
+    """The warm shape has them, the near real time one does not."""
+    warm = COLD | {
+        "contractDesc": "SPY    JAN2025 440 C [SPY   250117C00440000 100]",
+        "assetClass": "OPT",
+        "expiry": "20250117",
+        "putOrCall": "C",
+        "strike": "440",
+        "multiplier": Decimal("100.0"),
+        "undConid": 756733,
+    }
+
+    (found,) = portfolio.read_positions([warm])
+    (stock,) = portfolio.read_positions([COLD | {"undConid": 0, "putOrCall": "?", "expiry": "soon"}])
+    (near,) = portfolio.read_positions2([NEAR | {"secType": "OPT", "assetClass": "OPT"}], "U1")
+
+    assert (found.sec_type, found.expiry, found.strike, found.right) == (
+        SecType.OPTION,
+        "20250117",
+        Decimal(440),
+        "C",
+    )
+    assert (found.multiplier, found.underlying_conid) == (Decimal(100), 756733)
+    for other in (stock, near):
+        assert (other.expiry, other.strike, other.right, other.underlying_conid) == (None, None, None, None)
+
+
+@pytest.mark.recorded
+def test_the_documented_positions_hold_a_coin_an_option_and_a_share():
+    """Three classes in one page."""
+    page = documented("GET_portfolio_accountId_positions_pageId.json")["positions"]
+
+    found = {position.conid: position for position in portfolio.read_positions(page)}
+
+    assert found[479624278].sec_type is SecType.CRYPTO
+    assert (found[584891614].expiry, found[584891614].right, found[584891614].multiplier) == (
+        "20250117",
+        "C",
+        Decimal(100),
+    )
+
+
 @pytest.mark.recorded
 def test_recorded_pages_past_the_end_are_empty():
     """That is how the last page is told."""
