@@ -176,7 +176,7 @@ class FaultBox:
             on=on,
             variant=variant,
             times=wishes.get("times", None if number in _FOR_EVER else 1),
-            among=self._routes.token_names if number == "F35" and variant != "expired" else None,
+            among=self._routes.token_names if (number, on) == ("F35", "*") and variant != "expired" else None,
             until=None if lasting is None else now + timedelta(seconds=float(lasting)),
             wishes=dict(wishes),
         )

@@ -91,7 +91,7 @@ class Gateway:
     def _build(self, options: Options) -> None:
         options.update(self._options)
         self.world = World(self._clock, self.seed, self.account, options, auth=self.auth)
-        self.login = open_login(self.auth, self.world, self._credentials)
+        self.login = open_login(self.world, self._credentials)
         self._orders = OrderEndpoints(self.world)
         self.routes = RouteTable(
             [

@@ -101,9 +101,9 @@ class BrowserLogin:
         """The usual 503."""
         return answers.unavailable(status)
 
-    def authorise(self, token: str) -> str:
+    def authorise(self, _: str) -> str:
         """There is nothing to agree to."""
-        raise LookupError(f"nobody logs in by request token here, so there is no {token[:4]}...")
+        raise LookupError("there are no request tokens with a login by browser")
 
 
 def checked_credentials(auth: str, given: Credentials | None) -> Credentials | None:
@@ -121,14 +121,16 @@ def checked_credentials(auth: str, given: Credentials | None) -> Credentials | N
     return given
 
 
-def open_login(auth: str, world: World, credentials: Credentials | None) -> Login:
-    """Make the login of a world."""
+def open_login(world: World, credentials: Credentials | None) -> Login:
+    """Make the login of a world; without credentials it is the one by browser."""
     if credentials is None:
         return BrowserLogin(world)
-    if auth == "oauth1a":
+    from ibkr_adapter.simulator.credentials import Consumer  # noqa: PLC0415  (see the docstring)
+
+    if isinstance(credentials.registered, Consumer):
         from ibkr_adapter.simulator.serve_oauth1a import OAuth1aLogin  # noqa: PLC0415  (see the docstring)
 
-        return OAuth1aLogin(world, credentials)
+        return OAuth1aLogin(world, credentials.registered)
     from ibkr_adapter.simulator.serve_oauth2 import OAuth2Login  # noqa: PLC0415  (see the docstring)
 
-    return OAuth2Login(world, credentials)
+    return OAuth2Login(world, credentials.registered)

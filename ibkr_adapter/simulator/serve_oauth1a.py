@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from ibkr_adapter.simulator import answers, oauth1a
-from ibkr_adapter.simulator.credentials import Consumer, Credentials
+from ibkr_adapter.simulator.credentials import Consumer
 from ibkr_adapter.simulator.door import Answer, Request
 from ibkr_adapter.simulator.figures import milliseconds
 from ibkr_adapter.simulator.login import NotLetInError
@@ -49,12 +49,10 @@ _RANDOM_BITS = 256
 class OAuth1aLogin:
     """IBKR's half of OAuth 1.0a for one consumer."""
 
-    def __init__(self, world: World, credentials: Credentials) -> None:
-        if not isinstance(credentials.registered, Consumer):
-            raise TypeError("these credentials are not for OAuth 1.0a")
+    def __init__(self, world: World, consumer: Consumer) -> None:
         self._world = world
-        self._consumer = credentials.registered
-        self._secret = self._consumer.secret
+        self._consumer = consumer
+        self._secret = consumer.secret
         self._nonces = Nonces(world.options)
         self._third_party = ThirdParty(self._consumer)
         # Repeatable, so that a seed whose shared number needs a sign byte always does.
@@ -81,14 +79,12 @@ class OAuth1aLogin:
         self._match(credential, "oauth_token", self._consumer.access_token)
         lenient = world.options.query_signing == "lenient"
         texts = oauth1a.spellings(call.request, credential, lenient=lenient)
-        living = list(world.tokens.living(LIVE_SESSION_TOKEN))
-        if not living:
+        values = [grant.value for grant in world.tokens.living(LIVE_SESSION_TOKEN)]
+        if not values:
             raise NotLetInError(answers.unauthorised(), "no live session token is alive")
-        for grant in living:
-            if any(oauth1a.hmac_fits(grant.value, text, credential.signature) for text in texts):
-                grant.used = world.now
-                break
-        else:
+        if not any(
+            oauth1a.hmac_fits(value, text, credential.signature) for value in values for text in texts
+        ):
             raise NotLetInError(answers.unauthorised(), "the signature does not fit")
         self._accept(credential)
         world.sessions.touch(world.now)

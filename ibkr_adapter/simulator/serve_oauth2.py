@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 
 from ibkr_adapter.simulator import answers, assertions
 from ibkr_adapter.simulator.assertions import Assertion, AssertionRefusedError
-from ibkr_adapter.simulator.credentials import SCOPE, Client, Credentials
+from ibkr_adapter.simulator.credentials import SCOPE, Client
 from ibkr_adapter.simulator.door import Answer, Request
 from ibkr_adapter.simulator.figures import milliseconds
 from ibkr_adapter.simulator.login import NotLetInError
@@ -60,11 +60,9 @@ _TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 500: "Inte
 class OAuth2Login:
     """IBKR's half of OAuth 2.0 for one client and one user."""
 
-    def __init__(self, world: World, credentials: Credentials) -> None:
-        if not isinstance(credentials.registered, Client):
-            raise TypeError("these credentials are not for OAuth 2.0")
+    def __init__(self, world: World, client: Client) -> None:
         self._world = world
-        self._client = credentials.registered
+        self._client = client
         self._token_key_id = secrets.token_hex(20)
 
     def routes(self) -> list[Route]:

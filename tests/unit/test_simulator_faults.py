@@ -499,6 +499,24 @@ def test_the_address_may_have_changed(broker):
     assert dict(reply.answer.headers)["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(("variant", "status"), [("refused", 401), ("down", 503), ("expired", 200)])
+def test_a_login_by_browser_has_no_tokens_to_refuse(broker, variant, status):
+    """Armed for everything it strikes nothing; at a named endpoint it answers as for a token."""
+    if variant != "expired":
+        arm(broker, "F35", variant=variant)
+        assert broker.get("/portfolio/accounts").status == 200
+    arm(broker, "F35", "GET /portfolio/subaccounts", variant=variant)
+
+    assert broker.get("/portfolio/subaccounts").status == status
+
+
+def test_nobody_agrees_to_tokens_where_there_are_none(broker):
+    """The control room says so."""
+    reply = broker.post("/simulator/authorize", {"oauth_token": "x"})
+
+    assert (reply.status, "no request tokens" in reply.body["error"]) == (404, True)
+
+
 def test_unknown_paths_are_struck_too(broker):
     """By faults for everything."""
     arm(broker, "F10", "*")

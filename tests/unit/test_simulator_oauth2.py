@@ -438,6 +438,21 @@ def test_idleness_may_end_a_session(idle, status):
     assert client.post("/tickle").status == status
 
 
+def test_a_bearer_that_is_let_in_keeps_the_brokerage_session():
+    """A tickle a minute does; a wrong bearer does not."""
+    client = Bearer().ready()
+    for _ in range(10):
+        client.broker.clock.advance(60)
+        client.post("/tickle")
+    kept = client.get("/iserver/accounts").status
+    for _ in range(4):
+        client.broker.clock.advance(100)
+        client.get("/tickle", authorization="Bearer nothing")
+
+    assert kept == 200
+    assert client.get("/iserver/accounts").body["error"] == "Bad Request: no bridge"
+
+
 def test_several_sessions_live_side_by_side():
     """A new one is no rival of the one before."""
     client = Bearer().ready()
