@@ -23,12 +23,13 @@ from ibkr_adapter.simulator.control import ControlRoom, WishError
 from ibkr_adapter.simulator.door import Answer, Request, WireFault
 from ibkr_adapter.simulator.faults import Armed, FaultBox
 from ibkr_adapter.simulator.inflict import Inflictor
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.ledger import broker_ledger
-from ibkr_adapter.simulator.listings import Instrument
 from ibkr_adapter.simulator.login import LOGINS, NotLetInError, checked_credentials, open_login
 from ibkr_adapter.simulator.options import Options
 from ibkr_adapter.simulator.order import Ticket
 from ibkr_adapter.simulator.pacing import Meter
+from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
@@ -36,7 +37,7 @@ from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
-from ibkr_adapter.simulator.tickets import RefusalError, check_types
+from ibkr_adapter.simulator.tickets import check_types
 from ibkr_adapter.simulator.world import World
 
 if TYPE_CHECKING:
