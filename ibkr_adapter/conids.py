@@ -20,10 +20,12 @@ import attrs
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import AmbiguousContract, ApiError, ContractError, ContractNotFound
-from ibkr_adapter.model.contract import Candidate, Contract, Rules, SecType
+from ibkr_adapter.model.contract import Candidate, Contract, SecType
+from ibkr_adapter.model.rules import Rules
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.state import StateUnavailable, Store
 from ibkr_adapter.wire import contracts, endpoints, numbers
+from ibkr_adapter.wire.rules import read_rules
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +147,7 @@ class ConidResolver:
             if type(refusal) is ApiError and refusal.status == 400:  # noqa: PLR2004  (HTTP's own number)
                 raise ContractNotFound(f"IBKR knows no contract {conid}; nothing was sent.") from refusal
             raise
-        contract, rules = contracts.read_contract_info(content), contracts.read_rules(content, conid)
+        contract, rules = contracts.read_contract_info(content), read_rules(content, conid)
         if contract.conid != conid:
             raise ContractError(
                 f"IBKR answered with contract {contract.conid} for {conid}; nothing was sent."

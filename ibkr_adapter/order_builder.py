@@ -13,8 +13,10 @@ from decimal import ROUND_FLOOR, Context, Decimal
 import attrs
 
 from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.model.contract import Contract, Rounding, Rules, TickStep, snap, tick_at
+from ibkr_adapter.model.contract import Contract
 from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif, TrailingUnit
+from ibkr_adapter.model.rules import Rules
+from ibkr_adapter.model.ticks import Rounding, TickStep, snap, tick_at
 
 # A larger quantity is a slip of the finger; a context of our own, as the caller's may round up.
 _LARGEST_POWER = 30

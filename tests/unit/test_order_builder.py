@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from ibkr_adapter import order_builder
 from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.model.contract import Contract, Rules, SecType, TickStep, TifRule
+from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.order import OrderType, Side, Tif, TrailingUnit
+from ibkr_adapter.model.rules import Rules, TifRule
+from ibkr_adapter.model.ticks import TickStep
 from ibkr_adapter.order_builder import Terms
 
 PENNIES = (TickStep(lower_edge=Decimal(0), increment=Decimal("0.01")),)
