@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import attrs
+
 from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
 from ibkr_adapter.errors import ApiError, ConfigurationError
 from ibkr_adapter.settings import Settings
@@ -80,6 +82,8 @@ class Linked:
 
         through = doors or FreshDoors()
         simulator = EmbeddedSimulator(through.clock, seed=seed, tls=tls, options=simulator_options)
+        # Its market has a day of its own, which is not the machine's.
+        through = attrs.evolve(through, market_time=simulator.market_time)
         return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
 
     @property

@@ -7,7 +7,7 @@ leg that lands on the entry is refused, and so is a price on the wrong side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, Context, Decimal
 
 import attrs
@@ -23,6 +23,9 @@ _LARGEST_POWER = 30
 _EXACT = Context(prec=200)
 # A trailing stop nearer than this fires at once, one farther than this never.
 TRAILING_BOUNDS = (Decimal("0.01"), Decimal(99))
+_OVERNIGHT = frozenset({Tif.OVT, Tif.OND})
+# What most contracts do not take, and no rules name.
+_OF_FEW = _OVERNIGHT | {Tif.PAX}
 
 
 @attrs.frozen(kw_only=True)
@@ -277,26 +280,68 @@ def check_sides(entry: Ticket, exits: Sequence[Ticket], reference: Decimal | Non
 
 
 def check_allowed(terms: Terms, order_type: OrderType, tif: Tif) -> None:
-    """See that the contract takes this type and time in force.
+    """See that the contract takes this type and time in force, alone and together.
 
     Raises:
         InvalidOrder: Its rules do not list it; nothing was sent.
     """
     symbol = terms.contract.symbol
-    types = terms.rules.order_types
-    if types and order_type.value not in types:
+    rules = terms.rules
+    if rules.order_types and order_type.value not in rules.order_types:
         raise InvalidOrder(
             f"{symbol} does not take orders of type {order_type.value}; nothing was sent.",
-            remedy=f"It takes {', '.join(sorted(types))}.",
+            remedy=f"It takes {', '.join(sorted(rules.order_types))}.",
         )
-    if terms.rules.tifs and tif.value not in terms.rules.tifs and tif not in {Tif.OVT, Tif.OND}:
+    if tif in _OVERNIGHT:
+        # The rules name the day's times in force only, and the night's by a mark of its own.
+        if rules.overnight is False:
+            raise _not_in_force(terms, tif.value)
+    elif rules.tifs and tif.value not in rules.tifs:
+        raise _not_in_force(terms, tif.value)
+    elif rules.tifs and not rules.takes(tif.value, order_type.value):
+        listed = sorted(rules.tifs[tif.value].order_types or ())
         raise InvalidOrder(
-            f"{symbol} does not take the time in force {tif.value}; nothing was sent.",
-            remedy=f"It takes {', '.join(sorted(terms.rules.tifs))}.",
+            f"{symbol} does not take {tif.value} for orders of type {order_type.value}; nothing was sent.",
+            remedy=f"It takes {tif.value} for {', '.join(listed)}, and for this type"
+            f" {_listed(one for one in _sendable(rules) if rules.takes(one, order_type.value))}.",
         )
-    accounts = terms.rules.can_trade_accounts
+    accounts = rules.can_trade_accounts
     if accounts is not None and terms.account not in accounts:
         raise InvalidOrder(f"account {terms.account} has no permission to trade {symbol}; nothing was sent.")
+
+
+def time_in_force(terms: Terms, written: Tif | str | None) -> Tif | None:
+    """Read a time in force that somebody wrote; ``None`` stays ``None``.
+
+    Raises:
+        InvalidOrder: The API has none such, whatever the contract's rules list; nothing was sent.
+    """
+    if written is None or isinstance(written, Tif):
+        return written
+    tif = Tif.named(written)
+    if tif is None:
+        raise _not_in_force(terms, f"{written!s:.20}".strip().upper())
+    return tif
+
+
+def _not_in_force(terms: Terms, written: str) -> InvalidOrder:
+    if written in terms.rules.tifs:
+        why = (
+            f"the rules of {terms.contract.symbol} list {written}, but the Web API has no field for its date"
+        )
+    else:
+        why = f"{terms.contract.symbol} does not take the time in force {written}"
+    listed = _listed(_sendable(terms.rules)) or _listed(tif.value for tif in Tif if tif not in _OF_FEW)
+    return InvalidOrder(f"{why}; nothing was sent.", remedy=f"It takes {listed}.")
+
+
+def _sendable(rules: Rules) -> list[str]:
+    """What the contract lists and the API can be sent: it has no field for the date of a GTD."""
+    return [tif for tif in rules.tifs if Tif.named(tif) is not None]
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words))
 
 
 def outside(terms: Terms, order_type: OrderType) -> bool:

@@ -91,7 +91,10 @@ _CALLED = {
 
 
 class Tif(StrEnum):
-    """How long an order stands: day, until cancelled, at once, at the open, overnight (and day)."""
+    """How long an order stands: day, until cancelled, at once, at the open, overnight (and day).
+
+    ``PAX`` is for limit orders in crypto only: five minutes.
+    """
 
     DAY = "DAY"
     GTC = "GTC"
@@ -99,6 +102,13 @@ class Tif(StrEnum):
     OPG = "OPG"
     OVT = "OVT"
     OND = "OND"
+    PAX = "PAX"
+
+    @classmethod
+    def named(cls, word: object) -> Tif | None:
+        """Find the time in force that is written ``word``; ``None`` if the API has none such."""
+        written = str(word).strip().upper()
+        return next((tif for tif in cls if tif.value == written), None)
 
 
 class TrailingUnit(StrEnum):

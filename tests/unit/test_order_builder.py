@@ -471,9 +471,58 @@ def test_what_ibkr_does_not_say_is_allowed(rules):
 
 
 @pytest.mark.parametrize("tif", [Tif.OVT, Tif.OND])
-def test_overnight_is_never_listed(tif):
+@pytest.mark.parametrize("overnight", [True, None])
+def test_overnight_is_never_listed(tif, overnight):
     """The rules name the day's times in force only."""
-    assert entry(OrderType.MARKET, about=terms(rules={"tifs": {"DAY": TifRule()}}), tif=tif).tif is tif
+    about = terms(rules={"tifs": {"DAY": TifRule()}, "overnight": overnight})
+
+    assert entry(OrderType.MARKET, about=about, tif=tif).tif is tif
+
+
+@pytest.mark.parametrize("tif", [Tif.OVT, Tif.OND])
+def test_overnight_is_refused_where_the_contract_does_not_trade_at_night(tif):
+    about = terms(rules={"tifs": {"DAY": TifRule()}, "overnight": False})
+
+    with pytest.raises(InvalidOrder, match=rf"does not take the time in force {tif}; nothing was sent"):
+        entry(about=about, tif=tif)
+
+
+def test_a_time_in_force_is_refused_for_a_type_that_it_does_not_go_with():
+    """IBKR lists immediate orders for some types only; a stop is not among them."""
+    rules = {"tifs": {"IOC": TifRule(order_types=frozenset({"MKT", "LMT"})), "GTC": TifRule()}}
+
+    with pytest.raises(InvalidOrder, match="does not take IOC for orders of type STP") as refused:
+        entry(OrderType.STOP, about=terms(rules=rules), tif=Tif.IOC, stop=Decimal(100))
+
+    assert refused.value.remedy == "It takes IOC for LMT, MKT, and for this type GTC."
+    assert entry(about=terms(rules=rules), tif=Tif.IOC).tif is Tif.IOC
+
+
+@pytest.mark.parametrize(
+    ("written", "words", "remedy"),
+    [
+        ("FOK", "AAPL does not take the time in force FOK; nothing was sent", "It takes DAY, IOC."),
+        (" gtd ", "list GTD, but the Web API has no field for its date", "It takes DAY, IOC."),
+        ("auction" * 9, "the time in force AUCTIONAUCTIONAUCTIO;", "It takes DAY, IOC."),
+    ],
+)
+def test_what_the_api_does_not_have_is_refused_with_what_it_does(written, words, remedy):
+    """Rules list more than a ticket can say."""
+    about = terms(rules={"tifs": {"DAY": TifRule(), "GTD": TifRule(), "IOC": TifRule()}})
+
+    with pytest.raises(InvalidOrder, match=words) as refused:
+        order_builder.time_in_force(about, written)
+
+    assert refused.value.remedy == remedy
+
+
+def test_a_time_in_force_is_read_in_any_case():
+    assert order_builder.time_in_force(terms(), " ioc ") is Tif.IOC
+    assert order_builder.time_in_force(terms(), Tif.GTC) is Tif.GTC
+    assert order_builder.time_in_force(terms(), None) is None
+    with pytest.raises(InvalidOrder) as refused:
+        order_builder.time_in_force(terms(), "FOK")
+    assert refused.value.remedy == "It takes DAY, GTC, IOC, OPG."
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,222 @@
+"""Say on what terms an account may trade: which account, which contract, its rules, its hours.
+
+Everything that a ticket must keep is found here before it is built; the arithmetic is for
+:mod:`ibkr_adapter.order_builder`, sending for :mod:`ibkr_adapter.trading`. Hours are read for
+market entries only: what reduces risk is never asked when it comes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ibkr_adapter.connections import Connection
+from ibkr_adapter.errors import ApiError, ConfigurationError, ContractError, InvalidOrder, MarketClosed
+from ibkr_adapter.model.contract import Contract, SecType
+from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif
+from ibkr_adapter.model.rules import Schedule
+from ibkr_adapter.order_builder import Terms
+from ibkr_adapter.settings import Environment, Settings
+
+# Account ids of paper accounts begin so; IBKR's own flag goes first where it is there.
+PAPER_PREFIXES = ("DU", "DF", "DI")
+# These wait for an opening of their own, or are for the hours after the close.
+_NOT_OF_THE_DAY = frozenset({Tif.OPG, Tif.OVT, Tif.OND})
+_MONTH, _DAY = 6, 8
+
+
+class AccountTerms:
+    """The terms of one account under one set of policies."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+
+    # The account --------------------------------------------------------------------------
+
+    def account(self) -> str:
+        """The account that is read and traded.
+
+        Raises:
+            ConfigurationError: It is not among this login's, or several are and none is named.
+        """
+        found = self._connection.session.accounts()
+        named = self._settings.account_id
+        listed = ", ".join(found.accounts)
+        if named is None and len(found.accounts) != 1:
+            raise ConfigurationError(
+                f"this login has several accounts and account_id names none of them: {listed}; nothing was sent.",
+                remedy="Set account_id to the one that is meant.",
+            )
+        account = named or found.accounts[0]
+        if account not in found.accounts:
+            raise ConfigurationError(
+                f"account_id {account} cannot be traded by this login: {listed}; nothing was sent.",
+                remedy="Set account_id to one of these, or log in as its user.",
+            )
+        if len(found.accounts) > 1:
+            self._connection.session.select(account)
+        return account
+
+    def permit(self, account: str) -> None:
+        """Let nothing reach a live account unless a person has written that it may."""
+        if not self._is_paper(account) and self._settings.environment is not Environment.PRODUCTION:
+            raise ConfigurationError(
+                f"{account} is a LIVE account and environment does not say so; nothing was sent.",
+                remedy='Set environment to "production" to trade real money, or log in with a paper user.',
+            )
+
+    def _is_paper(self, account: str) -> bool:
+        flagged = self._connection.session.accounts().is_paper
+        return account.startswith(PAPER_PREFIXES) if flagged is None else flagged
+
+    # What is traded -----------------------------------------------------------------------
+
+    def contract(self, symbol: str) -> Contract:
+        """Find the one contract that a symbol means."""
+        return self._connection.conids.resolve(symbol)
+
+    def terms(self, symbol: str) -> Terms:
+        """Find the contract, its rules and the account for an order.
+
+        Raises:
+            ContractError: It is not the contract that was meant, has expired, or cannot be
+                ordered at all; nothing was sent.
+        """
+        account = self.account()
+        self.permit(account)
+        contract = self.contract(symbol)
+        detailed, rules = self._connection.conids.rules(contract.conid)
+        if detailed.symbol != contract.symbol:
+            raise ContractError(
+                f"{symbol} was found as {contract.symbol}, but contract {contract.conid} is {detailed.symbol};"
+                " nothing was sent."
+            )
+        if detailed.sec_type is SecType.INDEX:
+            raise ContractError(
+                f"{symbol} is an index, which nobody can order; nothing was sent.",
+                remedy="Order a future, an option or a fund on it.",
+            )
+        self._check_expiry(symbol, detailed)
+        return Terms(
+            account=account,
+            contract=detailed,
+            rules=rules,
+            entry_tif=Tif(self._settings.entry_tif),
+            exit_tif=Tif(self._settings.exit_tif),
+            outside_rth=self._settings.outside_rth,
+            allow_fractional=self._settings.allow_fractional and self._may_hold_fractions(account),
+        )
+
+    def _check_expiry(self, symbol: str, contract: Contract) -> None:
+        today = self._connection.reference.market_time().astimezone(UTC).strftime("%Y%m%d")
+        digits = contract.expiry or ""
+        # Some answers tell the month only.
+        if digits.isdecimal() and len(digits) in {_MONTH, _DAY} and digits < today[: len(digits)]:
+            raise ContractError(
+                f"{symbol} (contract {contract.conid}) expired on {digits}; nothing was sent.",
+                remedy="Name a contract that still trades.",
+            )
+
+    def _may_hold_fractions(self, account: str) -> bool:
+        known = self._connection.session.accounts().properties.get(account)
+        return known is not None and known.supports_fractions is True
+
+    def check_short(self, terms: Terms, side: Side, quantity: Decimal) -> None:
+        """Refuse a sale of more than is held, unless settings allow short positions."""
+        if side is Side.BUY or self._settings.allow_short:
+            return
+        held = self._connection.holdings.quantity(terms.account, terms.contract.conid)
+        if quantity > held:
+            raise InvalidOrder(
+                f"selling {quantity:f} {terms.contract.symbol} with {held:f} held would open a short position;"
+                " nothing was sent.",
+                remedy="Set allow_short to allow that.",
+            )
+
+    def sizing_price(self, symbol: str) -> Decimal:
+        """The last price, if sizes and percentages may be computed from it.
+
+        Raises:
+            InvalidOrder: It is delayed, frozen, halted, the prior close or missing; it names
+                IBKR's code and the setting that allows it.
+        """
+        contract = self.contract(symbol)
+        quote = self._connection.market_data.quote(contract.conid)
+        why = quote.why_not_tradable()
+        if why is None and quote.last is not None:
+            return quote.last
+        shown = quote.display_price()
+        if self._settings.allow_delayed_prices and shown is not None:
+            return shown.price
+        raise InvalidOrder(
+            f"the price of {symbol} cannot be used for sizes or percentages: {why}; nothing was sent.",
+            remedy="Subscribe to its market data, or set allow_delayed_prices."
+            if shown is not None
+            else "Subscribe to its market data, or give quantity and prices.",
+        )
+
+    # Hours --------------------------------------------------------------------------------
+
+    def schedule(self, symbol: str) -> Schedule | None:
+        """When a contract trades in the days around now; ``None`` where IBKR does not tell."""
+        return self._connection.reference.schedule(self.contract(symbol).conid)
+
+    def _only_reduces(self, terms: Terms, ticket: Ticket) -> bool:
+        """Whether this is a close, although it was not called one; asked only before a refusal."""
+        held = self._connection.holdings.quantity(terms.account, terms.contract.conid)
+        return ticket.quantity <= -held * ticket.side.sign
+
+    def check_open(self, terms: Terms, ticket: Ticket) -> None:
+        """Refuse a market entry outside trading hours, unless settings let it queue.
+
+        Where IBKR gives no hours for a contract, or hours of days that are not ours, it decides
+        itself. Where they cannot be read nobody knows, and a market order that waits for another
+        day's price is worse than one that was refused.
+
+        Raises:
+            MarketClosed: It is closed; ``next_open`` says until when.
+            InvalidOrder: Its hours could not be read.
+        """
+        if (
+            self._settings.when_closed == "queue"
+            or ticket.order_type is not OrderType.MARKET
+            or ticket.tif in _NOT_OF_THE_DAY
+        ):
+            return
+        symbol = terms.contract.symbol
+        try:
+            schedule = self._connection.reference.schedule(terms.contract.conid)
+        except ApiError as failure:
+            raise InvalidOrder(
+                f"whether {symbol} trades now cannot be read ({failure.message}); no market entry was sent.",
+                text=failure.text,
+                remedy="Try again, send a limit order, or set when_closed to queue and let IBKR decide.",
+            ) from failure
+        now = self._connection.reference.market_time()
+        if schedule is None or schedule.is_open(now, outside_rth=ticket.outside_rth):
+            return
+        if self._only_reduces(terms, ticket):
+            return
+        opens = schedule.next_open(now, outside_rth=ticket.outside_rth)
+        when = (
+            f"it opens {_shown(opens, schedule.zone)}" if opens is not None else "when it opens is not listed"
+        )
+        may_wait = OrderType.MARKET.value in terms.rules.order_types_outside and not ticket.outside_rth
+        raise MarketClosed(
+            f"{symbol} does not trade now: {when}; nothing was sent.",
+            next_open=opens,
+            remedy="Send it then, send a limit order, or set when_closed to queue and let IBKR keep it."
+            + (" With outside_rth it may trade outside regular hours." if may_wait else ""),
+        )
+
+
+def _shown(moment: datetime, zone: str) -> str:
+    """Write a moment for people, in UTC and in the exchange's own time where that is known here."""
+    written = f"{moment.astimezone(UTC):%A %d %B %Y %H:%M} UTC"
+    try:
+        there = moment.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return written
+    return f"{written} ({there:%H:%M} {zone})"
