@@ -125,6 +125,13 @@ class Exits:
     def _close_part(self, mandate: Mandate, holding: Holding, asked: Decimal, deadline: float) -> Closed:
         side = holding.exit_side
         remainder = abs(holding.quantity) - asked
+        for order in holding.combos():
+            if order.remaining * order.moves(mandate.conid) * side.sign > remainder:
+                raise OrderRejected(
+                    f"our combination {order.order_id} trades in this contract, too, and more than would remain,"
+                    " so nothing was sent to close a part.",
+                    remedy="Close the whole position, or cancel that order first.",
+                )
         exits = holding.exits(side)
         for order in exits:
             if order.remaining > remainder:
@@ -185,8 +192,13 @@ class Exits:
         be closed again, too much opens a position.
         """
         started = {order.order_id: order.filled for order in before.working}
+        # A combination moves this contract by its ratio, and a status does not tell its legs.
+        moves = {order.order_id: order.moves(mandate.conid) for order in before.working}
         change = sum(
-            ((order.filled - started.get(order.order_id, Decimal(0))) * order.side.sign for order in ended),
+            (
+                (order.filled - started.get(order.order_id, Decimal(0))) * moves[order.order_id]
+                for order in ended
+            ),
             Decimal(0),
         )
         expected = before.quantity + change
@@ -276,7 +288,7 @@ class Exits:
         self, mandate: Mandate, holding: Holding, old: Order, kept: Ticket, new: Ticket, deadline: float
     ) -> Placed:
         """Replace a lone exit by a pair of which one cancels the other."""
-        size = min(kept.quantity, holding.held_for(old.side))
+        size = min(kept.units, holding.held_for(old.side))
         again = attrs.evolve(
             kept, quantity=size, coid=self._own.new_coid(), parent_coid=None, single_group=True
         )
@@ -294,7 +306,7 @@ class Exits:
     ) -> Placed:
         ended = self._end(mandate, old, deadline)
         left = self._settled(mandate, holding, ended) if ended else holding.quantity
-        size = min(tickets[0].quantity, max(Decimal(0), -left * tickets[0].side.sign))
+        size = min(tickets[0].units, max(Decimal(0), -left * tickets[0].side.sign))
         if size == 0:
             raise InvalidOrder(
                 "the position was closed while its exits were being replaced; nothing was sent.",
@@ -385,7 +397,7 @@ class Exits:
 def ticket_of(order: Order, account: str, sent: Ticket | None) -> Ticket | None:
     """Write down an order that stands as a ticket, or ``None`` where not all of it is known."""
     if sent is not None:
-        return attrs.evolve(sent, quantity=order.quantity)
+        return attrs.evolve(sent, quantity=order.quantity, cash_quantity=None, fx_quantity=None)
     if order.order_type is None or order.tif is None:
         return None
     try:
@@ -403,6 +415,7 @@ def ticket_of(order: Order, account: str, sent: Ticket | None) -> Ticket | None:
             outside_rth=bool(order.outside_rth),
             coid=order.coid,
             parent_coid=order.parent_id,
+            conidex=order.conidex,
         )
     except InvalidOrder:
         return None

@@ -249,12 +249,12 @@ def bracket(
     side, parent = entry.side.opposite, entry.coid
     tickets = [entry]
     if take_profit is not None:
-        tickets.append(target_exit(terms, side=side, size=entry.quantity, target=take_profit, parent=parent))
+        tickets.append(target_exit(terms, side=side, size=entry.units, target=take_profit, parent=parent))
     if stop_loss is not None:
-        tickets.append(stop_exit(terms, side=side, size=entry.quantity, stop=stop_loss, parent=parent))
+        tickets.append(stop_exit(terms, side=side, size=entry.units, stop=stop_loss, parent=parent))
     if trailing_percent is not None:
         tickets.append(
-            trailing_exit(terms, side=side, size=entry.quantity, percent=trailing_percent, parent=parent)
+            trailing_exit(terms, side=side, size=entry.units, percent=trailing_percent, parent=parent)
         )
     check_sides(entry, tickets[1:], reference)
     return tickets

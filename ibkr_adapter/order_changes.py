@@ -14,7 +14,7 @@ from ibkr_adapter.model.order import Order, OrderState, Ticket
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.own_orders import OwnOrders, checked_id
 from ibkr_adapter.replies import Circumstances, ReplyHandler
-from ibkr_adapter.wire import endpoints, orders
+from ibkr_adapter.wire import endpoints, orders, tickets
 from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Refused
 
 
@@ -44,7 +44,7 @@ class OrderChanges:
         outcome = self._conversation.hold(
             endpoints.MODIFY_ORDER,
             path={"accountId": ticket.account, "orderId": order_id},
-            body=orders.modify_body(ticket),
+            body=tickets.modify_body(ticket),
             read=orders.classify,
             replies=replies,
             about=Circumstances(reducing=reducing),

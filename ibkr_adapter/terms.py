@@ -7,12 +7,14 @@ market entries only: what reduces risk is never asked when it comes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import ApiError, ConfigurationError, ContractError, InvalidOrder, MarketClosed
+from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif
 from ibkr_adapter.model.rules import Schedule
@@ -75,6 +77,12 @@ class AccountTerms:
 
     def contract(self, symbol: str) -> Contract:
         """Find the one contract that a symbol means."""
+        if isinstance(symbol, (Spread, Combo, list, tuple)):
+            raise InvalidOrder(
+                "a combination has no bracket, exits or close of its own, because its legs become positions"
+                " of their own; nothing was sent.",
+                remedy="Order it with place_combo_order, and protect or close its legs, or order its opposite.",
+            )
         return self._connection.conids.resolve(symbol)
 
     def terms(self, symbol: str) -> Terms:
@@ -163,17 +171,17 @@ class AccountTerms:
         """When a contract trades in the days around now; ``None`` where IBKR does not tell."""
         return self._connection.reference.schedule(self.contract(symbol).conid)
 
-    def _only_reduces(self, terms: Terms, ticket: Ticket) -> bool:
-        """Whether this is a close, although it was not called one; asked only before a refusal."""
-        held = self._connection.holdings.quantity(terms.account, terms.contract.conid)
-        return ticket.quantity <= -held * ticket.side.sign
-
-    def check_open(self, terms: Terms, ticket: Ticket) -> None:
+    def check_open(self, ticket: Ticket, changes: Sequence[tuple[Terms, Decimal | None]]) -> None:
         """Refuse a market entry outside trading hours, unless settings let it queue.
 
         Where IBKR gives no hours for a contract, or hours of days that are not ours, it decides
         itself. Where they cannot be read nobody knows, and a market order that waits for another
         day's price is worse than one that was refused.
+
+        Args:
+            ticket: The entry.
+            changes: The contracts that it trades in, and by how much it changes the position in
+                each, where that is known.
 
         Raises:
             MarketClosed: It is closed; ``next_open`` says until when.
@@ -185,6 +193,12 @@ class AccountTerms:
             or ticket.tif in _NOT_OF_THE_DAY
         ):
             return
+        closed = next((found for terms, _ in changes if (found := self._closed(terms, ticket))), None)
+        # What only reduces is a close, although it was not called one.
+        if closed is not None and not self._only_reduces(changes):
+            raise closed
+
+    def _closed(self, terms: Terms, ticket: Ticket) -> MarketClosed | None:
         symbol = terms.contract.symbol
         try:
             schedule = self._connection.reference.schedule(terms.contract.conid)
@@ -196,20 +210,27 @@ class AccountTerms:
             ) from failure
         now = self._connection.reference.market_time()
         if schedule is None or schedule.is_open(now, outside_rth=ticket.outside_rth):
-            return
-        if self._only_reduces(terms, ticket):
-            return
+            return None
         opens = schedule.next_open(now, outside_rth=ticket.outside_rth)
         when = (
             f"it opens {_shown(opens, schedule.zone)}" if opens is not None else "when it opens is not listed"
         )
         may_wait = OrderType.MARKET.value in terms.rules.order_types_outside and not ticket.outside_rth
-        raise MarketClosed(
+        return MarketClosed(
             f"{symbol} does not trade now: {when}; nothing was sent.",
             next_open=opens,
             remedy="Send it then, send a limit order, or set when_closed to queue and let IBKR keep it."
             + (" With outside_rth it may trade outside regular hours." if may_wait else ""),
         )
+
+    def _only_reduces(self, changes: Sequence[tuple[Terms, Decimal | None]]) -> bool:
+        for terms, change in changes:
+            if change is None:
+                return False
+            held = self._connection.holdings.quantity(terms.account, terms.contract.conid)
+            if not (held * change < 0 and abs(change) <= abs(held)):
+                return False
+        return True
 
 
 def _shown(moment: datetime, zone: str) -> str:

@@ -10,18 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from ibkr_adapter import order_builder
+from ibkr_adapter import combos, order_builder
+from ibkr_adapter.combos import Combos
+from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.exits import Closed, Mandate
+from ibkr_adapter.model.combo import Combo, ComboLeg, Spread
 from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket, Tif, TrailingUnit
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.order_builder import Terms
 from ibkr_adapter.orders import Submission
+from ibkr_adapter.settings import Settings
 from ibkr_adapter.standing import Standing
 
 
 class Trading(Standing):
     """Places, changes and reads orders of one account."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        super().__init__(connection, settings)
+        self._combos = Combos(self._terms, settings.spread_conids)
 
     # What is traded -----------------------------------------------------------------------
 
@@ -103,7 +111,7 @@ class Trading(Standing):
         )
         if exact:
             _unchanged(ticket, quantity, limit_price, stop_price)
-        self._terms.check_open(terms, ticket)
+        self._terms.check_open(ticket, [(terms, side.sign * ticket.units)])
         return self._submit((ticket,))
 
     def bracket(
@@ -139,7 +147,7 @@ class Trading(Standing):
             limit=limit_price,
             stop=stop_price,
         )
-        self._terms.check_open(terms, entry)
+        self._terms.check_open(entry, [(terms, side.sign * entry.units)])
         reference = None
         if order_type is OrderType.MARKET:
             shown = self._connection.market_data.quote(terms.contract.conid).display_price()
@@ -153,6 +161,76 @@ class Trading(Standing):
             trailing_percent=trailing_percent,
         )
         return self._submit(tuple(tickets))
+
+    # Combinations -------------------------------------------------------------------------
+
+    def combo(self, legs: Spread | Sequence[ComboLeg], *, exchange: str | None = None) -> Combo:
+        """Find the legs of a combination and put it together; nothing is sent.
+
+        Args:
+            legs: At least two, by name or contract id; :mod:`ibkr_adapter.model.combo` has those that
+                have a name (``vertical``, ``iron_condor``).
+            exchange: Where it is routed, in other currencies than the US dollar.
+
+        Returns:
+            The combination, its ratios divided by what they have in common, and IBKR's text of it.
+
+        Raises:
+            InvalidOrder: It is no combination that can be ordered, and it says why; nothing was sent.
+            ContractError: A leg fits no contract, or several; nothing was sent.
+        """
+        return self._combos.bundle(legs, exchange).combo
+
+    def place_combo(
+        self,
+        legs: Spread | Combo | Sequence[ComboLeg],
+        *,
+        side: Side,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        tif: Tif | str | None = None,
+        exchange: str | None = None,
+        exact: bool = True,
+    ) -> Placed:
+        """Order a combination as one: all legs or none.
+
+        Its legs are positions of their own once it has filled, and it has no exits: those are
+        orders on the legs, or the opposite order for the combination.
+
+        Args:
+            legs: As for :meth:`combo`, or what that returned.
+            side: BUY trades the legs as they are written, SELL turns each of them round.
+            quantity: How many, whole ones.
+            limit_price: What a buyer pays for one, net of all legs, and negative where the buyer is
+                paid; at the market if unset.
+            tif: How long it stands; ``entry_tif`` of the settings if unset.
+            exchange: Where it is routed, in other currencies than the US dollar.
+            exact: Refuse what would have to be rounded.
+
+        Raises:
+            InvalidOrder: It is no combination, or breaks a rule of one of its legs; nothing was sent.
+            MarketClosed: A leg does not trade now; nothing was sent.
+            OrderRejected: IBKR refused; nothing is working.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+        """
+        bundle = self._combos.bundle(legs, exchange)
+        ticket = combos.ticket(
+            bundle,
+            side=side,
+            quantity=quantity,
+            limit=limit_price,
+            tif=order_builder.time_in_force(bundle.terms[0], tif),
+            coid=self._connection.own.new_coid(),
+        )
+        if exact:
+            factor = bundle.combo.factor
+            each = None if limit_price is None else limit_price / factor
+            _unchanged(ticket, quantity * factor, each, None)
+        changes = bundle.changes(side, ticket.units)
+        for terms, change in changes:
+            self._terms.check_short(terms, Side.SELL if change < 0 else Side.BUY, abs(change))
+        self._terms.check_open(ticket, changes)
+        return self._submit((ticket,))
 
     # Exits --------------------------------------------------------------------------------
 

@@ -7,11 +7,12 @@ the asked direction. Which direction protects whom is for :mod:`ibkr_adapter.ord
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from enum import Enum
 from fractions import Fraction
 from itertools import pairwise
+from math import gcd, lcm
 
 import attrs
 
@@ -44,6 +45,19 @@ class TickStep:
             raise InvalidOrder(
                 f"steps of {self.increment} from {self.lower_edge} on are no tick table; nothing was sent."
             )
+
+
+def common_ticks(tables: Iterable[Sequence[TickStep]]) -> tuple[TickStep, ...]:
+    """The coarsest grid that holds every sum of multiples of prices out of these tables.
+
+    Raises:
+        InvalidOrder: One of them is missing; nothing was sent.
+    """
+    steps = [Fraction(row.increment) for table in tables for row in table or _rows(table)]
+    denominator = lcm(*(step.denominator for step in steps))
+    numerator = gcd(*(int(step * denominator) for step in steps))
+    increment = _EXACT.divide(Decimal(numerator), Decimal(denominator))
+    return (TickStep(lower_edge=Decimal(0), increment=increment),)
 
 
 def tick_at(price: Decimal, ticks: Sequence[TickStep]) -> Decimal:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.model.ticks import Rounding, TickStep, snap, steps_between, tick_at
+from ibkr_adapter.model.ticks import Rounding, TickStep, common_ticks, snap, steps_between, tick_at
 
 D = Decimal
 
@@ -196,3 +196,41 @@ def test_without_a_tick_table_no_price_is_made():
 def test_a_tick_table_cannot_be_senseless(edge, increment):
     with pytest.raises(InvalidOrder, match="nothing was sent"):
         TickStep(lower_edge=D(edge), increment=D(increment))
+
+
+@given(
+    tables=st.lists(ANY, min_size=1, max_size=4),
+    prices=st.lists(PRICES, min_size=4, max_size=4),
+    ratios=st.lists(st.integers(-3, 3), min_size=4, max_size=4),
+)
+def test_sums_of_prices_on_ticks_are_on_the_common_tick(tables, prices, ratios):
+    """A combination can be priced at whatever its legs can be."""
+    total = sum(
+        (
+            ratio * snap(price, ticks, Rounding.NEAREST)
+            for ticks, price, ratio in zip(tables, prices, ratios, strict=False)
+        ),
+        D(0),
+    )
+
+    assert snap(total, common_ticks(tables), Rounding.DOWN) == total
+
+
+@pytest.mark.parametrize(
+    ("tables", "increment"),
+    [
+        ([CENTS], "0.01"),
+        ([CENTS, OPTIONS], "0.01"),
+        ([table(("0", "0.05")), table(("0", "0.02"))], "0.01"),
+        ([table(("0", "0.25")), table(("0", "0.1"))], "0.05"),
+        ([LONDON], "0.0001"),
+    ],
+)
+def test_the_common_tick_is_the_coarsest_that_holds_all(tables, increment):
+    """A finer one would be refused at once."""
+    assert [row.increment for row in common_ticks(tables)] == [D(increment)]
+
+
+def test_without_every_table_there_is_no_common_tick():
+    with pytest.raises(InvalidOrder, match="nothing was sent"):
+        common_ticks([CENTS, ()])
