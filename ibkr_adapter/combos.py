@@ -16,13 +16,13 @@ from decimal import Context, Decimal
 
 import attrs
 
-from ibkr_adapter import order_builder
+from ibkr_adapter import measures, permits
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, ComboLeg, ComboPart, Spread, misfit, reduced
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif
 from ibkr_adapter.model.ticks import Rounding, common_ticks, snap
-from ibkr_adapter.order_builder import Terms
 from ibkr_adapter.terms import AccountTerms
 from ibkr_adapter.wire.combos import DOLLAR, spread_conid, write_conidex
 
@@ -121,18 +121,19 @@ def ticket(
     order_type = OrderType.MARKET if limit is None else OrderType.LIMIT
     in_force = tif or first.entry_tif
     for terms in bundle.terms:
-        order_builder.check_allowed(terms, order_type, in_force)
+        permits.check_allowed(terms, order_type, in_force)
     return Ticket(
         account=first.account,
         conid=combo.spread_conid,
         conidex=combo.conidex,
         side=side,
         order_type=order_type,
-        quantity=order_builder.quantity(attrs.evolve(first, allow_fractional=False), quantity * combo.factor),
+        quantity=measures.quantity(attrs.evolve(first, allow_fractional=False), quantity * combo.factor),
         tif=in_force,
         limit_price=None if limit is None else net_price(bundle, side, limit),
         coid=coid,
-        outside_rth=all(order_builder.outside(terms, order_type) for terms in bundle.terms),
+        origin=next((terms.origin for terms in bundle.terms if terms.origin is not None), None),
+        outside_rth=all(permits.outside(terms, order_type) for terms in bundle.terms),
     )
 
 

@@ -20,6 +20,7 @@ from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, P
 
 if TYPE_CHECKING:
     from ibkr_adapter.model.market import Quote
+    from ibkr_adapter.model.sizing import Sizing
 
 
 class IBKRExchange(Linked):
@@ -110,6 +111,14 @@ class IBKRExchange(Linked):
     def sizing_price(self, symbol: str) -> Decimal:
         """The last price, if sizes may be computed from it; else it raises and says why not."""
         return self.orders.sizing_price(symbol)
+
+    def sizing(self, symbol: str) -> Sizing:
+        """What turns US dollars into a quantity: multiplier, currency, and the smallest size."""
+        return self.orders.sizing(symbol)
+
+    def smallest_size(self, symbol: str) -> Decimal:
+        """The smallest quantity that trades: one, except in crypto and where fractions are allowed."""
+        return self.orders.smallest_size(symbol)
 
     # Entries ------------------------------------------------------------------------------
 

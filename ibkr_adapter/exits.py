@@ -15,12 +15,13 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter import order_builder
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected, PartlyPlaced
 from ibkr_adapter.holdings import Holding, Holdings
 from ibkr_adapter.legs import LOOKS, Watch, name_of
-from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket, Tif
-from ibkr_adapter.order_builder import Terms
+from ibkr_adapter.measures import Terms
+from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket
 from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.order_reads import OrderReads, children_of
 from ibkr_adapter.orders import OrderDesk, Submission
@@ -146,15 +147,7 @@ class Exits:
         return Closed(side=side, placed=self._market(mandate, side, size), quantity=size)
 
     def _market(self, mandate: Mandate, side: Side, size: Decimal) -> Placed:
-        ticket = Ticket(
-            account=mandate.account,
-            conid=mandate.conid,
-            side=side,
-            order_type=OrderType.MARKET,
-            quantity=size,
-            tif=Tif.DAY,
-            coid=self._own.new_coid(),
-        )
+        ticket = order_builder.closing(mandate.terms, side=side, size=size, coid=self._own.new_coid())
         return self._place(mandate, (ticket,))
 
     def _end(self, mandate: Mandate, working: tuple[Order, ...], deadline: float) -> list[Order]:
@@ -171,7 +164,11 @@ class Exits:
             try:
                 ended.append(
                     self._changes.cancel(
-                        order.order_id, account=mandate.account, replies=mandate.replies, deadline=deadline
+                        order.order_id,
+                        account=mandate.account,
+                        replies=mandate.replies,
+                        deadline=deadline,
+                        origin=mandate.terms.origin,
                     )
                 )
             except IBKRError as failure:
@@ -290,7 +287,12 @@ class Exits:
         """Replace a lone exit by a pair of which one cancels the other."""
         size = min(kept.units, holding.held_for(old.side))
         again = attrs.evolve(
-            kept, quantity=size, coid=self._own.new_coid(), parent_coid=None, single_group=True
+            kept,
+            quantity=size,
+            coid=self._own.new_coid(),
+            parent_coid=None,
+            single_group=True,
+            origin=mandate.terms.origin,
         )
         return self._replace(
             mandate, holding, (old,), (attrs.evolve(new, quantity=size, single_group=True), again), deadline
@@ -373,7 +375,7 @@ class Exits:
             )
         self._changes.modify(
             order.order_id,
-            attrs.evolve(ticket, quantity=order.filled + remainder),
+            attrs.evolve(ticket, quantity=order.filled + remainder, origin=mandate.terms.origin),
             replies=mandate.replies,
             deadline=deadline,
             reducing=True,

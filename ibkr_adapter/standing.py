@@ -109,6 +109,7 @@ class Standing:
         if over is not None:
             return over
         account = self.account()
+        origin = None
         if self._connection.own.ticket(order_id) is None:
             live = self._connection.reads.live()
             order = next((order for order in live if order.order_id == order_id), None)
@@ -121,8 +122,9 @@ class Standing:
                     f"order {order_id} was not placed by this library, so it is left alone; nothing was sent.",
                     remedy="Cancel it where it was placed.",
                 )
+            origin = self._terms.origin(order.sec_type, account)
         order = self._connection.changes.cancel(
-            order_id, account=account, replies=self._replies, deadline=self._deadline()
+            order_id, account=account, replies=self._replies, deadline=self._deadline(), origin=origin
         )
         self._connection.own.remember_end(order)
         return order

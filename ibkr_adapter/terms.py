@@ -7,25 +7,32 @@ market entries only: what reduces risk is never asked when it comes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ibkr_adapter import measures
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import ApiError, ConfigurationError, ContractError, InvalidOrder, MarketClosed
+from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.contract import Contract, SecType
-from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif
+from ibkr_adapter.model.order import OrderType, Origin, Side, Ticket, Tif
 from ibkr_adapter.model.rules import Schedule
-from ibkr_adapter.order_builder import Terms
+from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.settings import Environment, Settings
+from ibkr_adapter.wire.forex import Pair
+from ibkr_adapter.wire.portfolio import AccountProperties
 
 # Account ids of paper accounts begin so; IBKR's own flag goes first where it is there.
 PAPER_PREFIXES = ("DU", "DF", "DI")
 # These wait for an opening of their own, or are for the hours after the close.
 _NOT_OF_THE_DAY = frozenset({Tif.OPG, Tif.OVT, Tif.OND})
 _MONTH, _DAY = 6, 8
+_TOLD = frozenset({SecType.FUTURE, SecType.FUTURE_OPTION, SecType.COMBO})
+DOLLAR = "USD"
 
 
 class AccountTerms:
@@ -107,6 +114,7 @@ class AccountTerms:
                 remedy="Order a future, an option or a fund on it.",
             )
         self._check_expiry(symbol, detailed)
+        may = self._connection.session.accounts().properties.get(account) or AccountProperties()
         return Terms(
             account=account,
             contract=detailed,
@@ -114,7 +122,25 @@ class AccountTerms:
             entry_tif=Tif(self._settings.entry_tif),
             exit_tif=Tif(self._settings.exit_tif),
             outside_rth=self._settings.outside_rth,
-            allow_fractional=self._settings.allow_fractional and self._may_hold_fractions(account),
+            allow_fractional=self._settings.allow_fractional and may.supports_fractions is True,
+            allow_cash=may.supports_cash_qty is True,
+            origin=self.origin(detailed.sec_type, account),
+        )
+
+    def origin(self, sec_type: SecType, account: str) -> Origin | None:
+        """Who gives an order, for the classes that demand to be told; ``None`` for all others.
+
+        US futures are refused without it. Which contract is American no answer tells for sure, so
+        every future and every option on one carries it. Combinations do where a leg demands it; of one
+        that nobody here has placed the legs are not looked up, and it carries it as well.
+        """
+        if sec_type not in _TOLD:
+            return None
+        settings = self._settings
+        return Origin(
+            manual=settings.manual_indicator,
+            # The name of the login, where settings have it; IBKR tells it only now and then.
+            operator=settings.ext_operator or settings.credential or account,
         )
 
     def _check_expiry(self, symbol: str, contract: Contract) -> None:
@@ -127,14 +153,16 @@ class AccountTerms:
                 remedy="Name a contract that still trades.",
             )
 
-    def _may_hold_fractions(self, account: str) -> bool:
-        known = self._connection.session.accounts().properties.get(account)
-        return known is not None and known.supports_fractions is True
-
-    def check_short(self, terms: Terms, side: Side, quantity: Decimal) -> None:
+    def check_short(self, terms: Terms, side: Side, quantity: Decimal | None) -> None:
         """Refuse a sale of more than is held, unless settings allow short positions."""
         if side is Side.BUY or self._settings.allow_short:
             return
+        if quantity is None:
+            raise InvalidOrder(
+                f"how many {terms.contract.symbol} are sold for a sum of money is not known, so it could open a"
+                " short position; nothing was sent.",
+                remedy="Give a quantity, or set allow_short.",
+            )
         held = self._connection.holdings.quantity(terms.account, terms.contract.conid)
         if quantity > held:
             raise InvalidOrder(
@@ -164,6 +192,62 @@ class AccountTerms:
             if shown is not None
             else "Subscribe to its market data, or give quantity and prices.",
         )
+
+    def sizing(self, symbol: str) -> Sizing:
+        """What turns US dollars into a quantity of a contract.
+
+        Raises:
+            InvalidOrder: IBKR does not say in which currency its price is; nothing was sent.
+            ApiError: It gives no exchange rate; nothing was sent.
+        """
+        contract, rules = self._connection.conids.rules(self.contract(symbol).conid)
+        if contract.currency is None:
+            raise InvalidOrder(
+                f"IBKR does not say in which currency {symbol} trades, so US dollars buy nobody knows how many;"
+                " nothing was sent.",
+                remedy="Give a quantity.",
+            )
+        return Sizing(
+            multiplier=contract.multiplier,
+            magnifier=rules.price_magnifier or Decimal(1),
+            rate=self._connection.reference.rate(contract.currency, DOLLAR),
+            smallest=self.smallest_size(symbol),
+        )
+
+    def smallest_size(self, symbol: str) -> Decimal:
+        """The smallest quantity that trades, which is also the step of all others."""
+        contract, rules = self._connection.conids.rules(self.contract(symbol).conid)
+        plain = Terms(
+            account="",
+            contract=contract,
+            rules=rules,
+            entry_tif=Tif.DAY,
+            exit_tif=Tif.DAY,
+            allow_fractional=self._settings.allow_fractional,
+        )
+        return measures.smallest(plain)
+
+    def pair(self, source: str, target: str) -> tuple[Terms, Pair]:
+        """Find the pair in which two currencies trade, and on what terms.
+
+        Raises:
+            InvalidOrder: They are no two currencies; nothing was sent.
+            ContractError: IBKR lists no such pair, or another contract under it; nothing was sent.
+        """
+        names = source.strip().upper(), target.strip().upper()
+        if names[0] == names[1] or not all(re.fullmatch("[A-Z]{3}", name) for name in names):
+            raise InvalidOrder(
+                f"{source!r:.10} and {target!r:.10} are no two currencies; nothing was sent.",
+                remedy="Write codes such as USD and EUR.",
+            )
+        found = self._connection.reference.pair(*names)
+        terms = self.terms(f"conid:{found.conid}")
+        if terms.contract.sec_type is not SecType.FOREX or terms.contract.currency != found.quote:
+            raise ContractError(
+                f"{found.symbol} was listed as contract {found.conid}, which is {terms.contract.symbol}"
+                f" in {terms.contract.currency}; nothing was sent."
+            )
+        return terms, found
 
     # Hours --------------------------------------------------------------------------------
 

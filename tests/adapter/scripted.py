@@ -171,8 +171,8 @@ class Broker:
 
     def _orders(self, method, path, content):
         if path == "/iserver/account/orders":
-            rows, self.primed = (self.rows, True) if self.primed else ([], True)
-            return 200, {"orders": [dict(row) for row in rows], "snapshot": bool(rows)}
+            ready, self.primed = self.primed, True
+            return 200, {"orders": [dict(row) for row in self.rows] if ready else [], "snapshot": ready}
         if path == "/iserver/account/trades":
             return 200, []
         if "/order/status/" in path:
