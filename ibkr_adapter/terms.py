@@ -15,7 +15,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ibkr_adapter import measures
 from ibkr_adapter.connections import Connection
-from ibkr_adapter.errors import ApiError, ConfigurationError, ContractError, InvalidOrder, MarketClosed
+from ibkr_adapter.errors import (
+    ApiError,
+    ConfigurationError,
+    ContractError,
+    InvalidOrder,
+    MarketClosed,
+    OutcomeUnknown,
+)
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.contract import Contract, SecType
@@ -286,10 +293,12 @@ class AccountTerms:
         symbol = terms.contract.symbol
         try:
             schedule = self._connection.reference.schedule(terms.contract.conid)
-        except ApiError as failure:
+        except (ApiError, OutcomeUnknown) as failure:
+            # Nothing but a question was sent, which the failure of a read would not say.
             raise InvalidOrder(
                 f"whether {symbol} trades now cannot be read ({failure.message}); no market entry was sent.",
                 text=failure.text,
+                repeatable=True,
                 remedy="Try again, send a limit order, or set when_closed to queue and let IBKR decide.",
             ) from failure
         now = self._connection.reference.market_time()

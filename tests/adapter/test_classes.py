@@ -264,6 +264,33 @@ def test_a_share_may_be_bought_for_a_sum_of_money(floor):
     assert placed.entry.ticket.quantity is None
 
 
+def test_an_order_for_money_can_be_modified_in_price_and_not_in_quantity(floor):
+    """Its quantity in the list is IBKR's figure, and speaks neither for nor against the change."""
+    ibkr = floor.exchange()
+    placed = place(ibkr, STOCK, quantity=None, cash_quantity=D(100), limit_price=D(50))
+
+    seen = ibkr.orders.modify(placed.entry.order_id, limit_price=D(51))
+    with pytest.raises(InvalidOrder, match="by one of them; nothing was sent"):
+        ibkr.orders.modify(placed.entry.order_id, quantity=D(3))
+
+    (body,) = floor.broker.calls("POST", "/order/")
+    assert (seen.limit_price, body["cashQty"], body["price"]) == (51, 100, 51)
+
+
+def test_an_order_for_money_is_made_smaller_by_quantity(floor):
+    """A partial close brings our exits down, however they were sized."""
+    ibkr = floor.exchange()
+    floor.broker.positions = {STOCK: 10}
+    place(ibkr, STOCK, side=Side.SELL, quantity=None, cash_quantity=D(500), limit_price=D(50))
+    floor.broker.rows[0] |= {"totalSize": 10, "remainingQuantity": 10}
+
+    ibkr.close_position("XYZ", "sell", 4)
+
+    (body,) = floor.broker.calls("POST", "/order/")
+    assert (body["quantity"], "cashQty" in body) == (6, False)
+    assert floor.broker.tickets[-1]["quantity"] == 4
+
+
 @pytest.mark.parametrize(
     ("order", "words"),
     [

@@ -113,6 +113,27 @@ def test_ratios_are_reduced_and_mean_the_same(floor):
     assert (ticket["quantity"], ticket["price"]) == (10, 15)
 
 
+def test_the_typed_desk_reduces_ratios_too_and_prices_each(floor):
+    legs = [ComboLeg(contract=SPY, ratio=2), ComboLeg(contract=QQQ, ratio=-2)]
+
+    floor.exchange().orders.place_combo(
+        legs, side=Side.SELL, quantity=Decimal(5), limit_price=Decimal("3.00")
+    )
+
+    (ticket,) = floor.broker.tickets
+    assert (ticket["conidex"], ticket["quantity"], ticket["price"]) == (PAIR, 10, 1.5)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_outside_hours_all_legs_must_allow_it(floor, both):
+    floor.broker.contracts[SPY]["rules"]["orderTypesOutside"] = ["limit"]
+    floor.broker.contracts[QQQ]["rules"]["orderTypesOutside"] = ["limit"] if both else []
+
+    floor.exchange(outside_rth=True).place_combo_order(pair(), "buy", 1, 1)
+
+    assert ("outsideRTH" in floor.broker.tickets[0]) is both
+
+
 def test_a_combination_is_put_together_without_sending_anything(floor):
     ibkr = floor.exchange()
 
@@ -385,9 +406,12 @@ def test_what_a_combination_filled_meanwhile_is_counted_by_its_ratio(floor):
         return plain(method, path, query, content)
 
     floor.broker.answer = crossing
+    before = len(floor.broker.calls("GET", "/portfolio2"))
     closed = ibkr.close_position("SPY")
 
     assert closed["quantity"] == 4
+    # The position is what the fills make it, so nobody waits for another figure.
+    assert len(floor.broker.calls("GET", "/portfolio2")) - before == 2
 
 
 def test_a_part_is_not_closed_while_a_combination_could_sell_more_than_remains(floor):

@@ -138,7 +138,7 @@ def test_an_order_for_the_opening_is_sent_before_it(world, ibkr):
     assert world.count(SCHEDULE) == 0
 
 
-@pytest.mark.parametrize("fault", ["F10", "F13", "F15"])
+@pytest.mark.parametrize("fault", ["F10", "F13", "F15", "F03"])
 def test_hours_that_cannot_be_read_refuse_a_market_entry_and_nothing_else(world, ibkr, fault):
     """An order that waits for another day's price is worse than one that was refused."""
     world.gateway.seed_position(AAPL, Decimal(5))
@@ -150,6 +150,7 @@ def test_hours_that_cannot_be_read_refuse_a_market_entry_and_nothing_else(world,
     closed = ibkr.close_position("AAPL")
 
     assert "when_closed to queue" in refused.value.remedy
+    assert refused.value.repeatable is True
     assert closed["status"] == "filled"
     assert world.exchange(when_closed="queue").place_market_order("AAPL", "buy", 1)["status"] == "filled"
 
