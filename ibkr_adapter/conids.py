@@ -33,10 +33,11 @@ from ibkr_adapter.discovery.stocks import Stocks
 from ibkr_adapter.discovery.walk import Walker
 from ibkr_adapter.errors import AmbiguousContract, ContractNotFound
 from ibkr_adapter.model import labels, names, products
-from ibkr_adapter.model.contract import Contract, Rules, SecType
+from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import CANDIDATE_COLUMNS, HIT_COLUMNS, Candidate, SearchHit
 from ibkr_adapter.model.listing import FutureRow
 from ibkr_adapter.model.query import STRUCK, ContractQuery, ends
+from ibkr_adapter.model.rules import Rules
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.state import Store

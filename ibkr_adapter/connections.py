@@ -13,6 +13,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Literal
 
 import attrs
@@ -40,6 +41,7 @@ from ibkr_adapter.outcome import Resolver
 from ibkr_adapter.own_orders import SCHEMA_STEPS as ORDERS
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.portfolio import Portfolio
+from ibkr_adapter.reference import Reference
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
 from ibkr_adapter.setting_readers import AuthMethod
 from ibkr_adapter.settings import Settings
@@ -58,11 +60,15 @@ def _new_id() -> str:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Doors:
-    """What a connection reaches the world through; tests put others in."""
+    """What a connection reaches the world through; tests put others in.
+
+    ``market_time`` tells the time by which markets open and close, where that is not the clock's.
+    """
 
     clock: Clock = attrs.field(factory=SystemClock)
     transport: Callable[[Settings, Clock], Transport] | None = None
     new_id: Callable[[], str] = _new_id
+    market_time: Callable[[], datetime] | None = None
 
 
 class Connection:
@@ -93,6 +99,7 @@ class Connection:
         self.conids = ConidResolver(clock=clock, session=self.session, store=self._cache)
         self.portfolio = Portfolio(clock=clock, session=self.session)
         self.market_data = MarketData(clock=clock, session=self.session)
+        self.reference = Reference(clock=clock, session=self.session, market_time=doors.market_time)
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
         self.watch = Watch(clock=clock, reads=self.reads)

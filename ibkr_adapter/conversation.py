@@ -58,6 +58,7 @@ class Conversation:
         *,
         path: Mapping[str, Any],
         body: Any,
+        query: Mapping[str, Any] | None = None,
         read: Callable[[Deciphered], Outcome],
         replies: ReplyHandler | None,
         about: Circumstances,
@@ -69,6 +70,7 @@ class Conversation:
             endpoint: Place, modify or cancel.
             path: Values for its template.
             body: What to send as JSON.
+            query: Parameters beside it.
             read: Classifies the answer.
             replies: Answers the questions; without it a question ends the conversation.
             about: What the reply policy must know.
@@ -88,7 +90,7 @@ class Conversation:
                     continue
                 try:
                     answer = self._session.change(
-                        endpoint, path=path, body=body, deadline=deadline, prepare=False
+                        endpoint, path=path, query=query, body=body, deadline=deadline, prepare=False
                     )
                     outcome = read(answer)
                     if isinstance(outcome, Asked):

@@ -7,6 +7,7 @@ takes its place. Needs the extra ``simulator``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,10 @@ class EmbeddedSimulator:
     def advance(self, seconds: float) -> None:
         """Move the market and session clock."""
         self.gateway.advance(seconds)
+
+    def market_time(self) -> datetime:
+        """The time of the simulated market, by which it opens and closes."""
+        return datetime.fromisoformat(self.ledger()["market"]["now"])
 
     def ledger(self) -> dict[str, Any]:
         """What the simulated broker has booked and was asked."""

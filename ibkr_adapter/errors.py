@@ -140,6 +140,17 @@ class InvalidOrder(OrderError):
     """The order makes no sense or breaks the contract's rules; nothing was sent."""
 
 
+class MarketClosed(InvalidOrder):
+    """A market entry was asked for outside trading hours; nothing was sent.
+
+    ``next_open`` is when it could be sent again, where IBKR's schedule reaches so far.
+    """
+
+    def __init__(self, message: str, *, next_open: datetime | None = None, **about: Any) -> None:
+        self.next_open = next_open
+        super().__init__(message, **about)
+
+
 class OrderRejected(OrderError):
     """IBKR or the exchange refused, in its own words (``text``); nothing is working."""
 

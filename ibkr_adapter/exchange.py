@@ -20,6 +20,7 @@ from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, P
 
 if TYPE_CHECKING:
     from ibkr_adapter.model.market import Quote
+    from ibkr_adapter.model.sizing import Sizing
 
 
 class IBKRExchange(Linked):
@@ -110,6 +111,14 @@ class IBKRExchange(Linked):
     def sizing_price(self, symbol: str) -> Decimal:
         """The last price, if sizes may be computed from it; else it raises and says why not."""
         return self.orders.sizing_price(symbol)
+
+    def sizing(self, symbol: str) -> Sizing:
+        """What turns US dollars into a quantity: multiplier, currency, and the smallest size."""
+        return self.orders.sizing(symbol)
+
+    def smallest_size(self, symbol: str) -> Decimal:
+        """The smallest quantity that trades: one, except in crypto and where fractions are allowed."""
+        return self.orders.smallest_size(symbol)
 
     # Entries ------------------------------------------------------------------------------
 
@@ -237,6 +246,43 @@ class IBKRExchange(Linked):
         )
         entry: dict[str, Any] = legs["entryOrder"]
         return entry | _ids(legs["takeProfitOrder"], legs["stopLossOrder"])
+
+    def place_combo_order(self, legs: Any, side: str, quantity: Any, price: Any = None) -> dict[str, Any]:
+        """Order several legs as one: all of them or none.
+
+        Args:
+            legs: At least two, each ``{"symbol" or "conid", "ratio"}`` (a negative ratio is sold when the
+                combination is bought; ``"side"`` may stand for the sign), or a spread with a name.
+            side: ``buy`` trades the legs as written, ``sell`` turns each of them round.
+            quantity: How many combinations, whole ones.
+            price: What a buyer pays for one, net of all legs and negative where the buyer is paid; at
+                the market if unset.
+
+        Returns:
+            The acknowledgement, with ``legs`` and ``conidex``. Once it has filled the legs are positions
+            of their own: :meth:`close_position` closes one of them, the opposite order all.
+
+        Raises:
+            InvalidOrder: It is no combination that can be ordered; nothing was sent.
+            ContractError: A leg fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused in its words; nothing is working.
+            QuestionRefused: IBKR asked what the policy does not allow; nothing is working.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+        """
+        combo = self.orders.combo(words.legs(legs))
+        placed = self.orders.place_combo(
+            combo,
+            side=words.side(side),
+            quantity=words.number(quantity, "quantity") * combo.factor,
+            limit_price=None if price is None else words.signed(price, "price") / combo.factor,
+            exact=False,
+        )
+        found = [
+            {"symbol": part.contract.symbol, "conid": part.contract.conid, "ratio": part.ratio}
+            for part in combo.parts
+        ]
+        ack = self._acknowledge(placed, combo.text, look=price is None)
+        return ack | {"conidex": combo.conidex, "legs": found}
 
     # Exits --------------------------------------------------------------------------------
 
@@ -415,7 +461,7 @@ class IBKRExchange(Linked):
         return [
             shapes.order(order, symbol or self._spelling(order.conid, order.symbol))
             for order in orders
-            if conid in {None, order.conid}
+            if conid is None or order.moves(conid)
         ]
 
     def _acknowledge(self, placed: Placed, symbol: str, *, look: bool = False) -> dict[str, Any]:

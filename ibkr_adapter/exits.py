@@ -15,12 +15,13 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter import order_builder
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected, PartlyPlaced
 from ibkr_adapter.holdings import Holding, Holdings
 from ibkr_adapter.legs import LOOKS, Watch, name_of
-from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket, Tif
-from ibkr_adapter.order_builder import Terms
+from ibkr_adapter.measures import Terms
+from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket
 from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.order_reads import OrderReads, children_of
 from ibkr_adapter.orders import OrderDesk, Submission
@@ -125,6 +126,13 @@ class Exits:
     def _close_part(self, mandate: Mandate, holding: Holding, asked: Decimal, deadline: float) -> Closed:
         side = holding.exit_side
         remainder = abs(holding.quantity) - asked
+        for order in holding.combos():
+            if order.remaining * order.moves(mandate.conid) * side.sign > remainder:
+                raise OrderRejected(
+                    f"our combination {order.order_id} trades in this contract, too, and more than would remain,"
+                    " so nothing was sent to close a part.",
+                    remedy="Close the whole position, or cancel that order first.",
+                )
         exits = holding.exits(side)
         for order in exits:
             if order.remaining > remainder:
@@ -139,15 +147,7 @@ class Exits:
         return Closed(side=side, placed=self._market(mandate, side, size), quantity=size)
 
     def _market(self, mandate: Mandate, side: Side, size: Decimal) -> Placed:
-        ticket = Ticket(
-            account=mandate.account,
-            conid=mandate.conid,
-            side=side,
-            order_type=OrderType.MARKET,
-            quantity=size,
-            tif=Tif.DAY,
-            coid=self._own.new_coid(),
-        )
+        ticket = order_builder.closing(mandate.terms, side=side, size=size, coid=self._own.new_coid())
         return self._place(mandate, (ticket,))
 
     def _end(self, mandate: Mandate, working: tuple[Order, ...], deadline: float) -> list[Order]:
@@ -164,7 +164,11 @@ class Exits:
             try:
                 ended.append(
                     self._changes.cancel(
-                        order.order_id, account=mandate.account, replies=mandate.replies, deadline=deadline
+                        order.order_id,
+                        account=mandate.account,
+                        replies=mandate.replies,
+                        deadline=deadline,
+                        origin=mandate.terms.origin,
                     )
                 )
             except IBKRError as failure:
@@ -185,8 +189,13 @@ class Exits:
         be closed again, too much opens a position.
         """
         started = {order.order_id: order.filled for order in before.working}
+        # A combination moves this contract by its ratio, and a status does not tell its legs.
+        moves = {order.order_id: order.moves(mandate.conid) for order in before.working}
         change = sum(
-            ((order.filled - started.get(order.order_id, Decimal(0))) * order.side.sign for order in ended),
+            (
+                (order.filled - started.get(order.order_id, Decimal(0))) * moves[order.order_id]
+                for order in ended
+            ),
             Decimal(0),
         )
         expected = before.quantity + change
@@ -276,9 +285,14 @@ class Exits:
         self, mandate: Mandate, holding: Holding, old: Order, kept: Ticket, new: Ticket, deadline: float
     ) -> Placed:
         """Replace a lone exit by a pair of which one cancels the other."""
-        size = min(kept.quantity, holding.held_for(old.side))
+        size = min(kept.units, holding.held_for(old.side))
         again = attrs.evolve(
-            kept, quantity=size, coid=self._own.new_coid(), parent_coid=None, single_group=True
+            kept,
+            quantity=size,
+            coid=self._own.new_coid(),
+            parent_coid=None,
+            single_group=True,
+            origin=mandate.terms.origin,
         )
         return self._replace(
             mandate, holding, (old,), (attrs.evolve(new, quantity=size, single_group=True), again), deadline
@@ -294,7 +308,7 @@ class Exits:
     ) -> Placed:
         ended = self._end(mandate, old, deadline)
         left = self._settled(mandate, holding, ended) if ended else holding.quantity
-        size = min(tickets[0].quantity, max(Decimal(0), -left * tickets[0].side.sign))
+        size = min(tickets[0].units, max(Decimal(0), -left * tickets[0].side.sign))
         if size == 0:
             raise InvalidOrder(
                 "the position was closed while its exits were being replaced; nothing was sent.",
@@ -361,7 +375,7 @@ class Exits:
             )
         self._changes.modify(
             order.order_id,
-            attrs.evolve(ticket, quantity=order.filled + remainder),
+            attrs.evolve(ticket, quantity=order.filled + remainder, origin=mandate.terms.origin),
             replies=mandate.replies,
             deadline=deadline,
             reducing=True,
@@ -385,7 +399,7 @@ class Exits:
 def ticket_of(order: Order, account: str, sent: Ticket | None) -> Ticket | None:
     """Write down an order that stands as a ticket, or ``None`` where not all of it is known."""
     if sent is not None:
-        return attrs.evolve(sent, quantity=order.quantity)
+        return attrs.evolve(sent, quantity=order.quantity, cash_quantity=None, fx_quantity=None)
     if order.order_type is None or order.tif is None:
         return None
     try:
@@ -403,6 +417,7 @@ def ticket_of(order: Order, account: str, sent: Ticket | None) -> Ticket | None:
             outside_rth=bool(order.outside_rth),
             coid=order.coid,
             parent_coid=order.parent_id,
+            conidex=order.conidex,
         )
     except InvalidOrder:
         return None

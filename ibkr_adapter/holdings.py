@@ -19,7 +19,11 @@ from ibkr_adapter.portfolio import Portfolio
 
 @attrs.frozen(kw_only=True)
 class Holding:
-    """One contract in one account: the signed position, and our working orders on it."""
+    """One contract in one account: the signed position, and our working orders on it.
+
+    ``working`` has the combinations, too, that have the contract for a leg; they are neither exits
+    nor entries of it, because they trade in other contracts as well.
+    """
 
     quantity: Decimal
     working: tuple[Order, ...]
@@ -31,7 +35,11 @@ class Holding:
 
     def exits(self, side: Side) -> tuple[Order, ...]:
         """Our working orders on ``side``."""
-        return tuple(order for order in self.working if order.side is side)
+        return tuple(order for order in self.working if order.side is side and not order.legs)
+
+    def combos(self) -> tuple[Order, ...]:
+        """Our working combinations that have the contract for a leg."""
+        return tuple(order for order in self.working if order.legs)
 
     def entries(self, side: Side) -> tuple[Order, ...]:
         """Our working orders on ``side`` that hang on nothing and open or add to a position."""
@@ -86,7 +94,7 @@ class Holdings:
         return tuple(
             order
             for order in live
-            if order.conid == conid
+            if order.moves(conid)
             and order.account in {"", account_id}
             and order.state.may_fill
             and self._own.includes(order, live)

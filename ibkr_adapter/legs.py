@@ -134,11 +134,11 @@ def shows(order: Order, ticket: Ticket) -> bool:
     """Tell whether an order stands as ``ticket`` wants it."""
 
     def same(seen: Decimal | None, wanted: Decimal | None) -> bool:
-        # A price that IBKR does not report cannot speak against the change.
+        # What IBKR does not report, and what was never asked for, cannot speak against the change.
         return wanted is None or seen is None or seen == wanted
 
     return (
-        order.quantity == ticket.quantity
+        same(order.quantity, ticket.quantity)
         and same(order.limit_price, ticket.limit_price)
         and same(order.stop_price, ticket.stop_price)
     )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import attrs
+
 from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
 from ibkr_adapter.errors import ApiError, ConfigurationError
 from ibkr_adapter.settings import Settings
@@ -83,6 +85,8 @@ class Linked:
         simulator = EmbeddedSimulator(
             through.clock, seed=seed, tls=tls, auth=config.auth_method.value, options=simulator_options
         )
+        # Its market has a day of its own, which is not the machine's.
+        through = attrs.evolve(through, market_time=simulator.market_time)
         return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
 
     @property

@@ -1,128 +1,56 @@
-"""Build tickets from what a person wants: prices on the tick, sizes that the contract trades.
+"""Build tickets: an entry, what hangs on it, what protects a position, what closes it.
 
-Arithmetic only; the contract, its rules and the settings are arguments. Entry limits snap to the
-passive side, stops away from the market, targets toward it; a snap of more than one tick or a
-leg that lands on the entry is refused, and so is a price on the wrong side.
+Sizes and prices are measured by :mod:`ibkr_adapter.measures`, whether the contract takes the order is
+told by :mod:`ibkr_adapter.permits`. A leg that lands on the entry is refused here, and so is a price
+on the wrong side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import Decimal
 
-import attrs
-
+from ibkr_adapter import measures
 from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.model.contract import Contract, Rounding, Rules, TickStep, snap, tick_at
+from ibkr_adapter.measures import Terms, limit_price, stop_price, target_price
 from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif, TrailingUnit
+from ibkr_adapter.permits import check_allowed, closing_tif, entry_tif, outside
 
-# A larger quantity is a slip of the finger; a context of our own, as the caller's may round up.
-_LARGEST_POWER = 30
-_EXACT = Context(prec=200)
 # A trailing stop nearer than this fires at once, one farther than this never.
 TRAILING_BOUNDS = (Decimal("0.01"), Decimal(99))
 
 
-@attrs.frozen(kw_only=True)
-class Terms:
-    """What every ticket of one intent has in common."""
-
-    account: str
-    contract: Contract
-    rules: Rules
-    entry_tif: Tif
-    exit_tif: Tif
-    outside_rth: bool = False
-    allow_fractional: bool = False
-
-    @property
-    def ticks(self) -> Sequence[TickStep]:
-        """The contract's tick table."""
-        return self.rules.ticks or self.contract.ticks
-
-
-def quantity(terms: Terms, asked: Decimal) -> Decimal:
-    """Floor a quantity to what the contract trades.
-
-    IBKR's ``sizeIncrement`` is no lot size (it is 100 where one share trades), so stocks are
-    floored to whole units, or to the rules' decimals where fractions are allowed.
-
-    Raises:
-        InvalidOrder: Nothing is left; nothing was sent.
-    """
-    if not asked.is_finite() or asked <= 0:
-        raise InvalidOrder(f"the quantity {asked} is not above 0; nothing was sent.")
-    if asked.adjusted() > _LARGEST_POWER:
-        raise InvalidOrder(f"the quantity {asked:.3e} is more than any market has; nothing was sent.")
-    digits = terms.rules.fraction_digits if terms.allow_fractional else None
-    step = Decimal(1).scaleb(-digits) if digits else Decimal(1)
-    floored = asked.quantize(step, rounding=ROUND_FLOOR, context=_EXACT)
-    if floored <= 0:
-        raise InvalidOrder(
-            f"{asked:f} {terms.contract.symbol} is less than the smallest size, {step:f}; nothing was sent.",
-            remedy="Raise the size"
-            + ("." if digits or not terms.rules.fraction_digits else ", or set allow_fractional."),
-        )
-    whole = floored == floored.to_integral_value()
-    return floored.quantize(Decimal(1), context=_EXACT) if whole else floored.normalize(_EXACT)
-
-
-def price(terms: Terms, asked: Decimal, rounding: Rounding, what: str) -> Decimal:
-    """Snap a price to the tick, by less than one tick.
-
-    Raises:
-        InvalidOrder: It is no price, or the tick table is missing; nothing was sent.
-    """
-    if not asked.is_finite() or asked <= 0:
-        raise InvalidOrder(f"the {what} {asked} is not above 0; nothing was sent.")
-    if not terms.ticks:
-        raise InvalidOrder(
-            f"IBKR gives no price increments for {terms.contract.symbol}; nothing was sent.",
-            remedy="Without them no price can be placed safely: use a market order.",
-        )
-    snapped = snap(asked, terms.ticks, rounding)
-    if snapped <= 0 or abs(snapped - asked) > tick_at(asked, terms.ticks):
-        raise InvalidOrder(f"the {what} {asked:f} cannot be brought onto the tick; nothing was sent.")
-    return snapped
-
-
-def limit_price(terms: Terms, side: Side, asked: Decimal, what: str = "limit price") -> Decimal:
-    """Snap an entry limit to the passive side: a buyer pays no more, a seller takes no less."""
-    return price(terms, asked, Rounding.DOWN if side is Side.BUY else Rounding.UP, what)
-
-
-def stop_price(terms: Terms, side: Side, asked: Decimal, what: str = "stop price") -> Decimal:
-    """Snap a stop away from the market: a sell stop lower, a buy stop higher."""
-    return price(terms, asked, Rounding.DOWN if side is Side.SELL else Rounding.UP, what)
-
-
-def target_price(terms: Terms, side: Side, asked: Decimal, what: str = "take-profit price") -> Decimal:
-    """Snap a target toward the market: a sell target lower, a buy target higher."""
-    return price(terms, asked, Rounding.DOWN if side is Side.SELL else Rounding.UP, what)
-
-
-def single(
+def single(  # noqa: PLR0913  (an order has so many parts)
     terms: Terms,
     *,
     side: Side,
     order_type: OrderType,
-    quantity_asked: Decimal,
     coid: str,
+    quantity_asked: Decimal | None = None,
+    cash_asked: Decimal | None = None,
     limit: Decimal | None = None,
     stop: Decimal | None = None,
     trailing: Decimal | None = None,
     trailing_unit: TrailingUnit | None = None,
     tif: Tif | None = None,
 ) -> Ticket:
-    """Build one order that hangs on nothing."""
-    check_allowed(terms, order_type, tif or terms.entry_tif)
+    """Build one order that hangs on nothing; its size is a quantity or a sum of money."""
+    in_force = tif or entry_tif(terms, order_type)
+    check_allowed(terms, order_type, in_force)
+    if terms.is_crypto and order_type is OrderType.MARKET and side is Side.BUY and cash_asked is None:
+        raise InvalidOrder(
+            f"{terms.contract.symbol} is bought at the market for a sum of money; nothing was sent.",
+            remedy="Give cash_quantity, or a limit price.",
+        )
     return Ticket(
         account=terms.account,
         conid=terms.contract.conid,
         side=side,
         order_type=order_type,
-        quantity=quantity(terms, quantity_asked),
-        tif=tif or terms.entry_tif,
+        quantity=None if quantity_asked is None else measures.quantity(terms, quantity_asked, order_type),
+        cash_quantity=None if cash_asked is None else measures.cash(terms, side, order_type, cash_asked),
+        origin=terms.origin,
+        tif=in_force,
         limit_price=limit_price(terms, side, limit) if limit is not None else None,
         stop_price=stop_price(terms, side, stop) if stop is not None else None,
         trailing=trailing,
@@ -151,6 +79,7 @@ def stop_exit(
         side=side,
         order_type=order_type,
         quantity=size,
+        origin=terms.origin,
         tif=terms.exit_tif,
         stop_price=stop_price(terms, side, stop),
         limit_price=stop_price(terms, side, limit, "stop's limit price") if limit is not None else None,
@@ -177,6 +106,7 @@ def target_exit(
         side=side,
         order_type=OrderType.LIMIT,
         quantity=size,
+        origin=terms.origin,
         tif=terms.exit_tif,
         limit_price=target_price(terms, side, target),
         coid=coid,
@@ -207,11 +137,67 @@ def trailing_exit(
         side=side,
         order_type=OrderType.TRAIL,
         quantity=size,
+        origin=terms.origin,
         tif=terms.exit_tif,
         trailing=percent,
         trailing_unit=TrailingUnit.PERCENT,
         coid=coid,
         parent_coid=parent,
+    )
+
+
+def conversion(
+    terms: Terms,
+    *,
+    pair: str,
+    amount: Decimal,
+    buying: bool,
+    limit: Decimal | None,
+    tif: Tif | None,
+    coid: str,
+) -> Ticket:
+    """Build a currency conversion that pays ``amount``, or less; it makes no position.
+
+    ``buying`` where the amount is in the currency that the pair's price is in, and buys the other.
+    """
+    side = Side.BUY if buying else Side.SELL
+    order_type = OrderType.MARKET if limit is None else OrderType.LIMIT
+    in_force = tif or terms.entry_tif
+    check_allowed(terms, order_type, in_force)
+    worst = None if limit is None else limit_price(terms, side, limit)
+    if not buying and worst is None:
+        raise InvalidOrder(
+            f"IBKR counts a conversion of {pair} in {pair[-3:]}, so at the market nobody knows how much"
+            f" {pair[:3]} would be paid; nothing was sent.",
+            remedy="Give a limit price.",
+        )
+    # The worse the price, the more would be paid for the same sum of the other currency.
+    asked = measures.money(amount)
+    sum_paid = asked if worst is None or buying else measures.money(asked * worst)
+    return Ticket(
+        account=terms.account,
+        conid=terms.contract.conid,
+        side=side,
+        order_type=order_type,
+        fx_quantity=sum_paid,
+        tif=in_force,
+        limit_price=worst,
+        coid=coid,
+    )
+
+
+def closing(terms: Terms, *, side: Side, size: Decimal, coid: str) -> Ticket:
+    """Build the market order that closes; it is checked against nothing that could hold it up."""
+    return Ticket(
+        account=terms.account,
+        conid=terms.contract.conid,
+        side=side,
+        order_type=OrderType.MARKET,
+        quantity=size,
+        origin=terms.origin,
+        tif=closing_tif(terms),
+        coid=coid,
+        outside_rth=outside(terms, OrderType.MARKET),
     )
 
 
@@ -244,12 +230,12 @@ def bracket(
     side, parent = entry.side.opposite, entry.coid
     tickets = [entry]
     if take_profit is not None:
-        tickets.append(target_exit(terms, side=side, size=entry.quantity, target=take_profit, parent=parent))
+        tickets.append(target_exit(terms, side=side, size=entry.units, target=take_profit, parent=parent))
     if stop_loss is not None:
-        tickets.append(stop_exit(terms, side=side, size=entry.quantity, stop=stop_loss, parent=parent))
+        tickets.append(stop_exit(terms, side=side, size=entry.units, stop=stop_loss, parent=parent))
     if trailing_percent is not None:
         tickets.append(
-            trailing_exit(terms, side=side, size=entry.quantity, percent=trailing_percent, parent=parent)
+            trailing_exit(terms, side=side, size=entry.units, percent=trailing_percent, parent=parent)
         )
     check_sides(entry, tickets[1:], reference)
     return tickets
@@ -261,7 +247,8 @@ def check_sides(entry: Ticket, exits: Sequence[Ticket], reference: Decimal | Non
     Raises:
         InvalidOrder: A stop or target would fill at once or lands on the entry; nothing was sent.
     """
-    at = entry.limit_price or entry.stop_price or reference
+    prices = (entry.limit_price, entry.stop_price, reference)
+    at = next((price for price in prices if price is not None), None)
     target = next((exit_.limit_price for exit_ in exits if exit_.order_type is OrderType.LIMIT), None)
     stop = next((exit_.stop_price for exit_ in exits if exit_.order_type is not OrderType.LIMIT), None)
     word = "long" if entry.side is Side.BUY else "short"
@@ -272,34 +259,6 @@ def check_sides(entry: Ticket, exits: Sequence[Ticket], reference: Decimal | Non
         raise InvalidOrder(_side(word, "stop", stop, "below" if sign > 0 else "above", at))
     if target is not None and stop is not None and (target - stop) * sign <= 0:
         raise InvalidOrder(_side(word, "take-profit", target, "above" if sign > 0 else "below", stop))
-
-
-def check_allowed(terms: Terms, order_type: OrderType, tif: Tif) -> None:
-    """See that the contract takes this type and time in force.
-
-    Raises:
-        InvalidOrder: Its rules do not list it; nothing was sent.
-    """
-    symbol = terms.contract.symbol
-    types = terms.rules.order_types
-    if types and order_type.value not in types:
-        raise InvalidOrder(
-            f"{symbol} does not take orders of type {order_type.value}; nothing was sent.",
-            remedy=f"It takes {', '.join(sorted(types))}.",
-        )
-    if terms.rules.tifs and tif.value not in terms.rules.tifs and tif not in {Tif.OVT, Tif.OND}:
-        raise InvalidOrder(
-            f"{symbol} does not take the time in force {tif.value}; nothing was sent.",
-            remedy=f"It takes {', '.join(sorted(terms.rules.tifs))}.",
-        )
-    accounts = terms.rules.can_trade_accounts
-    if accounts is not None and terms.account not in accounts:
-        raise InvalidOrder(f"account {terms.account} has no permission to trade {symbol}; nothing was sent.")
-
-
-def outside(terms: Terms, order_type: OrderType) -> bool:
-    """Ask for trading outside regular hours only where the contract allows it for this type."""
-    return terms.outside_rth and order_type.value in terms.rules.order_types_outside
 
 
 def _side(word: str, leg: str, value: Decimal, where: str, at: Decimal) -> str:

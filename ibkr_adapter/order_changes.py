@@ -10,11 +10,11 @@ from ibkr_adapter.clock import Clock
 from ibkr_adapter.conversation import Conversation, Lost
 from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected
 from ibkr_adapter.legs import Watch, shows
-from ibkr_adapter.model.order import Order, OrderState, Ticket
+from ibkr_adapter.model.order import Order, OrderState, Origin, Ticket
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.own_orders import OwnOrders, checked_id
 from ibkr_adapter.replies import Circumstances, ReplyHandler
-from ibkr_adapter.wire import endpoints, orders
+from ibkr_adapter.wire import endpoints, orders, tickets
 from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Refused
 
 
@@ -44,7 +44,7 @@ class OrderChanges:
         outcome = self._conversation.hold(
             endpoints.MODIFY_ORDER,
             path={"accountId": ticket.account, "orderId": order_id},
-            body=orders.modify_body(ticket),
+            body=tickets.modify_body(ticket),
             read=orders.classify,
             replies=replies,
             about=Circumstances(reducing=reducing),
@@ -76,8 +76,24 @@ class OrderChanges:
             remedy="Read the order before anything else is done with it.",
         )
 
-    def cancel(self, order_id: str, *, account: str, replies: ReplyHandler | None, deadline: float) -> Order:
+    def cancel(
+        self,
+        order_id: str,
+        *,
+        account: str,
+        replies: ReplyHandler | None,
+        deadline: float,
+        origin: Origin | None = None,
+    ) -> Order:
         """Ask for a cancel and see by status how the order ended.
+
+        Args:
+            order_id: The order's id.
+            account: The account that it is in.
+            replies: Answers questions.
+            deadline: When to stop looking, on the clock.
+            origin: Who cancels, where the contract demands that it be told and this process did not
+                place the order; of its own orders it knows.
 
         Returns:
             The order as it ended: cancelled, or filled because the fill was faster.
@@ -88,9 +104,11 @@ class OrderChanges:
         """
         order_id = checked_id(order_id)
         sent_at = self._clock.now()
+        sent = self._own.ticket(order_id)
         outcome = self._conversation.hold(
             endpoints.CANCEL_ORDER,
             path={"accountId": account, "orderId": order_id},
+            query=tickets.cancel_query(sent.origin if sent is not None else origin),
             body=None,
             read=orders.classify_cancel,
             replies=replies,

@@ -26,7 +26,7 @@ from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.outcome import Absent, Resolver
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.replies import Circumstances, ReplyHandler
-from ibkr_adapter.wire import endpoints, orders
+from ibkr_adapter.wire import endpoints, orders, tickets
 from ibkr_adapter.wire.orders import Accepted, CancelRequested, Declined, Gone, Prompted, Refused, Registered
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class OrderDesk:
         outcome = self._conversation.hold(
             endpoints.PLACE_ORDERS,
             path={"accountId": submission.account},
-            body=orders.place_body(submission.tickets),
+            body=tickets.place_body(submission.tickets),
             read=orders.classify,
             replies=submission.replies,
             about=Circumstances(reducing=submission.reducing),

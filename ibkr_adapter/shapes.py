@@ -129,11 +129,14 @@ def acknowledgement(leg: Leg, symbol: str, coid: str | None, seen: Order | None 
         "status": status(seen) if seen is not None else _STATUSES[leg.state],
         "symbol": symbol,
         "side": leg.ticket.side.value,
+        # A size in money says nothing of the quantity, which the fill will tell.
         "quantity": number(leg.ticket.quantity),
         "type": _TYPES[leg.ticket.order_type],
         "price": number(leg.ticket.limit_price),
         "stopPrice": number(leg.ticket.stop_price),
     }
+    if leg.ticket.quantity is None:
+        ack["cashQuantity"] = number(leg.ticket.cash_quantity or leg.ticket.fx_quantity)
     if leg.ticket.trailing is not None:
         ack["trailingPercent"] = number(leg.ticket.trailing)
     if coid is not None:
@@ -151,7 +154,8 @@ def order(found: Order, symbol: str) -> dict[str, Any]:
         else found.type_text.lower().replace(" ", "_")
     )
     stamp = _stamp(found.updated)
-    return {
+    combo = {"conidex": found.conidex} if found.conidex is not None else {}
+    return combo | {
         "id": found.order_id,
         "orderId": found.order_id,
         "order_id": found.order_id,

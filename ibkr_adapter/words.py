@@ -6,27 +6,100 @@ what was written and what would be understood. The other way round is :mod:`ibkr
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ibkr_adapter import shapes
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.combo import ComboLeg, Spread
 from ibkr_adapter.model.order import OrderType, Side
+from ibkr_adapter.wire import numbers
 
 # What an entry with exits may be; a trailing entry has no price to protect.
 ENTRIES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 
 
-def number(value: Any, what: str) -> Decimal:
-    """Read an amount above 0, written as a number or as text."""
+def _decimal(value: Any, what: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.")
     try:
-        found = Decimal(value.strip()) if isinstance(value, str) else Decimal(str(value))
+        return Decimal(value.strip()) if isinstance(value, str) else Decimal(str(value))
     except InvalidOperation:
         raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.") from None
+
+
+def number(value: Any, what: str) -> Decimal:
+    """Read an amount above 0, written as a number or as text."""
+    found = _decimal(value, what)
     if not found.is_finite() or found <= 0:
         raise InvalidOrder(f"the {what} {value!r:.40} is not above 0; nothing was sent.")
+    return found
+
+
+def signed(value: Any, what: str) -> Decimal:
+    """Read an amount that may be negative or zero, as the price of a combination."""
+    found = _decimal(value, what)
+    if not found.is_finite():
+        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.")
+    return found
+
+
+def legs(value: Any) -> Spread | list[ComboLeg]:
+    """Read the legs of a combination.
+
+    Each is a mapping (``{"symbol": "SPY", "ratio": -1}``, or with ``conid``, or with ``side``
+    instead of the sign), or a pair of what and ratio; a :class:`Spread` is taken as it is.
+    """
+    if isinstance(value, Spread):
+        return value
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise InvalidOrder(
+            f"{value!r:.40} are no legs of a combination; nothing was sent.",
+            remedy='Write a list such as [{"symbol": "SPY", "ratio": 1}, {"symbol": "QQQ", "ratio": -1}].',
+        )
+    return [leg if isinstance(leg, ComboLeg) else _leg(leg) for leg in value]
+
+
+def _leg(value: Any) -> ComboLeg:
+    if isinstance(value, Mapping):
+        unknown = set(value) - {"symbol", "conid", "ratio", "side"}
+        if unknown:
+            raise InvalidOrder(
+                f"a leg has {', '.join(sorted(map(str, unknown)))}, which is not known; nothing was sent.",
+                remedy="It has symbol or conid, ratio, and side.",
+            )
+        if (value.get("symbol") is None) is (value.get("conid") is None):
+            raise InvalidOrder("a leg has either a symbol or a conid; nothing was sent.")
+        named = value.get("symbol") if value.get("conid") is None else _conid(value["conid"])
+        ratio = _ratio(value.get("ratio", 1))
+        if value.get("side") is not None:
+            if ratio < 0:
+                raise InvalidOrder("a leg has a side or a negative ratio, not both; nothing was sent.")
+            ratio *= side(value["side"]).sign
+    elif isinstance(value, (tuple, list)) and len(value) == 2:  # noqa: PLR2004  (a pair)
+        named, ratio = value[0], _ratio(value[1])
+    else:
+        raise InvalidOrder(
+            f"{value!r:.40} is no leg of a combination; nothing was sent.",
+            remedy='Write {"symbol": "SPY", "ratio": -1}, or a pair of what and ratio.',
+        )
+    if isinstance(named, bool) or not isinstance(named, (str, int)):
+        raise InvalidOrder(f"{named!r:.40} names no leg; nothing was sent.")
+    return ComboLeg(contract=named, ratio=ratio)
+
+
+def _conid(value: Any) -> int:
+    found = numbers.conid(value)
+    if found is None:
+        raise InvalidOrder(f"{value!r:.40} is no contract id; nothing was sent.")
+    return found
+
+
+def _ratio(value: Any) -> int:
+    found = numbers.integer(value)
+    if found is None:
+        raise InvalidOrder(f"the ratio {value!r:.20} of a leg is no whole number; nothing was sent.")
     return found
 
 

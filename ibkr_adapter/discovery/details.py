@@ -20,10 +20,12 @@ from ibkr_adapter.discovery.kept import MOST_KEPT, Kept
 from ibkr_adapter.discovery.stocks import Stocks
 from ibkr_adapter.errors import ApiError, ContractError, ContractNotFound
 from ibkr_adapter.model import labels
-from ibkr_adapter.model.contract import Contract, Rules
+from ibkr_adapter.model.contract import Contract
 from ibkr_adapter.model.query import ContractQuery
+from ibkr_adapter.model.rules import Rules
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import contracts, endpoints
+from ibkr_adapter.wire.rules import read_rules
 
 RULES_KEPT_FOR = 24 * 3600.0
 
@@ -47,7 +49,7 @@ class Details:
         if known is not None and now - known[2] < RULES_KEPT_FOR:
             return known[0], known[1]
         content = self._read_contract(endpoints.INFO_AND_RULES, conid, deadline)
-        contract, rules = contracts.read_contract_info(content), contracts.read_rules(content, conid)
+        contract, rules = contracts.read_contract_info(content), read_rules(content, conid)
         self._check_id(contract, conid)
         with self._lock:
             if len(self._by_conid) >= MOST_KEPT:

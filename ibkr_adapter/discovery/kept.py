@@ -19,7 +19,8 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.model.contract import Contract, SecType, TickStep
+from ibkr_adapter.model.contract import Contract, SecType
+from ibkr_adapter.model.ticks import TickStep
 from ibkr_adapter.state import StateUnavailable, Store
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,10 @@ from ibkr_adapter.discovery.kept import LISTINGS_KEPT_FOR, Kept
 from ibkr_adapter.discovery.stocks import listed_in_words, same_exchange
 from ibkr_adapter.discovery.walk import Walker
 from ibkr_adapter.errors import AmbiguousContract, ApiError, ContractNotFound
-from ibkr_adapter.model.contract import Contract, Rules, SecType
+from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import Candidate
 from ibkr_adapter.model.query import ContractQuery, plain
+from ibkr_adapter.model.rules import Rules
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import discovery, endpoints
 

@@ -27,10 +27,11 @@ from ibkr_adapter.errors import (
     UnexpectedAnswer,
 )
 from ibkr_adapter.model.order import Side
+from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.setting_readers import Environment
 from ibkr_adapter.settings import Settings
 
-from .plan import Plan, needs_market_price, part_to_close, plan_entry
+from .plan import Plan, needs_market_price, needs_sizing, needs_smallest, part_to_close, plan_entry
 from .results import closed, nothing_to_close, opened, skipped
 from .values import NOTHING_SENT, refusal
 from .webhook import Action, EntryType, Webhook, parse, read_webhook
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 EXCHANGE_NAMES = frozenset({"ibkr", "interactive-brokers", "interactive_brokers"})
 
+ONE, ALL = Decimal(1), Decimal(100)
 # How often the position is looked at while a reversal waits for it to be gone.
 LOOK_EVERY = 0.5
 
@@ -52,6 +54,12 @@ class Exchange(Protocol):
 
     def sizing_price(self, symbol: str) -> Decimal:
         """Return a last price that may be trusted with money."""
+
+    def sizing(self, symbol: str) -> Sizing:
+        """Return what turns US dollars into a quantity of it."""
+
+    def smallest_size(self, symbol: str) -> Decimal:
+        """Return the smallest quantity of it that trades."""
 
     def get_position(self, symbol: str) -> dict[str, Any] | None:
         """Return the position, or ``None`` when flat."""
@@ -199,7 +207,14 @@ class TradeExecutor:
             market=self._exchange.sizing_price(webhook.symbol) if needs_market_price(webhook) else None,
             default_usd=settings.default_order_usd,
             fractional=settings.allow_fractional,
+            sizing=self._sizing(webhook),
         )
+
+    def _sizing(self, webhook: Webhook) -> Sizing:
+        if needs_sizing(webhook):
+            return self._exchange.sizing(webhook.symbol)
+        smallest = self._exchange.smallest_size(webhook.symbol) if needs_smallest(webhook) else ONE
+        return Sizing(smallest=smallest)
 
     def _place(self, plan: Plan) -> dict[str, Any]:
         """Send the entry; with any exit, everything in one submission."""
@@ -228,7 +243,10 @@ class TradeExecutor:
         held = self._held(webhook.symbol)
         if held == 0:
             return nothing_to_close(webhook)
-        part = part_to_close(abs(held), webhook.sell_percentage)
+        percentage = webhook.sell_percentage
+        # A part of a coin is one, where a part of a share is nothing.
+        smallest = ONE if percentage in {None, ALL} else self._exchange.smallest_size(webhook.symbol)
+        part = part_to_close(abs(held), percentage, smallest)
         left = abs(held) - part
         # A fill may have added to the position since it was read, and "close" means all of it.
         ack = self._exchange.close_position(

@@ -8,18 +8,18 @@ only it knows the contract.
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Context, Decimal
+from decimal import Decimal
 
 import attrs
 
 from ibkr_adapter.model.order import Side
+from ibkr_adapter.model.sizing import DOLLARS, Sizing
 
 from .values import refusal
 from .webhook import EntryType, Webhook
 
 _HUNDRED = Decimal(100)
-# Rounding a quotient up to the next whole unit would spend more than was allowed.
-_DOWNWARDS = Context(prec=28, rounding=ROUND_DOWN)
+_ONE = Decimal(1)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,8 +66,29 @@ def needs_market_price(webhook: Webhook) -> bool:
     return webhook.quantity is None or any(value is not None for value in fixed)
 
 
+def needs_sizing(webhook: Webhook) -> bool:
+    """Tell whether the size can only be worked out by knowing what the contract is.
+
+    Money buys nobody knows how many of an option, or of something in another currency.
+    """
+    return webhook.quantity is None
+
+
+def needs_smallest(webhook: Webhook) -> bool:
+    """Tell whether it matters in what steps the contract trades.
+
+    Less than one is a size in crypto and a slip in shares.
+    """
+    return webhook.quantity is not None and webhook.quantity < 1
+
+
 def plan_entry(
-    webhook: Webhook, *, market: Decimal | None, default_usd: Decimal, fractional: bool = False
+    webhook: Webhook,
+    *,
+    market: Decimal | None,
+    default_usd: Decimal,
+    fractional: bool = False,
+    sizing: Sizing = DOLLARS,
 ) -> Plan:
     """Work out what to order for a buy or a sell.
 
@@ -76,6 +97,8 @@ def plan_entry(
         market: The last price, where :func:`needs_market_price` asks for it.
         default_usd: US dollars for a webhook that names no size.
         fractional: Whether less than one unit may be ordered.
+        sizing: What one unit costs and how small a size may be, where :func:`needs_sizing` or
+            :func:`needs_smallest` ask for it.
 
     Raises:
         InvalidOrder: The money buys less than one unit, or a price is on the wrong side of the
@@ -94,7 +117,7 @@ def plan_entry(
         symbol=webhook.symbol,
         side=side,
         order_type=webhook.order_type,
-        quantity=_quantity(webhook, reference, default_usd, fractional=fractional),
+        quantity=_quantity(webhook, reference, default_usd, sizing, fractional=fractional),
         price=webhook.price,
         stop_price=webhook.stop_price,
         take_profit_price=take_profit,
@@ -104,12 +127,12 @@ def plan_entry(
     )
 
 
-def part_to_close(held: Decimal, sell_percentage: Decimal | None) -> Decimal:
-    """Return how much of ``held`` units to close: whole units, at least one, at most all of it."""
+def part_to_close(held: Decimal, sell_percentage: Decimal | None, smallest: Decimal = _ONE) -> Decimal:
+    """Return how much of ``held`` to close: what trades, at least the smallest size, at most all of it."""
     if sell_percentage is None or sell_percentage == _HUNDRED:
         return held
-    part = (held * sell_percentage / _HUNDRED).to_integral_value(rounding=ROUND_DOWN)
-    return min(held, max(part, Decimal(1)))
+    steps = (held * sell_percentage / _HUNDRED) // smallest
+    return min(held, max(steps * smallest, smallest))
 
 
 def _reference(webhook: Webhook, market: Decimal | None) -> Decimal | None:
@@ -163,22 +186,24 @@ def _check_the_sides(
 
 
 def _quantity(
-    webhook: Webhook, reference: Decimal | None, default_usd: Decimal, *, fractional: bool
+    webhook: Webhook, reference: Decimal | None, default_usd: Decimal, sizing: Sizing, *, fractional: bool
 ) -> Decimal:
+    smallest = Decimal(0) if fractional else sizing.smallest
     if webhook.quantity is not None:
-        if webhook.quantity < 1 and not fractional:
+        if webhook.quantity < smallest:
             raise refusal(
-                f"quantity {webhook.quantity:f} is less than 1, the smallest size: allow_fractional is off"
+                f"quantity {webhook.quantity:f} is less than {smallest:f}, the smallest size: allow_fractional is off"
             )
         return webhook.quantity
     money = default_usd if webhook.position_size_usd is None else webhook.position_size_usd
     if reference is None:
         raise refusal("a size in US dollars needs a price, and there is none")
-    quantity = _DOWNWARDS.divide(money, reference)
-    if quantity < 1 and not fractional:
+    quantity = sizing.quantity(money, reference)
+    if quantity < smallest:
         name = "default_order_usd" if webhook.position_size_usd is None else "position_size_usd"
+        cost = "" if sizing.is_plain else f", which is {sizing.cost(reference):.2f} US dollars for one"
         raise refusal(
-            f"{name} {money:f} buys less than 1 {webhook.symbol}, the smallest size, at {reference:f}:"
+            f"{name} {money:f} buys less than {smallest:f} {webhook.symbol}, the smallest size, at {reference:f}{cost}:"
             " raise it, or give quantity"
         )
     return quantity

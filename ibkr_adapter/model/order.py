@@ -14,6 +14,7 @@ from enum import StrEnum
 import attrs
 
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.contract import SecType
 
 # The names of a bracket's legs.
 ENTRY, TAKE_PROFIT, STOP_LOSS = "entry", "take_profit", "stop_loss"
@@ -91,7 +92,10 @@ _CALLED = {
 
 
 class Tif(StrEnum):
-    """How long an order stands: day, until cancelled, at once, at the open, overnight (and day)."""
+    """How long an order stands: day, until cancelled, at once, at the open, overnight (and day).
+
+    ``PAX`` is for limit orders in crypto only: five minutes.
+    """
 
     DAY = "DAY"
     GTC = "GTC"
@@ -99,6 +103,13 @@ class Tif(StrEnum):
     OPG = "OPG"
     OVT = "OVT"
     OND = "OND"
+    PAX = "PAX"
+
+    @classmethod
+    def named(cls, word: object) -> Tif | None:
+        """Find the time in force that is written ``word``; ``None`` if the API has none such."""
+        written = str(word).strip().upper()
+        return next((tif for tif in cls if tif.value == written), None)
 
 
 class TrailingUnit(StrEnum):
@@ -141,19 +152,35 @@ class OrderState(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Ticket:
-    """One order to be sent; prices in the contract's currency, quantity in shares or contracts.
+class Origin:
+    """Who gave an order: a person or a program (``manual``), and under whose name."""
 
-    ``coid`` is the caller's own order id (IBKR's cOID), ``parent_coid`` that of the entry this
-    order hangs on. ``trailing`` is an amount of money or a percentage, as ``trailing_unit`` says.
+    manual: bool
+    operator: str
+
+
+@attrs.frozen(kw_only=True)
+class Ticket:
+    """One order to be sent; prices in the contract's currency.
+
+    Its size is one of three: ``quantity`` in shares, contracts or units of the base currency,
+    ``cash_quantity`` in the contract's currency, or ``fx_quantity``, which makes it a conversion and
+    is in the currency that the pair's price is in. ``coid`` is the caller's own order id (IBKR's
+    cOID), ``parent_coid`` that of the entry this order hangs on. ``trailing`` is an amount of money or
+    a percentage, as ``trailing_unit`` says. A combination has ``conidex`` for its legs, and as
+    ``conid`` that of its kind; its prices may be negative.
     """
 
     account: str
     conid: int
     side: Side
     order_type: OrderType
-    quantity: Decimal
     tif: Tif
+    quantity: Decimal | None = None
+    cash_quantity: Decimal | None = None
+    fx_quantity: Decimal | None = None
+    conidex: str | None = None
+    origin: Origin | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     trailing: Decimal | None = None
@@ -164,8 +191,11 @@ class Ticket:
     single_group: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if not self.quantity.is_finite() or self.quantity <= 0:
-            raise InvalidOrder(f"the quantity {self.quantity} is not above 0; nothing was sent.")
+        sizes = [size for size in (self.quantity, self.cash_quantity, self.fx_quantity) if size is not None]
+        if len(sizes) != 1:
+            raise InvalidOrder("an order has a quantity or a sum of money, by one of them; nothing was sent.")
+        if not sizes[0].is_finite() or sizes[0] <= 0:
+            raise InvalidOrder(f"the quantity {sizes[0]} is not above 0; nothing was sent.")
         kind = self.order_type
         self._check("limit price", self.limit_price, needed=kind.has_limit, taken=kind.has_limit)
         # A plain stop and a limit share one field on the wire: a stop would take the limit's place.
@@ -177,6 +207,17 @@ class Ticket:
             raise InvalidOrder(f"an order of type {kind.value} needs a trailing unit; nothing was sent.")
         if self.trailing is not None and self.trailing <= 0:
             raise InvalidOrder(f"the trailing amount {self.trailing} is not above 0; nothing was sent.")
+
+    @property
+    def units(self) -> Decimal:
+        """The quantity, of a ticket that has one.
+
+        Raises:
+            InvalidOrder: It is sized by money, so nobody knows how many units it is.
+        """
+        if self.quantity is None:
+            raise InvalidOrder("an order that is sized by money has no quantity; nothing was sent.")
+        return self.quantity
 
     def _check(self, what: str, value: Decimal | None, *, needed: bool, taken: bool) -> None:
         if value is None:
@@ -251,6 +292,16 @@ class Order:
     # Where a row gives the trailing distance, a modification can repeat it.
     trailing: Decimal | None = None
     trailing_unit: TrailingUnit | None = None
+    # A combination's contracts with their signed ratios, and IBKR's text of them.
+    sec_type: SecType = SecType.UNKNOWN
+    legs: tuple[tuple[int, int], ...] = ()
+    conidex: str | None = None
+
+    def moves(self, conid: int) -> int:
+        """What one filled unit adds to the position in a contract, 0 where it has none of it."""
+        if self.legs:
+            return self.side.sign * sum(ratio for leg, ratio in self.legs if leg == conid)
+        return self.side.sign if self.conid == conid else 0
 
 
 @attrs.frozen(kw_only=True)

@@ -17,8 +17,10 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.errors import UnexpectedAnswer
+from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.order import Fill, Order, OrderState, OrderType, Side, Tif, TrailingUnit
 from ibkr_adapter.wire import numbers
+from ibkr_adapter.wire.combos import read_conidex
 from ibkr_adapter.wire.replies import words_of
 
 LIVE = "GET /iserver/account/orders"
@@ -96,7 +98,7 @@ def read_order_status(content: Any, order_id: str) -> Order:
     return Order(
         order_id=order_id,
         account=str(content.get("account") or content.get("order_clearing_account") or ""),
-        conid=_conid(content, STATUS, order_id),
+        **_contract(content, STATUS, order_id),
         symbol=words_of(str(content.get("symbol") or content.get("contract_description_1") or ""), 60),
         side=side,
         order_type=kind,
@@ -157,7 +159,7 @@ def _live_order(row: Any) -> Order | None:
     return Order(
         order_id=order_id,
         account=str(row.get("acct") or row.get("account") or ""),
-        conid=_conid(row, LIVE, order_id),
+        **_contract(row, LIVE, order_id),
         symbol=words_of(str(row.get("ticker") or row.get("description1") or ""), 60),
         side=side,
         order_type=kind,
@@ -277,6 +279,21 @@ def _first(row: Mapping[str, Any], *keys: str) -> Decimal | None:
 def _unit(value: Any) -> TrailingUnit | None:
     word = str(value or "").strip().lower()
     return {"%": TrailingUnit.PERCENT, "amt": TrailingUnit.AMOUNT}.get(word)
+
+
+def _contract(row: Mapping[str, Any], endpoint: str, name: str) -> dict[str, Any]:
+    """What is traded; a combination may come without a contract id of its own."""
+    conidex = numbers.text(row.get("conidex", row.get("conidEx")))
+    combo = read_conidex(conidex)
+    sec_type = SecType(row.get("secType") or row.get("sec_type") or "")
+    if combo is None:
+        return {"conid": _conid(row, endpoint, name), "sec_type": sec_type}
+    return {
+        "conid": numbers.conid(row.get("conid")) or combo.spread_conid,
+        "sec_type": SecType.COMBO,
+        "legs": combo.legs,
+        "conidex": conidex,
+    }
 
 
 def _conid(row: Mapping[str, Any], endpoint: str, name: str) -> int:

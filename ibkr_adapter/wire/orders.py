@@ -1,4 +1,4 @@
-"""Speak tickets, and read what IBKR answers to place, modify, cancel and reply.
+"""Read what IBKR answers to place, modify, cancel and reply.
 
 All of these answer 200 OK in several shapes: acknowledgement, question, prompt, refusal, and a
 refusal dressed as an acknowledgement. :func:`classify` turns each into a value and infers
@@ -12,14 +12,12 @@ shapes and contradictions are listed in docs/ibkr-facts.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.model.order import Acknowledgement, OrderState, OrderType, Ticket
+from ibkr_adapter.model.order import Acknowledgement, OrderState
 from ibkr_adapter.wire.replies import Prompt, Question, read_prompt, read_question, words_of
 from ibkr_adapter.wire.response import Deciphered, Form
 
@@ -44,8 +42,6 @@ _REFUSALS = (
 # What may stand in for a refusal's text in the problem documents of the newer host.
 _PROBLEMS = frozenset({"/invalid-argument"})
 _REGISTERED = re.compile(r"local order id\s*=.*already registered", re.IGNORECASE)
-# Far beyond any price; written out, a power of millions would fill the memory.
-_LARGEST_POWER = 30
 _REFUSED = frozenset({OrderState.FAILED, OrderState.INACTIVE, OrderState.CANCELLED})
 _DEAD_REPLY = "reply id not found"
 _NOT_CONFIRMED = "order not confirmed"
@@ -139,61 +135,6 @@ class Unclear:
 
 
 Outcome = Accepted | Asked | Prompted | Refused | Registered | Declined | Gone | CancelRequested | Unclear
-
-
-def number(value: Decimal) -> int | float:
-    """Write a decimal as the JSON number that IBKR demands, or refuse if none is exactly it."""
-    if not value.is_finite() or abs(value.adjusted()) > _LARGEST_POWER:
-        raise InvalidOrder(f"{value!s:.40} is no price or quantity; nothing was sent.")
-    if value == value.to_integral_value():
-        return int(value)
-    written = float(value)
-    if Decimal(repr(written)) != value:
-        raise InvalidOrder(f"{value!s:.80} has more digits than IBKR can be sent; nothing was sent.")
-    return written
-
-
-def ticket_body(ticket: Ticket) -> dict[str, Any]:
-    """Write one ticket, leaving out what is unset: IBKR takes no nulls.
-
-    The stop price of a plain stop goes into ``price``; only the types with both prices put it
-    into ``auxPrice``.
-    """
-    body: dict[str, Any] = {
-        "acctId": ticket.account,
-        "conid": ticket.conid,
-        "orderType": ticket.order_type.value,
-        "side": ticket.side.value,
-        "quantity": number(ticket.quantity),
-        "tif": ticket.tif.value,
-    }
-    if ticket.limit_price is not None:
-        body["price"] = number(ticket.limit_price)
-    if ticket.stop_price is not None:
-        both = ticket.order_type in {OrderType.STOP_LIMIT, OrderType.TRAIL_LIMIT}
-        body["auxPrice" if both else "price"] = number(ticket.stop_price)
-    if ticket.trailing is not None and ticket.trailing_unit is not None:
-        body["trailingAmt"] = number(ticket.trailing)
-        body["trailingType"] = ticket.trailing_unit.value
-    if ticket.coid is not None:
-        body["cOID"] = ticket.coid
-    if ticket.parent_coid is not None:
-        body["parentId"] = ticket.parent_coid
-    if ticket.single_group:
-        body["isSingleGroup"] = True
-    if ticket.outside_rth:
-        body["outsideRTH"] = True
-    return body
-
-
-def place_body(tickets: Iterable[Ticket]) -> dict[str, Any]:
-    """Wrap tickets for placing or for a preview: a bare array is refused."""
-    return {"orders": [ticket_body(ticket) for ticket in tickets]}
-
-
-def modify_body(ticket: Ticket) -> dict[str, Any]:
-    """Write the bare, whole ticket that a modification takes."""
-    return ticket_body(ticket)
 
 
 def classify(answer: Deciphered) -> Outcome:

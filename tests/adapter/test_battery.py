@@ -61,7 +61,8 @@ def test_every_order_is_booked_as_asked_or_refused_with_nothing_working(world, o
 def test_the_battery_books_most_of_what_it_asks_for(world):
     """A battery in which everything is refused would prove nothing."""
     booked = 0
-    for order_type, side, tif, _ in BATTERY[::3]:
+    of_stocks = [row for row in BATTERY[::3] if row[2] is not Tif.PAX]
+    for order_type, side, tif, _ in of_stocks:
         try:
             world.exchange(answer_messages=["o163"]).orders.place(
                 "AAPL",
@@ -75,7 +76,7 @@ def test_the_battery_books_most_of_what_it_asks_for(world):
             continue
         booked += 1
 
-    assert booked >= len(BATTERY[::3]) // 2
+    assert booked >= len(of_stocks) // 2
 
 
 @pytest.mark.parametrize(("quantity", "price"), [("2.5", "162"), ("2", "162.001")])

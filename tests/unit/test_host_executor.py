@@ -20,6 +20,7 @@ from ibkr_adapter.errors import (
     UnexpectedAnswer,
 )
 from ibkr_adapter.host.executor import TradeExecutor
+from ibkr_adapter.model.sizing import DOLLARS
 from ibkr_adapter.settings import Settings
 
 START = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -43,12 +44,19 @@ class Exchange:
         self._next_id = 100
         self.failure = None
         self.exits = {}
+        self.sizes = DOLLARS
 
     def sizing_price(self, symbol):
         price = self._prices.pop(0) if len(self._prices) > 1 else self._prices[0]
         if isinstance(price, Exception):
             raise price
         return D(price)
+
+    def sizing(self, symbol):
+        return self.sizes
+
+    def smallest_size(self, symbol):
+        return self.sizes.smallest
 
     def get_position(self, symbol):
         self.reads += 1

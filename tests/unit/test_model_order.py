@@ -11,6 +11,7 @@ from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.order import (
     Acknowledgement,
     Leg,
+    Order,
     OrderState,
     OrderType,
     Placed,
@@ -184,3 +185,76 @@ def test_legs_are_found_by_name():
     assert placed.entry is entry
     assert placed.leg("stop_loss") is stop
     assert placed.leg("take_profit") is None
+
+
+# Sizes and combinations ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"quantity": None},
+        {"cash_quantity": Decimal(5)},
+        {"fx_quantity": Decimal(5)},
+        {"quantity": None, "cash_quantity": Decimal(5), "fx_quantity": Decimal(5)},
+    ],
+)
+def test_a_ticket_has_one_size(sizes):
+    """Two of them could not both be meant, and none is no order."""
+    with pytest.raises(InvalidOrder, match="by one of them; nothing was sent"):
+        ticket(**sizes)
+
+
+@pytest.mark.parametrize("key", ["quantity", "cash_quantity", "fx_quantity"])
+@pytest.mark.parametrize("size", ["0", "-1", "NaN", "Infinity"])
+def test_no_size_is_nothing_or_less(key, size):
+    with pytest.raises(InvalidOrder, match="is not above 0; nothing was sent"):
+        ticket(**{"quantity": None, key: Decimal(size)})
+
+
+def test_only_a_quantity_is_a_number_of_units():
+    """What is sized by money fills into nobody knows how many."""
+    assert ticket().units == 1
+    with pytest.raises(InvalidOrder, match="has no quantity; nothing was sent"):
+        _ = ticket(quantity=None, cash_quantity=Decimal(5)).units
+
+
+@pytest.mark.parametrize("price", ["0", "-4.13"])
+def test_a_price_may_be_negative_or_zero(price):
+    """Combinations and some futures trade there."""
+    assert ticket(OrderType.LIMIT, limit_price=Decimal(price)).limit_price == Decimal(price)
+
+
+@pytest.mark.parametrize(
+    ("side", "legs", "moves"),
+    [
+        (Side.BUY, (), {265598: 1, 5: 0}),
+        (Side.SELL, (), {265598: -1}),
+        (Side.BUY, ((5, 2), (6, -1)), {265598: 0, 5: 2, 6: -1}),
+        (Side.SELL, ((5, 2), (6, -1)), {5: -2, 6: 1}),
+    ],
+)
+def test_an_order_moves_the_contracts_that_it_trades_in(side, legs, moves):
+    """A combination moves each leg by its ratio, and nothing under its own id."""
+    order = Order(
+        order_id="1",
+        account="DU1",
+        conid=265598,
+        symbol="X",
+        side=side,
+        order_type=OrderType.LIMIT,
+        type_text="Limit",
+        state=OrderState.SUBMITTED,
+        quantity=Decimal(1),
+        filled=Decimal(0),
+        remaining=Decimal(1),
+        tif=Tif.DAY,
+        legs=legs,
+    )
+
+    assert {conid: order.moves(conid) for conid in moves} == moves
+
+
+@pytest.mark.parametrize(("word", "tif"), [("day", Tif.DAY), (" PAX ", Tif.PAX), ("FOK", None), (None, None)])
+def test_times_in_force_are_found_by_name(word, tif):
+    assert Tif.named(word) is tif

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ibkr_adapter import order_builder
+from ibkr_adapter import measures, order_builder, permits
 from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.model.contract import Contract, Rules, SecType, TickStep, TifRule
+from ibkr_adapter.measures import Terms
+from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.order import OrderType, Side, Tif, TrailingUnit
-from ibkr_adapter.order_builder import Terms
+from ibkr_adapter.model.rules import Rules, TifRule
+from ibkr_adapter.model.ticks import TickStep
 
 PENNIES = (TickStep(lower_edge=Decimal(0), increment=Decimal("0.01")),)
 # As for many European shares: coarser as they get dearer.
@@ -77,7 +79,7 @@ def test_a_quantity_is_floored_to_what_the_contract_trades(asked, digits, fracti
         rules={"fraction_digits": digits, "size_increment": Decimal(100)}, allow_fractional=fractional
     )
 
-    assert str(order_builder.quantity(about, Decimal(asked))) == size
+    assert str(measures.quantity(about, Decimal(asked))) == size
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_less_than_the_smallest_size_is_refused(digits, fractional, remedy):
     with pytest.raises(
         InvalidOrder, match=r"0\.9 AAPL is less than the smallest size, 1; nothing was sent"
     ) as no:
-        order_builder.quantity(about, Decimal("0.9"))
+        measures.quantity(about, Decimal("0.9"))
 
     assert remedy in no.value.remedy
 
@@ -100,7 +102,7 @@ def test_less_than_the_smallest_size_is_refused(digits, fractional, remedy):
 def test_what_is_no_quantity_is_refused(asked):
     """A slip of the finger must not become an order."""
     with pytest.raises(InvalidOrder, match="nothing was sent"):
-        order_builder.quantity(terms(), Decimal(asked))
+        measures.quantity(terms(), Decimal(asked))
 
 
 @given(
@@ -116,7 +118,7 @@ def test_no_more_is_ordered_than_was_asked_for(asked, digits, precision):
 
     try:
         with decimal.localcontext(prec=precision):
-            size = order_builder.quantity(about, asked)
+            size = measures.quantity(about, asked)
     except InvalidOrder:
         assert asked < 1
         return
@@ -144,7 +146,7 @@ def test_no_more_is_ordered_than_was_asked_for(asked, digits, precision):
 )
 def test_each_price_snaps_to_its_careful_side(rule, side, asked, snapped):
     """Entries to the passive side, stops away from the market, targets toward it."""
-    assert getattr(order_builder, rule)(terms(), side, Decimal(asked)) == Decimal(snapped)
+    assert getattr(measures, rule)(terms(), side, Decimal(asked)) == Decimal(snapped)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_each_price_snaps_to_its_careful_side(rule, side, asked, snapped):
 )
 def test_the_tick_depends_on_the_price(side, asked, snapped):
     """Across an edge as well."""
-    assert order_builder.limit_price(terms(ticks=STEPS), side, Decimal(asked)) == Decimal(snapped)
+    assert measures.limit_price(terms(ticks=STEPS), side, Decimal(asked)) == Decimal(snapped)
 
 
 def test_the_contracts_ticks_stand_in_for_the_rules():
@@ -168,13 +170,13 @@ def test_the_contracts_ticks_stand_in_for_the_rules():
 
     about = terms(ticks=(), contract=contract)
 
-    assert order_builder.limit_price(about, Side.BUY, Decimal("1.239")) == Decimal("1.23")
+    assert measures.limit_price(about, Side.BUY, Decimal("1.239")) == Decimal("1.23")
 
 
 def test_without_a_tick_table_there_is_no_price():
     """A guess at the tick is refused by IBKR, or worse, taken."""
     with pytest.raises(InvalidOrder, match="no price increments for AAPL; nothing was sent") as refused:
-        order_builder.limit_price(terms(ticks=()), Side.BUY, Decimal(100))
+        measures.limit_price(terms(ticks=()), Side.BUY, Decimal(100))
 
     assert "market order" in refused.value.remedy
 
@@ -183,7 +185,7 @@ def test_without_a_tick_table_there_is_no_price():
 def test_what_is_no_price_is_refused(asked):
     """The error names which of the prices it is."""
     with pytest.raises(InvalidOrder, match=r"the stop price .* is not above 0; nothing was sent"):
-        order_builder.stop_price(terms(), Side.SELL, Decimal(asked))
+        measures.stop_price(terms(), Side.SELL, Decimal(asked))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ def test_what_is_no_price_is_refused(asked):
 def test_a_price_that_would_move_by_more_than_a_tick_is_refused(ticks, side, asked):
     """That is another price, not a rounded one."""
     with pytest.raises(InvalidOrder, match="cannot be brought onto the tick; nothing was sent"):
-        order_builder.limit_price(terms(ticks=ticks), side, Decimal(asked))
+        measures.limit_price(terms(ticks=ticks), side, Decimal(asked))
 
 
 prices = st.decimals(min_value="0.01", max_value=10_000, places=6)
@@ -220,7 +222,7 @@ def test_a_snapped_price_is_on_the_tick_and_less_than_one_away(asked, side, rule
     """In the direction of its rule, whatever the price."""
     up = (side is Side.SELL) is (rule == "limit_price")
     try:
-        snapped = getattr(order_builder, rule)(terms(ticks=ticks), side, asked)
+        snapped = getattr(measures, rule)(terms(ticks=ticks), side, asked)
     except InvalidOrder:
         assert asked < max(row.increment for row in ticks)
         return
@@ -229,7 +231,7 @@ def test_a_snapped_price_is_on_the_tick_and_less_than_one_away(asked, side, rule
     largest = next(row.increment for row in reversed(ticks) if row.lower_edge <= max(asked, snapped))
     assert snapped % step == 0
     assert 0 <= (snapped - asked if up else asked - snapped) < largest
-    assert getattr(order_builder, rule)(terms(ticks=ticks), side, snapped) == snapped
+    assert getattr(measures, rule)(terms(ticks=ticks), side, snapped) == snapped
 
 
 # Single orders ---------------------------------------------------------------------------------
@@ -469,9 +471,58 @@ def test_what_ibkr_does_not_say_is_allowed(rules):
 
 
 @pytest.mark.parametrize("tif", [Tif.OVT, Tif.OND])
-def test_overnight_is_never_listed(tif):
+@pytest.mark.parametrize("overnight", [True, None])
+def test_overnight_is_never_listed(tif, overnight):
     """The rules name the day's times in force only."""
-    assert entry(OrderType.MARKET, about=terms(rules={"tifs": {"DAY": TifRule()}}), tif=tif).tif is tif
+    about = terms(rules={"tifs": {"DAY": TifRule()}, "overnight": overnight})
+
+    assert entry(OrderType.MARKET, about=about, tif=tif).tif is tif
+
+
+@pytest.mark.parametrize("tif", [Tif.OVT, Tif.OND])
+def test_overnight_is_refused_where_the_contract_does_not_trade_at_night(tif):
+    about = terms(rules={"tifs": {"DAY": TifRule()}, "overnight": False})
+
+    with pytest.raises(InvalidOrder, match=rf"does not take the time in force {tif}; nothing was sent"):
+        entry(about=about, tif=tif)
+
+
+def test_a_time_in_force_is_refused_for_a_type_that_it_does_not_go_with():
+    """IBKR lists immediate orders for some types only; a stop is not among them."""
+    rules = {"tifs": {"IOC": TifRule(order_types=frozenset({"MKT", "LMT"})), "GTC": TifRule()}}
+
+    with pytest.raises(InvalidOrder, match="does not take IOC for orders of type STP") as refused:
+        entry(OrderType.STOP, about=terms(rules=rules), tif=Tif.IOC, stop=Decimal(100))
+
+    assert refused.value.remedy == "It takes IOC for LMT, MKT, and for this type GTC."
+    assert entry(about=terms(rules=rules), tif=Tif.IOC).tif is Tif.IOC
+
+
+@pytest.mark.parametrize(
+    ("written", "words", "remedy"),
+    [
+        ("FOK", "AAPL does not take the time in force FOK; nothing was sent", "It takes DAY, IOC."),
+        (" gtd ", "list GTD, but the Web API has no field for its date", "It takes DAY, IOC."),
+        ("auction" * 9, "the time in force AUCTIONAUCTIONAUCTIO;", "It takes DAY, IOC."),
+    ],
+)
+def test_what_the_api_does_not_have_is_refused_with_what_it_does(written, words, remedy):
+    """Rules list more than a ticket can say."""
+    about = terms(rules={"tifs": {"DAY": TifRule(), "GTD": TifRule(), "IOC": TifRule()}})
+
+    with pytest.raises(InvalidOrder, match=words) as refused:
+        permits.time_in_force(about, written)
+
+    assert refused.value.remedy == remedy
+
+
+def test_a_time_in_force_is_read_in_any_case():
+    assert permits.time_in_force(terms(), " ioc ") is Tif.IOC
+    assert permits.time_in_force(terms(), Tif.GTC) is Tif.GTC
+    assert permits.time_in_force(terms(), None) is None
+    with pytest.raises(InvalidOrder) as refused:
+        permits.time_in_force(terms(), "FOK")
+    assert refused.value.remedy == "It takes DAY, GTC, IOC, OPG."
 
 
 @pytest.mark.parametrize(

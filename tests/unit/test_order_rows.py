@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ibkr_adapter.errors import UnexpectedAnswer
+from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.order import Fill, Order, OrderState, OrderType, Side, Tif, TrailingUnit
 from ibkr_adapter.wire.order_rows import (
     LIVE,
@@ -344,7 +345,7 @@ def test_what_merely_describes_may_be_missing():
         "description1": "SPY <b>",
         "account": "DU1",
         "outsideRTH": "yes",
-        "timeInForce": "PAX",
+        "timeInForce": "AUC",
         "lastExecutionTime": "260401234047",
         "order_cancellation_by_system_reason": "Cancelled by System: order expired",
     }
@@ -633,3 +634,42 @@ def test_recorded_trades_are_read():
     assert (fill.side, fill.quantity, fill.price) == (Side.BUY, 1, Decimal("647.09"))
     assert (fill.coid, fill.time, fill.commission) == ("Order123", None, None)
     assert read_trades(body("conduit-GET-trades-empty")) == ()
+
+
+# Combinations ----------------------------------------------------------------------------------
+
+PAIR = "28812380;;;756733/1,320227571/-1"
+
+
+@pytest.mark.parametrize(
+    ("changed", "conid"),
+    [
+        ({"conidex": PAIR, "conid": None, "secType": "BAG"}, 28812380),
+        ({"conidex": PAIR, "conid": -1}, 28812380),
+        ({"conidex": PAIR, "conid": 2147483647}, 28812380),
+        ({"conidex": PAIR, "conid": 987654}, 987654),
+        ({"conidex": None, "conidEx": PAIR, "conid": None}, None),
+    ],
+)
+def test_a_combination_is_read_by_its_legs(changed, conid):
+    """Its row may have no contract id, and must not make the whole list unreadable."""
+    if conid is None:
+        row = without(ROW | changed, "conidex")
+        (order,) = read_live_orders({"orders": [row], "snapshot": True}).orders
+        conid = 28812380
+    else:
+        order = live(**changed)
+
+    assert (order.conid, order.sec_type, order.conidex) == (conid, SecType.COMBO, PAIR)
+    assert order.legs == ((756733, 1), (320227571, -1))
+
+
+def test_a_single_contract_has_no_legs():
+    assert (live(secType="FUT").sec_type, live().legs, live().conidex) == (SecType.FUTURE, (), None)
+    assert status(sec_type="FOP").sec_type is SecType.FUTURE_OPTION
+    assert status(conidex=PAIR, conid=None).legs == ((756733, 1), (320227571, -1))
+
+
+def test_a_row_that_names_nothing_is_an_error():
+    with pytest.raises(UnexpectedAnswer, match="without a contract id"):
+        live(conid=None, conidex="265598@ARCA")

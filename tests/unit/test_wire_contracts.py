@@ -1,10 +1,9 @@
-"""Contracts, rules and hours: every shape of the service, and no guess about what is traded."""
+"""Contracts: every shape of the service, and no guess about what is traded."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibkr_adapter.errors import ApiError, UnexpectedAnswer
-from ibkr_adapter.model.contract import SecType, TickStep
+from ibkr_adapter.model.contract import SecType
+from ibkr_adapter.model.ticks import TickStep
 from ibkr_adapter.wire import contracts
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
@@ -34,43 +34,7 @@ INFO = {
     "trading_class": "IBM",
     "valid_exchanges": "SMART,AMEX,",
 }
-RULES = {
-    "canTradeAcctIds": ["DU1"],
-    "error": None,
-    "orderTypes": [
-        "limit",
-        "market",
-        "stop",
-        "stop_limit",
-        "trailing_stop",
-        "trailing_stop_limit",
-        "mit",
-        "odd",
-    ],
-    "orderTypesOutside": ["limit", "stop_limit"],
-    "fraqTypes": ["limit", "market"],
-    "cqtTypes": ["market"],
-    "sizeIncrement": 100,
-    "tifTypes": ["IOC/MARKET,LIMIT,MKT_PROTECT,a", "GTC/o,a", "OPG/LIMIT", "DAY"],
-    "limitPrice": Decimal("198.22"),
-    "stopprice": Decimal("198.23"),
-    "fraqInt": 4,
-    "overnightEligible": True,
-    "negativeCapable": False,
-    "priceMagnifier": None,
-    "incrementRules": [
-        {"lowerEdge": Decimal("1.0"), "increment": Decimal("0.01")},
-        {"lowerEdge": Decimal("0.0"), "increment": Decimal("0.0001")},
-    ],
-    "increment": Decimal("0.01"),
-    "incrementDigits": 2,
-}
-READERS = [
-    contracts.read_secdef,
-    contracts.read_contract_info,
-    lambda content: contracts.read_rules(content, 265598),
-    contracts.read_trading_schedule,
-]
+READERS = [contracts.read_secdef, contracts.read_contract_info]
 KEYS = st.sampled_from(
     [
         "AAPL",
@@ -115,9 +79,6 @@ def documented(name: str) -> dict[str, object]:
     return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["responses"]["200"]
 
 
-# Definitions and details -----------------------------------------------------------------
-
-
 def test_a_definition_has_the_tick_table():
     """Zeros and the text "0" stand for "none"; the table is put in order."""
     row = {
@@ -134,7 +95,10 @@ def test_a_definition_has_the_tick_table():
         "undConid": 0,
         "putOrCall": None,
         "allExchanges": "AMEX,NYSE",
-        "incrementRules": RULES["incrementRules"],
+        "incrementRules": [
+            {"lowerEdge": Decimal("1.0"), "increment": Decimal("0.01")},
+            {"lowerEdge": Decimal("0.0"), "increment": Decimal("0.0001")},
+        ],
     }
 
     (found,) = contracts.read_secdef({"secdef": [row]})
@@ -222,194 +186,6 @@ def test_recorded_and_documented_definitions():
 
     assert (spy.symbol, spy.exchange, spy.multiplier) == ("SPY", "ARCA", Decimal(1))
     assert (ibm.symbol, ibm.ticks) == ("IBM", (CENTS,))
-
-
-# Rules -----------------------------------------------------------------------------------
-
-
-def test_rules_speak_the_vocabulary_of_tickets():
-    """Words of the rules are never sent in an order."""
-    found = contracts.read_rules(RULES, 265598)
-
-    assert found.order_types == {"LMT", "MKT", "STP", "STOP_LIMIT", "TRAIL", "TRAILLMT", "MIT", "ODD"}
-    assert found.order_types_outside == {"LMT", "STOP_LIMIT"}
-    assert (found.fraction_types, found.cash_types) == ({"LMT", "MKT"}, {"MKT"})
-    assert (found.fraction_digits, found.size_increment) == (4, Decimal(100))
-    assert (found.default_limit, found.default_stop) == (Decimal("198.22"), Decimal("198.23"))
-    assert (found.can_trade_accounts, found.overnight, found.negative_prices) == ({"DU1"}, True, False)
-    assert (found.price_magnifier, found.increment_digits) == (None, 2)
-    assert [(step.lower_edge, step.increment) for step in found.ticks] == [
-        (Decimal(0), Decimal("0.0001")),
-        (Decimal(1), Decimal("0.01")),
-    ]
-
-
-def test_times_in_force_are_small_grammars():
-    """Capitals restrict the types, ``o`` allows outside hours, ``a`` allows algorithms."""
-    tifs = contracts.read_rules(RULES, 265598).tifs
-
-    assert set(tifs) == {"IOC", "GTC", "OPG", "DAY"}
-    assert tifs["IOC"].order_types == {"MKT", "LMT", "MKT_PROTECT"}
-    assert (tifs["IOC"].outside, tifs["IOC"].algos) == (False, True)
-    assert (tifs["GTC"].order_types, tifs["GTC"].outside, tifs["GTC"].algos) == (None, True, True)
-    assert tifs["OPG"].order_types == {"LMT"}
-    assert (tifs["DAY"].order_types, tifs["DAY"].outside, tifs["DAY"].algos) == (None, False, False)
-
-
-@pytest.mark.parametrize("wrapped", [RULES, {"rules": RULES}, {"rules": [RULES]}, INFO | {"rules": RULES}])
-def test_rules_are_found_wherever_they_stand(wrapped):
-    """Alone, in an object, in a list of one, or beside the contract."""
-    assert contracts.read_rules(wrapped, 265598) == contracts.read_rules(RULES, 265598)
-
-
-def test_the_stop_price_has_two_spellings():
-    """The wire and the document disagree."""
-    rules = {key: value for key, value in RULES.items() if key != "stopprice"} | {"stopPrice": 5}
-
-    assert contracts.read_rules(rules, 265598).default_stop == 5
-
-
-@pytest.mark.parametrize(
-    ("change", "digits"),
-    [({"fraqTypes": []}, None), ({"fraqInt": 0}, None), ({"fraqInt": None}, None), ({"fraqInt": 2}, 2)],
-)
-def test_fractions_need_types_and_digits(change, digits):
-    """Either alone is no permission."""
-    assert contracts.read_rules(RULES | change, 265598).fraction_digits == digits
-
-
-@pytest.mark.parametrize(
-    ("change", "ticks"),
-    [
-        ({"incrementRules": None}, (CENTS,)),
-        ({"incrementRules": []}, (CENTS,)),
-        ({"incrementRules": None, "increment": None}, ()),
-        ({"incrementRules": None, "increment": 0}, ()),
-    ],
-)
-def test_one_increment_stands_for_a_missing_table(change, ticks):
-    """Short answers have only that; without either no price can be placed."""
-    assert contracts.read_rules(RULES | change, 265598).ticks == ticks
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"), [(None, None), ([], frozenset()), (["DU1"], frozenset({"DU1"}))]
-)
-def test_no_permission_and_no_word_on_it_differ(written, meant):
-    """An empty list is nobody, a missing one is silence."""
-    assert contracts.read_rules(RULES | {"canTradeAcctIds": written}, 265598).can_trade_accounts == meant
-
-
-def test_an_error_inside_the_rules_is_ibkrs_no():
-    """It comes with status 200; its words go on."""
-    with pytest.raises(ApiError, match="not available") as raised:
-        contracts.read_rules(RULES | {"error": "not available"}, 265598)
-
-    assert type(raised.value) is ApiError
-    assert raised.value.text == "not available"
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {},
-        {"rules": []},
-        {"rules": [RULES, RULES]},
-        {"canTradeAcctIds": ["DU1"]},
-        RULES | {"orderTypes": "limit"},
-        RULES | {"tifTypes": [5]},
-        RULES | {"incrementRules": [{"lowerEdge": 0}]},
-        RULES | {"incrementRules": [{"increment": 1}]},
-        RULES | {"incrementRules": [{"lowerEdge": -1, "increment": 1}]},
-        RULES | {"incrementRules": [{"lowerEdge": 0, "increment": 0}]},
-        RULES | {"incrementRules": 5},
-    ],
-)
-def test_rules_that_cannot_be_read_are_no_rules(broken):
-    """An order would be checked against them next."""
-    with pytest.raises(UnexpectedAnswer, match="nothing was sent"):
-        contracts.read_rules(broken, 265598)
-
-
-@pytest.mark.recorded
-@pytest.mark.parametrize(
-    "name", ["conduit-POST-contract-rules.json", "conduit-GET-contract-info-and-rules.json"]
-)
-def test_recorded_rules(name):
-    """The size increment is 40 or 100 for shares that trade one by one: it is only kept."""
-    found = contracts.read_rules(recorded(name), 265598)
-
-    assert {"LMT", "MKT", "STP", "STOP_LIMIT", "MIDPRICE"} == found.order_types
-    assert found.size_increment in {Decimal(40), Decimal(100)}
-    assert found.ticks == (CENTS,)
-
-
-@pytest.mark.recorded
-def test_documented_rules():
-    """The full example, with its tick table and four decimals for fractions."""
-    found = contracts.read_rules(documented("POST_iserver_contract_rules.json")["success"], 8314)
-
-    assert {"MKT", "TRAIL", "TRAILLMT", "MOC", "LOC"} <= found.order_types
-    assert {"DAY", "GTC", "IOC", "OPG"} <= found.tifs.keys()
-    assert found.fraction_digits == 4
-    assert found.can_trade_accounts is not None
-
-
-# Hours -----------------------------------------------------------------------------------
-
-
-def test_hours_are_moments_in_order():
-    """Epoch seconds become aware times, whatever order the days come in."""
-    found = contracts.read_trading_schedule(
-        {
-            "exchange_time_zone": "US/Eastern",
-            "schedules": {
-                "20260406": {"liquid_hours": [{"opening": 1775482200, "closing": 1775505600}]},
-                "20260402": {
-                    "liquid_hours": [{"opening": 1775136600, "closing": 1775160000}],
-                    "extended_hours": [{"opening": 1775116800, "closing": 1775174400}],
-                },
-            },
-        }
-    )
-
-    assert found.zone == "US/Eastern"
-    assert [hours.opens for hours in found.regular] == [
-        datetime(2026, 4, 2, 13, 30, tzinfo=UTC),
-        datetime(2026, 4, 6, 13, 30, tzinfo=UTC),
-    ]
-    assert [hours.closes for hours in found.extended] == [datetime(2026, 4, 3, 0, 0, tzinfo=UTC)]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"schedules": {}},
-        {"exchange_time_zone": "US/Eastern"},
-        {"exchange_time_zone": "US/Eastern", "schedules": {"20260402": 5}},
-        {"exchange_time_zone": "US/Eastern", "schedules": {"20260402": {"liquid_hours": [{"opening": 1}]}}},
-    ],
-)
-def test_a_schedule_with_holes_is_refused(content):
-    """It decides whether a market order waits until tomorrow."""
-    with pytest.raises(UnexpectedAnswer):
-        contracts.read_trading_schedule(content)
-
-
-@pytest.mark.recorded
-def test_recorded_and_documented_schedules():
-    """Good Friday is simply not there."""
-    stock = contracts.read_trading_schedule(recorded("conduit-GET-trading-schedule.json"))
-    other = contracts.read_trading_schedule(documented("GET_contract_trading-schedule.json")["success"])
-
-    friday = datetime(2026, 4, 3, 15, tzinfo=UTC)
-    assert not stock.is_open(friday)
-    assert stock.next_open(friday) == datetime(2026, 4, 6, 13, 30, tzinfo=UTC)
-    assert other.zone == "US/Central"
-    assert other.regular
-
-
-# Shapes nobody knows ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("read", READERS)

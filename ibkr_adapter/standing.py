@@ -1,0 +1,152 @@
+"""Read, change and end the orders that stand, for one account.
+
+Values in, values out; placing is for :mod:`ibkr_adapter.trading`, which is built on this. Orders of
+other people and programs are read and left alone.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+
+from ibkr_adapter.connections import Connection
+from ibkr_adapter.errors import InvalidOrder, OrderRejected
+from ibkr_adapter.legs import LOOKS
+from ibkr_adapter.model.contract import Contract
+from ibkr_adapter.model.order import Fill, Order
+from ibkr_adapter.own_orders import checked_id
+from ibkr_adapter.replies import ReplyHandler, ReplyPolicy
+from ibkr_adapter.settings import Settings
+from ibkr_adapter.terms import AccountTerms
+
+
+class Standing:
+    """The orders of one account, working or over."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._terms = AccountTerms(connection, settings)
+        self._replies = ReplyHandler(
+            clock=connection.clock,
+            session=connection.session,
+            policy=ReplyPolicy(answer=settings.answer_messages, decline=settings.decline_messages),
+        )
+
+    def account(self) -> str:
+        """The account that is read and traded.
+
+        Raises:
+            ConfigurationError: It is not among this login's, or several are and none is named.
+        """
+        return self._terms.account()
+
+    def contract(self, symbol: str) -> Contract:
+        """Find the one contract that a symbol means."""
+        return self._terms.contract(symbol)
+
+    def live(self) -> tuple[Order, ...]:
+        """All orders of the day in this account, working or over, whoever placed them."""
+        account = self.account()
+        return tuple(order for order in self._connection.reads.live() if order.account in {"", account})
+
+    def fills(self) -> tuple[Fill, ...]:
+        """The fills of the last days in this account."""
+        account = self.account()
+        return tuple(fill for fill in self._connection.reads.fills() if fill.account in {"", account})
+
+    def status(self, order_id: object) -> Order | None:
+        """One order as it stands; ``None`` where IBKR does not give it."""
+        return self._connection.reads.status(checked_id(order_id))
+
+    def find(self, coid: str) -> Order | None:
+        """Look an order up by its cOID in live orders and trades."""
+        return self._connection.reads.find(coid)
+
+    def modify(
+        self,
+        order_id: object,
+        *,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> Order:
+        """Change an order that this process placed; what is not named stays as it is.
+
+        Raises:
+            InvalidOrder: The order is not known to this process; nothing was sent.
+            OrderRejected: IBKR refused; the order stands as it was.
+            OrderOutcomeUnknown: Nobody can tell which version stands.
+        """
+        order_id = checked_id(order_id)
+        self._terms.permit(self.account())
+        ticket = self._connection.own.ticket(order_id)
+        if ticket is None:
+            raise InvalidOrder(
+                f"order {order_id} was not placed here, so its ticket is not known; nothing was sent."
+            )
+        changed = attrs.evolve(
+            ticket,
+            quantity=ticket.quantity if quantity is None else quantity,
+            limit_price=ticket.limit_price if limit_price is None else limit_price,
+            stop_price=ticket.stop_price if stop_price is None else stop_price,
+        )
+        return self._connection.changes.modify(
+            order_id, changed, replies=self._replies, deadline=self._deadline(), reducing=False
+        )
+
+    def cancel(self, order_id: object) -> Order:
+        """Cancel an order of ours and see how it ended.
+
+        Raises:
+            InvalidOrder: It is no order id, or the order is not ours; nothing was sent.
+            OrderRejected: IBKR refused, or knows no such order.
+            OrderOutcomeUnknown: Nobody can tell whether it still works.
+        """
+        order_id = checked_id(order_id)
+        over = self._connection.own.ended(order_id)
+        if over is not None:
+            return over
+        account = self.account()
+        origin = None
+        if self._connection.own.ticket(order_id) is None:
+            live = self._connection.reads.live()
+            order = next((order for order in live if order.order_id == order_id), None)
+            if order is None:
+                raise OrderRejected(f"IBKR lists no order {order_id}; nothing was sent.")
+            if order.state.is_over:
+                return order
+            if not self._connection.own.includes(order, live):
+                raise InvalidOrder(
+                    f"order {order_id} was not placed by this library, so it is left alone; nothing was sent.",
+                    remedy="Cancel it where it was placed.",
+                )
+            origin = self._terms.origin(order.sec_type, account)
+        order = self._connection.changes.cancel(
+            order_id, account=account, replies=self._replies, deadline=self._deadline(), origin=origin
+        )
+        self._connection.own.remember_end(order)
+        return order
+
+    def working(self, symbol: str) -> tuple[Order, ...]:
+        """Our working orders on one contract; other people's are not in it."""
+        conid = self.contract(symbol).conid
+        return self._connection.holdings.ours(self.live(), self.account(), conid)
+
+    def wait_for(self, order_id: object, *, timeout: float) -> Order:
+        """Look at an order until it is over; return it as it was seen last."""
+        order_id = checked_id(order_id)
+        until = self._connection.clock.monotonic() + timeout
+        order = self._connection.watch.until(order_id, lambda seen: seen.state.is_over, until)
+        if order is None:
+            raise OrderRejected(f"the status of order {order_id} cannot be read.")
+        return order
+
+    def seen(self, order_id: str) -> Order | None:
+        """Look at an order once or twice, so that a fill that came at once is told."""
+        until = self._connection.clock.monotonic() + sum(LOOKS[:3])
+        return self._connection.watch.until(order_id, lambda order: order.state.is_over, until)
+
+    def _deadline(self) -> float:
+        return self._connection.clock.monotonic() + self._settings.order_deadline
