@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -75,6 +75,22 @@ class SystemClock:
 
     def expect(self, thread: threading.Thread) -> None:
         """Do nothing: real time passes for every thread."""
+
+
+class Redated:
+    """A clock that runs like another one and tells another date, such as that of a simulated market."""
+
+    def __init__(self, clock: Clock, now: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._now = now
+        self.monotonic = clock.monotonic
+        self.sleep = clock.sleep
+        self.flag = clock.flag
+        self.expect = clock.expect
+
+    def now(self) -> datetime:
+        """The other date, in UTC."""
+        return self._now().astimezone(UTC)
 
 
 class _Sleeper:

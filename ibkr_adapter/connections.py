@@ -23,7 +23,7 @@ from ibkr_adapter.auth.gateway import GatewayAuth
 from ibkr_adapter.auth.oauth1a import OAuth1a
 from ibkr_adapter.auth.oauth2 import OAuth2
 from ibkr_adapter.client import Client
-from ibkr_adapter.clock import Clock, SystemClock
+from ibkr_adapter.clock import Clock, Redated, SystemClock
 from ibkr_adapter.conids import SCHEMA_STEPS as CONTRACTS
 from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.conversation import Conversation
@@ -96,7 +96,9 @@ class Connection:
             suppress=settings.suppress_messages,
             read_deadline=settings.read_deadline,
         )
-        self.conids = ConidResolver(clock=clock, session=self.session, store=self._cache)
+        # What has expired, and which month is the front one, is a matter of the market's day.
+        market = clock if doors.market_time is None else Redated(clock, doors.market_time)
+        self.conids = ConidResolver(clock=market, session=self.session, store=self._cache)
         self.portfolio = Portfolio(clock=clock, session=self.session)
         self.market_data = MarketData(clock=clock, session=self.session)
         self.reference = Reference(clock=clock, session=self.session, market_time=doors.market_time)

@@ -95,7 +95,7 @@ class EmbeddedSimulator:
 
     def market_time(self) -> datetime:
         """The time of the simulated market, by which it opens and closes."""
-        return datetime.fromisoformat(self.ledger()["market"]["now"])
+        return self.gateway.world.now
 
     def ledger(self) -> dict[str, Any]:
         """What the simulated broker has booked and was asked."""

@@ -31,8 +31,7 @@ class Portfolio:
     def accounts(self) -> tuple[Account, ...]:
         """The accounts of this login; read once, they do not change while it lasts."""
         if self._accounts is None:
-            content = self._session.read(endpoints.PORTFOLIO_ACCOUNTS)
-            self._accounts = portfolio.read_portfolio_accounts(content)
+            self._accounts = portfolio.read_portfolio_accounts(self._session.portfolio_accounts())
         return self._accounts
 
     def choose(self, account_id: str | None) -> Account:

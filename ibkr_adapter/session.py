@@ -95,7 +95,8 @@ class SessionKeeper:
         self._failure: SessionError | TransportError | None = None
         self._hold_until = 0.0
         self._hold = HOLD_OFF[0]
-        self._portfolio_warm = False
+        self._portfolio: Any = None
+        self._warming: Flag | None = None
         self._accounts: portfolio.BrokerageAccounts | None = None
         self._listeners: list[Callable[[SessionState], None]] = []
         self._stream_session: str | None = None
@@ -137,6 +138,34 @@ class SessionKeeper:
             )
         with self._lock:
             self._accounts = attrs.evolve(accounts, selected=account_id)
+
+    def portfolio_accounts(self, deadline: float | None = None) -> Any:
+        """Tell what ``/portfolio/accounts`` says, asked for once however many threads come with a cold session.
+
+        Without that call the other portfolio calls answer with silence or with old figures. Only
+        one may be made in five seconds, so that several would keep the others waiting.
+
+        Raises:
+            BrokerageUnavailable: Another thread asks, and it was not answered in time.
+            IBKRError: As :meth:`read` does.
+        """
+        until = self._clock.monotonic() + self._read_deadline if deadline is None else deadline
+        while self._portfolio is None:
+            with self._lock:
+                flag, mine = self._warming, self._warming is None
+                if flag is None:
+                    flag = self._warming = self._clock.flag()
+            if not mine:
+                if not flag.wait(max(0.0, until - self._clock.monotonic())):
+                    raise BrokerageUnavailable("the portfolio was not ready in time; nothing was done.")
+                continue
+            try:
+                return self.read(endpoints.PORTFOLIO_ACCOUNTS, deadline=until)
+            finally:
+                with self._lock:
+                    self._warming = None
+                flag.set()
+        return self._portfolio
 
     def read(
         self,
@@ -187,7 +216,7 @@ class SessionKeeper:
                 continue
             content = verdicts.content(endpoint, answer, empty)
             if endpoint is endpoints.PORTFOLIO_ACCOUNTS:
-                self._portfolio_warm = True
+                self._portfolio = content
             return content
         raise AssertionError("the second round returns or raises")
 
@@ -310,7 +339,7 @@ class SessionKeeper:
         if held and isinstance(failure, (LoginRequired, AuthenticationError)):
             raise _again(failure)
         if endpoint.template.startswith("/portfolio") and endpoint is not endpoints.PORTFOLIO_ACCOUNTS:
-            self._warm_portfolio(deadline)
+            self.portfolio_accounts(deadline)
         return self._epoch
 
     def _refused_again(self, endpoint: Endpoint, answer: Deciphered) -> SessionError:
@@ -325,18 +354,13 @@ class SessionKeeper:
             remedy=failure.remedy,
         )
 
-    def _warm_portfolio(self, deadline: float) -> None:
-        # Without it the other portfolio calls answer with silence or with old figures.
-        if not self._portfolio_warm:
-            self.read(endpoints.PORTFOLIO_ACCOUNTS, deadline=deadline)
-
     def _really_lost(self, endpoint: Endpoint, epoch: int, answer: Deciphered, deadline: float) -> bool:
         """Tell a lost session from a call that is refused for itself, and note the loss."""
         if endpoint.brokerage:
             self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
             return True
         # A wrong account id is answered with 401 as well, so the session itself is asked.
-        self._portfolio_warm = False
+        self._portfolio = None
         status = self._opening.status(deadline)
         if status is not None and status.connected:
             return endpoint is not endpoints.PORTFOLIO_ACCOUNTS

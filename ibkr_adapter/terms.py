@@ -153,7 +153,7 @@ class AccountTerms:
 
     def _check_expiry(self, symbol: str, contract: Contract) -> None:
         today = self._connection.reference.market_time().astimezone(UTC).strftime("%Y%m%d")
-        digits = contract.expiry or ""
+        digits = contract.expiry or contract.contract_month or ""
         # Some answers tell the month only.
         if digits.isdecimal() and len(digits) in {_MONTH, _DAY} and digits < today[: len(digits)]:
             raise ContractError(

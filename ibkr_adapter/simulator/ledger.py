@@ -23,7 +23,7 @@ def broker_ledger(world: World) -> dict[str, Any]:
         "executions": [_execution(one) for one in world.book.executions],
         "positions": [row for one in world.accounts.values() for row in _positions(one)],
         "accounts": [_account(world, one) for one in world.accounts.values()],
-        "sessions": [*world.sessions.as_json(), *world.tokens.as_json()],
+        "sessions": [*world.sessions.as_json(), *world.tokens.as_json(world.auth)],
         "questions": list(world.dialogues.history),
         "open_questions": world.dialogues.open_ids,
         "market": {"now": world.now.isoformat(), "regular": hours.is_regular(world.now)},

@@ -104,11 +104,12 @@ class TokenBook:
         for grant in [one for one in self._grants if one.outer and one.ended is None]:
             grant.ended, grant.why = now, why
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """What the ledger tells of tokens: all but what they are."""
+    def as_json(self, login: str) -> list[dict[str, Any]]:
+        """What the ledger tells of a login's tokens: all but what they are."""
         return [
             {
                 "event": "token",
+                "login": login,
                 "kind": one.kind,
                 "granted": one.granted.isoformat(),
                 "expires": one.expires.isoformat(),

@@ -68,7 +68,7 @@ def read_contract_info(content: Any) -> Contract:
         expiry=_day(row.get("maturity_date"), row.get("expiry_full")),
         strike=numbers.decimal(row.get("strike")) or None,
         right=right(row.get("right")),
-        contract_month=_month(row.get("contract_month"), row.get("expiry_full")),
+        contract_month=_month(row.get("contract_month"), row.get("expiry_full"), row.get("maturity_date")),
         cusip=numbers.text(row.get("cusip")),
     )
 

@@ -149,6 +149,8 @@ class Broker:
             return 200, [
                 {"conid": conid, "6509": "RpB", "_updated": 1, **self._price(conid)} for conid in conids
             ]
+        if path == "/trsrv/secdef":
+            return 200, {"secdef": []}
         conid = int(path.split("/")[3])
         return (200, self.contracts[conid]) if conid in self.contracts else (400, {"error": "unknown"})
 

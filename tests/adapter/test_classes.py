@@ -151,7 +151,7 @@ def test_an_expired_future_is_never_ordered_nor_closed(floor):
         lambda: place(ibkr, OLD, limit_price=D(6000)),
         lambda: ibkr.close_position(f"{OLD}@SMART"),
     ):
-        with pytest.raises(ContractError, match="expired on 20260918"):
+        with pytest.raises(ContractError, match="expired on 2026-09-18"):
             attempt()
 
     assert floor.broker.tickets == []

@@ -232,7 +232,7 @@ def test_a_leg_must_be_one_contract_that_still_trades(floor):
 
     with pytest.raises(ContractNotFound):
         ibkr.place_combo_order([("SPY", 1), ("NOPE", -1)], "buy", 1, 1)
-    with pytest.raises(ContractError, match="expired on 20261120"):
+    with pytest.raises(ContractError, match="expired on 2026-11-20"):
         ibkr.place_combo_order([(16, 1), (CALL_420, -1)], "buy", 1, 1)
     floor.broker.listings["ABC"] = SPY
     two = [{"conid": 1, "exchange": "NYSE", "isUS": True}, {"conid": 2, "exchange": "AMEX", "isUS": True}]

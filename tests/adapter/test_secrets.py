@@ -76,7 +76,7 @@ def secrets_of(world, given):
         if f"{method} {path}" in TOKEN_CALLS["oauth2"] and body:
             text = body.decode()
             found.add(text if "=" not in text else parse_qs(text)["client_assertion"][0])
-    for answer in world.doorway.answers:
+    for answer in world.doorway.answered:
         try:
             content = json.loads(answer.body)
         except ValueError:

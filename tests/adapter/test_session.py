@@ -208,3 +208,34 @@ def test_a_closed_session_refuses_to_work(world, ibkr):
 
     with pytest.raises(BrokerageUnavailable, match="closed"):
         session.ensure(world.clock.monotonic() + 5)
+
+
+def test_many_threads_that_come_cold_ask_for_the_portfolios_accounts_once(world, ibkr):
+    """One such call is allowed in five seconds: eight of them would keep the last one 35 seconds waiting."""
+    results = []
+    # The first one is still waiting for its answer when the others come.
+    world.doorway.after["GET /portfolio/accounts"] = lambda: world.clock.sleep(0.5)
+    threads = [
+        threading.Thread(target=lambda: results.append(ibkr.get_balance()[0]["asset"]), name=f"cold{number}")
+        for number in range(8)
+    ]
+    for thread in threads:
+        world.clock.expect(thread)
+
+    for thread in threads:
+        thread.start()
+    with world.clock.aside():
+        for thread in threads:
+            thread.join()
+
+    assert results == ["USD"] * 8
+    assert world.count("GET /portfolio/accounts") == 1
+
+
+def test_who_waits_for_a_portfolio_that_does_not_come_is_told_in_time(world, ibkr):
+    """Its own deadline counts, not that of the thread which asks."""
+    link = ibkr.open()._connection
+    link.session._warming = world.clock.flag()  # another thread asks, and gets no answer
+
+    with pytest.raises(BrokerageUnavailable, match="was not ready in time"):
+        ibkr.get_balance()

@@ -51,7 +51,7 @@ class Doorway:
         self.gateway = gateway
         self.sent: list[tuple[str, str, bytes | None]] = []
         self.headers: list[dict[str, str]] = []
-        self.answers: list[Answer] = []
+        self.answered: list[Answer] = []
         self.closed = False
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
@@ -97,7 +97,7 @@ class Doorway:
             raise OutcomeUnknown(f"the answer was lost ({answer.wire.kind}).")
         found = {name.lower(): value for name, value in answer.headers}
         told = Answer(status=answer.status, headers=found, body=answer.body)
-        self.answers.append(told)
+        self.answered.append(told)
         return told
 
     def close(self) -> None:

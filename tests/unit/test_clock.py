@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from ibkr_adapter import clock as room
-from ibkr_adapter.clock import ManualClock, SystemClock
+from ibkr_adapter.clock import ManualClock, Redated, SystemClock
 
 START = datetime(2026, 3, 24, 14, 0, tzinfo=UTC)
 
@@ -303,3 +303,16 @@ def test_a_closed_clock_lets_everybody_go():
     clock.sleep(1000)
 
     assert clock.monotonic() == 0.0
+
+
+def test_a_redated_clock_runs_like_the_other_and_tells_another_date():
+    """A simulated market has a day of its own."""
+    clock = ManualClock(datetime(2026, 11, 26, 12, 0, tzinfo=UTC), jump=True)
+    started = clock.monotonic()
+    redated = Redated(clock, lambda: datetime(2027, 1, 5, 10, 0, tzinfo=timezone(timedelta(hours=-5))))
+
+    redated.sleep(3)
+
+    assert redated.monotonic() - started == 3
+    assert redated.now() == datetime(2027, 1, 5, 15, 0, tzinfo=UTC)
+    assert redated.now().tzinfo is UTC

@@ -728,7 +728,7 @@ def test_a_token_that_ended_is_a_bare_401_and_a_new_one_helps(how, why):
     signer.log_in()
 
     assert refused_bare(dead)
-    assert (row["kind"], row["why"]) == ("live session token", why)
+    assert (row["login"], row["kind"], row["why"]) == ("oauth1a", "live session token", why)
     assert row["ended"] == signer.gateway.world.now.isoformat()
     assert signer.get("/portfolio/accounts").status == 200
     assert signer.get("/iserver/accounts").body["error"] == "Bad Request: no bridge"
