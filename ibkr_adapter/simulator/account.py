@@ -14,8 +14,9 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter.simulator.currencies import RATES
 from ibkr_adapter.simulator.figures import cents
-from ibkr_adapter.simulator.listings import RATES, Instrument
+from ibkr_adapter.simulator.instrument import Instrument
 
 NOTHING = Decimal(0)
 MARGIN = Decimal("0.25")

@@ -81,3 +81,10 @@ def other_address() -> Answer:
     Guess: no source shows how that is refused.
     """
     return problem(401, "Unauthorized", "Invalid source address")
+
+
+def missing(field: str) -> Answer:
+    """Answer 400 for a parameter that has to be there, in the dress of the newer layer."""
+    arguments = [{"field": field, "description": "Missing required parameter"}]
+    title, detail = "Bad Request", "Input validation failed"
+    return problem(BAD_REQUEST, title, detail, type="/invalid-argument", invalidArguments=arguments)

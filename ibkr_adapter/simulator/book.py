@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ibkr_adapter.simulator import hours, matching
 from ibkr_adapter.simulator.account import Account, commission
+from ibkr_adapter.simulator.calendars import calendar_of
 from ibkr_adapter.simulator.order import NOTHING, STOP_TYPES, Execution, Order, Status, Ticket
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _FIRST_ORDER_ID = 1370093238
 _MOST_LOOKS = 40_000
 _FINEST_STEP = timedelta(seconds=1)
 _COID_LIFE = timedelta(hours=24)
+# A limit order for a coin stands for five minutes.
+_PAX_LIFE = timedelta(minutes=5)
 
 
 class Book:
@@ -163,7 +166,8 @@ class Book:
             if not live:
                 return
             if boundary <= at:
-                boundary = hours.next_boundary(at)
+                calendars = {calendar_of(order.ticket.instrument) for order in live}
+                boundary = min(one.next_boundary(at) for one in calendars)
             if self._dues_changed or due is None or due <= at:
                 self._dues_changed = False
                 due = min((one for order in live for one in _dues(order) if one > at), default=end)
@@ -298,10 +302,11 @@ class Book:
                 self._end(order, Status.CANCELLED, moment, reason)
 
     def _due(self, ticket: Ticket, moment: datetime) -> datetime:
+        calendar = calendar_of(ticket.instrument)
         if ticket.tif == "OPG":
-            return hours.next_open(moment)
+            return calendar.next_open(moment)
         if ticket.order_type in {"MOC", "LOC"}:
-            return hours.day_order_end(moment, outside=False)
+            return calendar.day_end(moment, outside=False)
         return moment + timedelta(seconds=self._options.latency)
 
 
@@ -319,12 +324,21 @@ def _dues(order: Order) -> Iterator[datetime]:
 
 
 def _expiry(ticket: Ticket, moment: datetime) -> datetime | None:
+    """When an order ends by itself: when its time is up, or its contract is."""
+    ends = [one for one in (_term(ticket, moment), ticket.instrument.ends) if one is not None]
+    return min(ends, default=None)
+
+
+def _term(ticket: Ticket, moment: datetime) -> datetime | None:
+    calendar = calendar_of(ticket.instrument)
     if ticket.tif == "GTC":
         return None
+    if ticket.tif == "PAX":
+        return moment + _PAX_LIFE
     if ticket.tif == "OPG":
-        return hours.next_open(moment) + timedelta(minutes=1)
+        return calendar.next_open(moment) + timedelta(minutes=1)
     if ticket.tif == "OVT":
         return hours.overnight_end(moment)
     if ticket.tif == "OND":
-        return hours.day_order_end(hours.overnight_end(moment), outside=False)
-    return hours.day_order_end(moment, outside=ticket.outside_rth)
+        return calendar.day_end(hours.overnight_end(moment), outside=False)
+    return calendar.day_end(moment, outside=ticket.outside_rth)

@@ -14,8 +14,9 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.simulator import answers, hours
+from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.account import MARGIN, Account
+from ibkr_adapter.simulator.calendars import calendar_of
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import cents
 from ibkr_adapter.simulator.order import NOTHING, Order, Status, Ticket
@@ -121,10 +122,12 @@ class Desk:
         return found if self._world.options.late_parent == "accept" else None
 
     def _refuse_closed(self, legs: list[_Leg]) -> None:
-        if self._world.options.mkt_outside_rth == "queue" or hours.is_regular(self._world.now):
+        if self._world.options.mkt_outside_rth == "queue":
             return
         for leg in legs:
-            if leg.ticket.order_type == "MKT" and leg.ticket.tif != "OPG" and not leg.is_child:
+            if leg.ticket.order_type != "MKT" or leg.ticket.tif == "OPG" or leg.is_child:
+                continue
+            if not calendar_of(leg.ticket.instrument).is_open(self._world.now):
                 text = "Market orders are not accepted outside regular trading hours."
                 raise RefusalError(answers.refusal(text))
 

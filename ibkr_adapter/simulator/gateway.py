@@ -23,8 +23,8 @@ from ibkr_adapter.simulator.control import ControlRoom, WishError
 from ibkr_adapter.simulator.door import Answer, Request, WireFault
 from ibkr_adapter.simulator.faults import Armed, FaultBox
 from ibkr_adapter.simulator.inflict import Inflictor
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.ledger import broker_ledger
-from ibkr_adapter.simulator.listings import Instrument
 from ibkr_adapter.simulator.login import LOGINS, NotLetInError, checked_credentials, open_login
 from ibkr_adapter.simulator.options import Options
 from ibkr_adapter.simulator.order import Ticket

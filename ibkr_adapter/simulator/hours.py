@@ -31,6 +31,7 @@ _LONGEST_BREAK = 10  # days; no run of closed days is longer
 
 HOLIDAYS = frozenset(
     {
+        date(2026, 6, 19),
         date(2026, 11, 26),
         date(2026, 12, 25),
         date(2027, 1, 1),

@@ -1,6 +1,7 @@
-"""Which instruments the simulated broker lists.
+"""Which stocks and exchange traded funds the simulated broker lists.
 
-A table, nothing else: how it is searched is for :mod:`.catalogue`. Conids, names and venues come
+A table, nothing else: how it is searched is for :mod:`.catalogue`; what is no stock is in
+:mod:`.other_listings`. Conids, names and venues come
 from recorded answers of the real service where a recording names them; the rows under
 "invented" have conids of our own at 900,000,001 and above, because no recording shows theirs.
 Prices are seeds for the simulated market, not facts, except that AAPL starts near 165 and MSFT
@@ -13,10 +14,11 @@ from decimal import Decimal
 
 import attrs
 
-CENT = ((Decimal(0), Decimal("0.01")),)
-BELOW_A_DOLLAR = ((Decimal(0), Decimal("0.0001")), (Decimal(1), Decimal("0.01")))
+from ibkr_adapter.simulator.instrument import Instrument, Ticks
+
+BELOW_A_DOLLAR: Ticks = ((Decimal(0), Decimal("0.0001")), (Decimal(1), Decimal("0.01")))
 # A ladder of the kind European venues use; only its having several edges matters here.
-SWISS = (
+SWISS: Ticks = (
     (Decimal(0), Decimal("0.0005")),
     (Decimal(1), Decimal("0.001")),
     (Decimal(5), Decimal("0.002")),
@@ -25,51 +27,11 @@ SWISS = (
     (Decimal(50), Decimal("0.02")),
     (Decimal(100), Decimal("0.05")),
 )
-# The row that a bond search answers with has no contract behind it: the largest 32-bit number.
-PLACEHOLDER_CONID = 2147483647
-
-
-@attrs.frozen(kw_only=True)
-class Instrument:
-    """One product in one currency; prices are in that currency.
-
-    ``exchange`` is the venue as stock and contract look-ups spell it, ``tape`` as order rows
-    do ("NASDAQ.NMS"). ``ticks`` are pairs of lower edge and increment, ascending.
-    """
-
-    conid: int
-    symbol: str
-    name: str
-    exchange: str
-    price: Decimal
-    kind: str = "COMMON"
-    currency: str = "USD"
-    country: str = "US"
-    is_us: bool = True
-    ticks: tuple[tuple[Decimal, Decimal], ...] = CENT
-    sector: str | None = None
-    sec_type: str = "STK"
-    lot: Decimal = Decimal(1)
-
-    @property
-    def tape(self) -> str:
-        """The listing venue as order and trade rows name it."""
-        return "NASDAQ.NMS" if self.exchange == "NASDAQ" else self.exchange
-
-    @property
-    def valid_exchanges(self) -> str:
-        """The venues an order may be routed to, comma separated, SMART first."""
-        if self.is_us:
-            return "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,IEX,OVERNIGHT"
-        return f"SMART,{self.exchange}"
-
-    def tick_at(self, price: Decimal) -> Decimal:
-        """The increment that applies at ``price``: that of the largest edge not above it."""
-        chosen = self.ticks[0][1]
-        for edge, increment in self.ticks:
-            if edge <= abs(price):
-                chosen = increment
-        return chosen
+HONG_KONG: Ticks = (
+    (Decimal(0), Decimal("0.01")),
+    (Decimal(20), Decimal("0.02")),
+    (Decimal(100), Decimal("0.2")),
+)
 
 
 def _us(row: tuple[int, str, str, str, str]) -> Instrument:
@@ -143,9 +105,10 @@ _QQQ = _etf(320227571, "QQQ", "INVESCO QQQ TRUST SERIES 1", "NASDAQ", "584.70")
 
 # Everything below is invented but for the conids of the foreign twins of AAPL, IBM and SPY.
 _GLD = _etf(900000001, "GLD", "SPDR GOLD SHARES", "ARCA", "381.20")
+_SAP = attrs.evolve(_us((900000020, "SAP", "SAP SE", "NYSE", "281.40")), kind="ADR")
 _SHOP = _us((900000003, "SHOP", "SHOPIFY INC - CLASS A", "NASDAQ", "151.30"))
 
-INSTRUMENTS: tuple[Instrument, ...] = (
+STOCKS: tuple[Instrument, ...] = (
     *_STOCKS.values(),
     _SPY,
     _QQQ,
@@ -201,24 +164,32 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     _etf(900000014, "IWM", "ISHARES RUSSELL 2000 ETF", "ARCA", "236.50"),
     _etf(900000015, "TLT", "ISHARES 20+ YEAR TREASURY BD", "NASDAQ", "89.70"),
     _etf(900000016, "DIA", "SPDR DJIA TRUST", "ARCA", "462.90"),
-)
-
-# US dollars for one unit. USD.EUR is the recorded rate, the others are seeds.
-RATES: dict[str, Decimal] = {
-    "USD": Decimal(1),
-    "EUR": Decimal(1) / Decimal("0.86656614"),
-    "GBP": Decimal("1.3120"),
-    "CHF": Decimal("1.2410"),
-    "CAD": Decimal("0.7110"),
-    "JPY": Decimal("0.0064"),
-    "MXN": Decimal("0.0541"),
-    "HKD": Decimal("0.1285"),
-}
-# Order, conid and symbol as recorded; which side a currency stands on differs from pair to pair.
-PAIRS: tuple[tuple[str, int], ...] = (
-    ("USD.CHF", 12087820),
-    ("EUR.USD", 12087792),
-    ("GBP.USD", 12087797),
-    ("USD.JPY", 15016059),
-    ("USD.CAD", 15016062),
+    # Traded in lots of a hundred.
+    Instrument(
+        conid=900000017,
+        symbol="700",
+        name="TENCENT HOLDINGS LTD",
+        exchange="SEHK",
+        price=Decimal("612.40"),
+        currency="HKD",
+        country="HK",
+        is_us=False,
+        ticks=HONG_KONG,
+        lot=Decimal(100),
+    ),
+    Instrument(
+        conid=900000018,
+        symbol="7203",
+        name="TOYOTA MOTOR CORP",
+        exchange="TSEJ",
+        price=Decimal(3120),
+        currency="JPY",
+        country="JP",
+        is_us=False,
+        ticks=((Decimal(0), Decimal("0.1")), (Decimal(1000), Decimal("0.5")), (Decimal(3000), Decimal(1))),
+        lot=Decimal(100),
+    ),
+    # At home on one exchange, as a receipt on the other; both are the same company.
+    _abroad(900000019, _SAP, "IBIS", "EUR", "DE"),
+    _SAP,
 )

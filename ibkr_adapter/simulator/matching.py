@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ibkr_adapter.simulator import hours
+from ibkr_adapter.simulator.calendars import calendar_of
 from ibkr_adapter.simulator.order import STOP_TYPES, TRAILING_TYPES, Order
 from ibkr_adapter.simulator.prices import Top, snapped
 
@@ -28,7 +29,7 @@ def may_trade(order: Order, moment: datetime) -> bool:
         return hours.is_overnight(moment)
     if ticket.tif == "OND":
         return hours.is_overnight(moment) or hours.is_regular(moment)
-    return hours.is_extended(moment) if ticket.outside_rth else hours.is_regular(moment)
+    return calendar_of(ticket.instrument).is_open(moment, outside=ticket.outside_rth)
 
 
 def follow(order: Order, top: Top) -> None:

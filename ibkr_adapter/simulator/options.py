@@ -34,6 +34,9 @@ class Options:
     market_data_lines: int = 100
     filler_positions: int = 0  # one share each of so many made-up stocks
     fractions: bool = True
+    walk_order: str = "strict"  # or "search": strikes may be skipped; or "free"
+    empty_strikes: int = 0  # so many reads of a month's strikes are empty
+    search_expiries: bool = True  # whether a search tells exact expiries
 
     # Sessions.
     logged_in: bool = True
@@ -121,6 +124,7 @@ class Options:
 
 _TYPES = typing.get_type_hints(Options)
 _CHOICES: dict[str, tuple[Any, ...]] = {
+    "walk_order": ("strict", "search", "free"),
     "late_parent": ("accept", "ignore", "refuse"),
     "mkt_outside_rth": ("reject", "queue"),
     "duplicate_status": (200, 400),

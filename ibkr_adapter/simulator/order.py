@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import attrs
 
-from ibkr_adapter.simulator.listings import Instrument
+from ibkr_adapter.simulator.instrument import Instrument
 
 NOTHING = Decimal(0)
 STOP_TYPES = frozenset({"STP", "STOP_LIMIT", "TRAIL", "TRAILLMT"})

@@ -2,9 +2,10 @@
 
 Each instrument walks around its seed price by at most :attr:`~.options.Options.walk` (0.4 %),
 along smooth noise made from the seed, the conid and the market time alone: the price at a moment
-does not depend on who asked before, so two runs and two threads see the same market. The control
-room may pin a price, which then stands until it is moved again or told to walk. Prices stand
-still while the market is closed.
+does not depend on who asked before, so two runs and two threads see the same market. Derivatives
+do not walk: they follow what they are derived from, by :mod:`.pricing`, and a combination its
+legs. The control room may pin a price, which then stands until it is moved again or told to
+walk. Prices stand still while the market is closed and after a contract has ended.
 """
 
 from __future__ import annotations
@@ -17,15 +18,28 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from ibkr_adapter.simulator import hours
+from ibkr_adapter.simulator import pricing
+from ibkr_adapter.simulator.calendars import calendar_of
+from ibkr_adapter.simulator.currencies import RATES
 
 if TYPE_CHECKING:
-    from ibkr_adapter.simulator.listings import Instrument
+    from ibkr_adapter.simulator.instrument import Instrument
     from ibkr_adapter.simulator.options import Options
 
 # Period in seconds and weight of each layer of noise; the weights add up to one.
 _LAYERS = ((300.0, 0.6), (45.0, 0.3), (6.0, 0.1))
 _HIGH_LOW_STEP = timedelta(minutes=15)
+# What sizes are multiples of; shares come in hundreds.
+_LOTS = {
+    "OPT": Decimal(1),
+    "FOP": Decimal(1),
+    "FUT": Decimal(1),
+    "WAR": Decimal(1000),
+    "CASH": Decimal(500_000),
+    "CRYPTO": Decimal("0.01"),
+    "BOND": Decimal(10),
+    "IND": Decimal(0),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -39,7 +53,7 @@ class Top:
 
 @attrs.frozen(kw_only=True)
 class Quote(Top):
-    """All that the market shows of one instrument at one moment; sizes in shares."""
+    """All that the market shows of one instrument at one moment; sizes in its units."""
 
     last_size: Decimal
     bid_size: Decimal
@@ -103,21 +117,66 @@ class Prices:
 
     def last(self, instrument: Instrument, moment: datetime) -> Decimal:
         """The last trade price, on the tick."""
-        traded = hours.last_traded(moment)
-        pin = self._pin(instrument, moment)
-        anchor, since = (pin.price, pin.since) if pin else (instrument.price, self._start)
+        if instrument.legs:
+            return sum((one.share(self.last(one.instrument, moment)) for one in instrument.legs), Decimal(0))
+        traded = calendar_of(instrument).last_traded(moment)
+        return self._at(instrument, traded, self._pin(instrument, moment))
+
+    def _at(self, instrument: Instrument, traded: datetime, pin: _Pin | None) -> Decimal:
+        """The price at a moment, whatever the hours: a future follows its index by night."""
         if pin and not pin.walks:
-            return anchor
+            return pin.price
+        if instrument.underlying is not None:
+            return snapped(instrument, self._derived(instrument, traded, pin))
+        anchor, since = (pin.price, pin.since) if pin else (instrument.price, self._start)
         return self._walked(instrument, anchor, since, traded)
+
+    def _derived(self, instrument: Instrument, moment: datetime, pin: _Pin | None = None) -> Decimal:
+        """The price of a derivative before it is put on the tick."""
+        if instrument.ends is not None:
+            moment = min(moment, instrument.ends)
+        worth = self._worth(instrument, moment)
+        if pin is not None:
+            # It keeps its distance from the model while it walks with it.
+            return max(Decimal(0), pin.price + worth - self._worth(instrument, pin.since))
+        return worth
+
+    def _worth(self, instrument: Instrument, moment: datetime, spot: Decimal | None = None) -> Decimal:
+        underlying = instrument.underlying
+        if underlying is None:
+            return self._at(instrument, moment, self._pin(instrument, moment))
+        if spot is None:
+            spot = self._at(underlying, moment, self._pin(underlying, moment))
+        if instrument.sec_type == "IND":
+            return spot
+        model = pricing.future_price if instrument.sec_type == "FUT" else pricing.option_price
+        worth = Decimal(repr(round(model(instrument, float(spot), moment), 9)))
+        return worth * RATES[underlying.currency] / RATES[instrument.currency]
+
+    def spot(self, instrument: Instrument, moment: datetime) -> Decimal:
+        """The price of what a derivative is derived from."""
+        of, traded = instrument.underlying or instrument, calendar_of(instrument).last_traded(moment)
+        return self._at(of, traded, self._pin(of, traded))
 
     def top(self, instrument: Instrument, moment: datetime) -> Top:
         """The last price and both sides of the market."""
+        if instrument.legs:
+            return self._combined(instrument, moment)
         if self._tops_of != (moment, self._options.walk):
             self._tops.clear()
             self._tops_of = (moment, self._options.walk)
         if instrument.conid not in self._tops:
             self._tops[instrument.conid] = self._top(instrument, moment)
         return self._tops[instrument.conid]
+
+    def _combined(self, instrument: Instrument, moment: datetime) -> Top:
+        """The sides of a combination: what is bought costs the ask, what is sold brings the bid."""
+        last = bid = ask = Decimal(0)
+        for leg in instrument.legs:
+            top = self.top(leg.instrument, moment)
+            low, high = (top.bid, top.ask) if leg.ratio > 0 else (top.ask, top.bid)
+            last, bid, ask = last + leg.share(top.last), bid + leg.share(low), ask + leg.share(high)
+        return Top(last=last, bid=bid, ask=ask)
 
     def _top(self, instrument: Instrument, moment: datetime) -> Top:
         last = self.last(instrument, moment)
@@ -132,7 +191,6 @@ class Prices:
         """Everything the market shows at this moment."""
         top = self.top(instrument, moment)
         opened, path = self._day_path(instrument, moment)
-        overnight = Decimal(repr(round(1 + self._per(instrument, "close", 0.006), 6)))
         return Quote(
             last=top.last,
             bid=top.bid,
@@ -143,10 +201,18 @@ class Prices:
             opened=opened,
             high=max(*path, top.last),
             low=min(*path, top.last),
-            prior_close=snapped(instrument, instrument.price * overnight),
+            prior_close=self._prior_close(instrument, moment),
             volume=self._volume(instrument, moment),
             moment=moment,
         )
+
+    def _prior_close(self, instrument: Instrument, moment: datetime) -> Decimal:
+        if instrument.underlying is not None:
+            before = self._prior_close(instrument.underlying, moment)
+            closed = calendar_of(instrument).previous_close(moment)
+            return snapped(instrument, self._worth(instrument, closed, before))
+        overnight = Decimal(repr(round(1 + self._per(instrument, "close", 0.006), 6)))
+        return snapped(instrument, instrument.price * overnight)
 
     def _walked(self, instrument: Instrument, anchor: Decimal, since: datetime, moment: datetime) -> Decimal:
         drift = self._noise(instrument.conid, moment) - self._noise(instrument.conid, since)
@@ -171,12 +237,13 @@ class Prices:
     def _size(self, instrument: Instrument, what: str, moment: datetime) -> Decimal:
         second = int(moment.timestamp())
         lots = 1 + int(_draw(f"{self._seed}/{instrument.conid}/{what}/{second}") * 24)
-        return Decimal(100 * lots)
+        return _LOTS.get(instrument.sec_type, Decimal(100)) * lots
 
     def _day_path(self, instrument: Instrument, moment: datetime) -> tuple[Decimal, list[Decimal]]:
         """Today's opening price and some prices of today, for the high and the low."""
-        traded = hours.last_traded(moment)
-        opening = hours.regular(hours.local_day(traded))[0]
+        calendar = calendar_of(instrument)
+        traded = calendar.last_traded(moment)
+        opening = calendar.liquid(calendar.trading_day(traded))[0]
         if traded <= opening:
             last = self.last(instrument, traded)
             return last, [last, last]
@@ -188,14 +255,16 @@ class Prices:
         return prices[0], [prices[0], *prices]
 
     def _volume(self, instrument: Instrument, moment: datetime) -> Decimal:
-        traded = hours.last_traded(moment)
-        opening = hours.extended(hours.local_day(traded))[0]
+        calendar = calendar_of(instrument)
+        traded = calendar.last_traded(moment)
+        opening = calendar.whole(calendar.trading_day(traded))[0]
         busy = 20 + int(_draw(f"{self._seed}/{instrument.conid}/volume") * 400)
-        return Decimal(100 * busy * int((traded - opening).total_seconds() // 10))
+        lot = _LOTS.get(instrument.sec_type, Decimal(100))
+        return lot * busy * int((traded - opening).total_seconds() // 10)
 
 
 def snapped(instrument: Instrument, price: Decimal) -> Decimal:
-    """The nearest price on the tick, at least one tick."""
+    """The nearest price on the tick, at least one tick unless prices may be negative."""
     tick = instrument.tick_at(price)
     steps = (price / tick).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    return max(tick, steps * tick)
+    return steps * tick if instrument.legs else max(tick, steps * tick)

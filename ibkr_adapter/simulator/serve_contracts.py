@@ -1,37 +1,35 @@
-"""Look-up endpoints: stocks, definitions, search, rules, hours, currencies.
+"""Look-up endpoints: stocks, futures, definitions, rules, hours, currencies.
 
 ``/trsrv`` and the schedules need a login only, ``/iserver`` a brokerage session. Unknown
 tickers are status 200 and empty; unknown conids are an error, a different one at each endpoint,
-as was observed.
+as was observed. The walk from a search to a derivative is in :mod:`.serve_chains`.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from ibkr_adapter.simulator import answers, hours
+from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.catalogue import SHORT_VENUES
+from ibkr_adapter.simulator.currencies import RATES, pairs_with
 from ibkr_adapter.simulator.door import Answer
-from ibkr_adapter.simulator.figures import number, seconds
-from ibkr_adapter.simulator.listings import PAIRS, RATES, Instrument
+from ibkr_adapter.simulator.figures import number
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.routes import Call, Needs, Route, both, get, post
+from ibkr_adapter.simulator.serve_chains import ChainEndpoints
 from ibkr_adapter.simulator.views_contracts import (
     ALGOS,
-    bond_row,
     contract_info,
     contract_rules,
     definition,
-    name_row,
-    search_row,
+    future_rows,
     stock_groups,
 )
+from ibkr_adapter.simulator.views_hours import CLASSES, schedule, weekly_schedule
 from ibkr_adapter.simulator.world import World
 
 _MOST_CONIDS = 200
-_SCHEDULE_DAYS = 6
-_ALL_CLASSES = frozenset({"STK", "OPT", "FUT", "CFD", "WAR", "SWP", "FND", "BND", "ICS"})
 _TRUE = frozenset({True, "true", "True", "1"})
 
 
@@ -52,7 +50,7 @@ class ContractEndpoints:
             get("/trsrv/all-conids", self.all_conids),
             get("/trsrv/secdef/schedule", self.old_schedule),
             get("/contract/trading-schedule", self.schedule),
-            both("/iserver/secdef/search", self.search, brokerage),
+            *ChainEndpoints(self._world).routes(),
             get(f"{one}/info", self.info, brokerage),
             get(f"{one}/info-and-rules", self.info_and_rules, brokerage),
             post("/iserver/contract/rules", self.rules, brokerage),
@@ -76,9 +74,12 @@ class ContractEndpoints:
         return answers.json_answer({one: stock_groups(catalogue.companies(one)) for one in symbols})
 
     def futures(self, call: Call) -> Answer:
-        """Futures by product; none are listed yet."""
+        """The contracts that have not expired, by product, in no order."""
         symbols = [one for one in call.query.get("symbols", "").split(",") if one]
-        return answers.json_answer({one: [] for one in symbols})
+        if not symbols:
+            return answers.bad_request("symbols is missing")
+        exchange, now = call.query.get("exchange"), self._world.now
+        return answers.json_answer({one: future_rows(one, exchange, now) for one in symbols})
 
     def definitions(self, call: Call) -> Answer:
         """Definitions of known conids, up to two hundred."""
@@ -100,73 +101,27 @@ class ContractEndpoints:
 
     def schedule(self, call: Call) -> Answer:
         """Hours of the next trading days; closed days are absent."""
-        if self._instrument(call.query.get("conid", "")) is None:
+        instrument = self._instrument(call.query.get("conid", ""))
+        if instrument is None:
             return answers.bad_request("conid is not valid")
-        today = hours.local_day(self._world.now)
-        days: dict[str, Any] = {}
-        for day in hours.trading_days(today, _SCHEDULE_DAYS):
-            liquid, extended = hours.regular(day), hours.extended(day)
-            days[day.strftime("%Y%m%d")] = {
-                "liquid_hours": [{"opening": seconds(liquid[0]), "closing": seconds(liquid[1])}],
-                "extended_hours": [
-                    {
-                        "cancel_daily_orders": True,
-                        "opening": seconds(extended[0]),
-                        "closing": seconds(extended[1]),
-                    }
-                ],
-            }
-        return answers.json_answer({"exchange_time_zone": "US/Eastern", "schedules": days})
+        return answers.json_answer(schedule(instrument, self._world.now))
 
     def old_schedule(self, call: Call) -> Answer:
         """Hours by weekday, where 20000101 stands for any Saturday, and the next special days."""
         query = call.query
+        kinds = CLASSES.get(query.get("assetClass", ""))
         # A conid is documented as needed and answered 400; both without it are fine.
-        if "conid" in query or query.get("assetClass") not in _ALL_CLASSES or not query.get("symbol"):
+        if "conid" in query or kinds is None or not query.get("symbol"):
             return answers.bad_request()
-        listings = [one for one in self._world.catalogue.of_symbol(query["symbol"]) if one.is_us]
-        if not listings:
-            return answers.json_answer([])
-        today = hours.local_day(self._world.now)
-        rows = [_weekday_row(f"2000010{number}", closed=number <= 2) for number in range(1, 8)]  # noqa: PLR2004 - the first two stand for the weekend
-        rows += [
-            _weekday_row(day.strftime("%Y%m%d"), closed=True)
-            for day in sorted(hours.HOLIDAYS)
-            if timedelta(0) <= day - today <= timedelta(days=30)
-        ]
-        venue = listings[0].exchange
-        return answers.json_answer(
-            [
-                {
-                    "id": "p101781",
-                    "tradeVenueId": "v13038",
-                    "exchange": venue,
-                    "description": venue,
-                    "timezone": "America/New_York",
-                    "schedules": rows,
-                }
-            ]
-        )
+        listings = [one for one in self._world.catalogue.of_symbol(query["symbol"]) if one.sec_type in kinds]
+        listings.sort(key=lambda one: not one.is_us)
+        venues = [one for one in query.get("exchangeFilter", "").split(",") if one]
+        venues = venues or [query["exchange"]] if "exchange" in query else venues
+        chosen = [one for one in listings if not venues or one.exchange in venues]
+        rows = [weekly_schedule(one, query["assetClass"], self._world.now) for one in chosen[:1]]
+        return answers.json_answer(rows)
 
     # Needs a brokerage session.
-
-    def search(self, call: Call) -> Answer:
-        """Search by ticker or, with ``name``, by company; bonds have a placeholder row."""
-        wishes = call.either()
-        text = wishes.get("symbol")
-        if not isinstance(text, str) or not text:
-            return answers.bad_request("symbol is missing")
-        catalogue = self._world.catalogue
-        if wishes.get("secType") == "BOND":
-            found = catalogue.of_symbol(text)
-            return answers.json_answer([bond_row(found[0].name)] if found else [])
-        if wishes.get("name") in _TRUE:
-            return answers.json_answer([name_row(one) for one in catalogue.named_like(text)])
-        rows = [search_row(one) for one in catalogue.of_symbol(text)]
-        if rows:
-            # Stocks of companies that issued bonds are followed by the bonds' placeholder.
-            rows.append(bond_row(catalogue.of_symbol(text)[0].name))
-        return answers.json_answer(rows)
 
     def info(self, call: Call) -> Answer:
         """One contract in detail."""
@@ -217,12 +172,12 @@ class ContractEndpoints:
     def pairs(self, call: Call) -> Answer:
         """Currency pairs of one currency, which may stand on either side."""
         currency = call.query.get("currency", "")
-        rows = []
-        for symbol, conid in PAIRS:
-            sides = symbol.split(".")
-            if currency in sides:
-                other = sides[1] if sides[0] == currency else sides[0]
-                rows.append({"symbol": symbol, "conid": conid, "ccyPair": other})
+        if not currency:
+            return answers.missing("currency")
+        rows = [
+            {"symbol": pair.symbol, "conid": pair.conid, "ccyPair": other}
+            for pair, other in pairs_with(currency)
+        ]
         return answers.json_answer({currency: rows})
 
     def exchange_rate(self, call: Call) -> Answer:
@@ -231,14 +186,3 @@ class ContractEndpoints:
         if source is None or target is None:
             return answers.bad_request("currency is not valid")
         return answers.json_answer({"rate": number(Decimal(source) / target, 8)})
-
-
-def _weekday_row(date_text: str, *, closed: bool) -> dict[str, Any]:
-    sessions = [] if closed else [{"openingTime": "0930", "closingTime": "1600", "prop": "LIQUID"}]
-    times = [] if closed else [{"openingTime": "0400", "closingTime": "2000", "cancelDayOrders": "Y"}]
-    return {
-        "clearingCycleEndTime": "0000" if closed else "2000",
-        "tradingScheduleDate": date_text,
-        "sessions": sessions,
-        "tradingtimes": times,
-    }

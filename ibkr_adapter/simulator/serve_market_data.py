@@ -11,24 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-import attrs
-
-from ibkr_adapter.simulator import answers, hours
+from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator.calendars import Span, calendar_of
 from ibkr_adapter.simulator.door import Answer
-from ibkr_adapter.simulator.figures import (
-    grouped,
-    long_stamp,
-    milliseconds,
-    number,
-    price_text,
-    shortened,
-    signed,
-)
-from ibkr_adapter.simulator.listings import Instrument
-from ibkr_adapter.simulator.prices import Quote
+from ibkr_adapter.simulator.figures import long_stamp, milliseconds, number
+from ibkr_adapter.simulator.instrument import Instrument
+from ibkr_adapter.simulator.market_tags import SLOW_TAGS, Shown, market_tags
 from ibkr_adapter.simulator.routes import Call, Needs, Route, get, post
 from ibkr_adapter.simulator.sessions import Brokerage, Stream
 from ibkr_adapter.simulator.world import World
@@ -43,52 +33,8 @@ _UNITS = {"min": _MINUTE, "h": 3600, "d": _DAY, "w": 7 * _DAY, "m": 31 * _DAY, "
 _SPAN = re.compile(r"^(\d{1,4})(min|[hdwmy])$")
 _VOLUME_FACTOR = 40
 _DELAY_SECONDS = 900
-
-
-@attrs.frozen(kw_only=True)
-class _Shown:
-    """What the tags of one row are made from."""
-
-    instrument: Instrument
-    quote: Quote
-    prefix: str
-
-    def price(self, price: Decimal) -> str:
-        return price_text(price, self.instrument.tick_at(price))
-
-    @property
-    def change(self) -> Decimal:
-        return self.quote.last - self.quote.prior_close
-
-
-_TAGS: dict[str, Callable[[_Shown], Any]] = {
-    "31": lambda row: row.prefix + row.price(row.quote.last),
-    "55": lambda row: row.instrument.symbol,
-    "70": lambda row: row.price(row.quote.high),
-    "71": lambda row: row.price(row.quote.low),
-    "82": lambda row: signed(row.change),
-    "83": lambda row: f"{row.change / row.quote.prior_close * 100:.2f}%",
-    "84": lambda row: row.price(row.quote.bid),
-    "85": lambda row: grouped(row.quote.ask_size),
-    "86": lambda row: row.price(row.quote.ask),
-    "87": lambda row: shortened(row.quote.volume),
-    "88": lambda row: grouped(row.quote.bid_size),
-    "6004": lambda row: row.instrument.exchange,
-    "6008": lambda row: row.instrument.conid,
-    "6070": lambda row: row.instrument.sec_type,
-    "7051": lambda row: row.instrument.name,
-    "7059": lambda row: grouped(row.quote.last_size),
-    "7094": lambda row: f"{row.instrument.conid}@{row.instrument.exchange}",
-    "7184": lambda _: "1",
-    "7219": lambda row: row.instrument.symbol,
-    "7221": lambda row: row.instrument.exchange,
-    "7295": lambda row: row.price(row.quote.opened),
-    "7296": lambda row: row.price(row.quote.prior_close),
-    "7635": lambda row: row.price(row.quote.last),
-    "7741": lambda row: row.price(row.quote.prior_close),
-    "7762": lambda row: f"{row.quote.volume:f}",
-    "7768": lambda _: "1",
-}
+_SLOW_READS = 1  # so many reads of a tag are too early for its value
+_WITHOUT_VOLUME = frozenset({"CASH", "IND"})
 
 
 class MarketDataEndpoints:
@@ -146,7 +92,9 @@ class MarketDataEndpoints:
             return ids
         for tag in known:
             stream.fields[tag] += 1
-        return ids | self._values(instrument, known)
+        # Sensitivities are computed once somebody has asked for them.
+        ripe = [tag for tag in known if tag not in SLOW_TAGS or stream.fields[tag] > _SLOW_READS]
+        return ids | self._values(instrument, ripe)
 
     def _values(self, instrument: Instrument, tags: list[str]) -> dict[str, Any]:
         world = self._world
@@ -156,18 +104,27 @@ class MarketDataEndpoints:
         row |= {"6119": server, "6509": code}
         if not set(code) & _TIMELINES_WITH_VALUES:
             return row
-        prefix = world.options.price_prefix.get(str(instrument.conid), "")
-        quote = world.prices.quote(instrument, world.now)
-        shown = _Shown(instrument=instrument, quote=quote, prefix=prefix)
-        row |= {tag: _TAGS[tag](shown) for tag in tags if tag in _TAGS}
+        if instrument.is_over(world.now):
+            # Guess: a contract that has ended has no quotes any more.
+            return row
+        row |= market_tags(self._shown(instrument), tags)
         if "87" in row:
-            row["87_raw"] = number(quote.volume)
+            row["87_raw"] = number(world.prices.quote(instrument, world.now).volume)
         return row
+
+    def _shown(self, instrument: Instrument) -> Shown:
+        world = self._world
+        return Shown(
+            instrument=instrument,
+            quote=world.prices.quote(instrument, world.now),
+            prefix=world.options.price_prefix.get(str(instrument.conid), ""),
+            spot=world.prices.spot(instrument, world.now),
+        )
 
     def _code(self, instrument: Instrument) -> str:
         """Tag 6509; prices of a closed market are frozen."""
         code = self._world.availability(instrument)
-        if hours.is_extended(self._world.now):
+        if calendar_of(instrument).is_open(self._world.now, outside=True):
             return code
         return code.replace("R", "Z").replace("D", "Y")
 
@@ -193,7 +150,7 @@ class MarketDataEndpoints:
         query = call.query
         conid = query.get("conid", "")
         instrument = self._world.catalogue.find(int(conid)) if conid.isdigit() else None
-        if instrument is None:
+        if instrument is None or instrument.is_over(self._world.now):
             return answers.refusal("No data.", 500)
         # An invalid period was seen to be answered all the same.
         period = _span(query.get("period", "1w")) or 7 * _DAY
@@ -214,10 +171,11 @@ class MarketDataEndpoints:
     def _bars(
         self, instrument: Instrument, first: datetime, end: datetime, length: int, *, outside: bool
     ) -> list[dict[str, Any]]:
-        spans: list[tuple[datetime, datetime]] = []
+        spans: list[Span] = []
         days = (end - first).days + 1
-        for day in hours.trading_days(hours.local_day(first), max(1, days)):
-            opening, closing = hours.extended(day) if outside else hours.regular(day)
+        calendar = calendar_of(instrument)
+        for day in calendar.days_from(calendar.local_day(first), max(1, days)):
+            opening, closing = calendar.whole(day) if outside else calendar.liquid(day)
             step = timedelta(seconds=min(length, _DAY))
             at = opening
             while at < min(closing, end):
@@ -235,7 +193,7 @@ class MarketDataEndpoints:
             "c": number(path[-1]),
             "h": number(max(path)),
             "l": number(min(path)),
-            "v": shares / _VOLUME_FACTOR,
+            "v": 0 if instrument.sec_type in _WITHOUT_VOLUME else shares / _VOLUME_FACTOR,
             "t": milliseconds(start),
         }
 

@@ -18,7 +18,7 @@ import attrs
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.catalogue import Catalogue
 from ibkr_adapter.simulator.door import Answer
-from ibkr_adapter.simulator.listings import Instrument
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import NOTHING, OUTSIDE_TYPES, TRAILING_TYPES, Ticket
 
 _NUMBER = (int, Decimal)

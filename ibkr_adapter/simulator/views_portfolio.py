@@ -13,8 +13,10 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.simulator.account import Account, Position, Standing
-from ibkr_adapter.simulator.figures import number, seconds, ticks_json
-from ibkr_adapter.simulator.listings import RATES, Instrument
+from ibkr_adapter.simulator.currencies import RATES
+from ibkr_adapter.simulator.figures import number, seconds
+from ibkr_adapter.simulator.instrument import Instrument
+from ibkr_adapter.simulator.views_contracts import definition_part
 
 NOTHING = Decimal(0)
 
@@ -82,28 +84,10 @@ def warm_row(account: str, held: Position, last: Decimal) -> dict[str, Any]:
     instrument = held.instrument
     return {
         **cold_row(account, held, last),
-        "multiplier": 0.0,
-        "strike": "0",
-        "incrementRules": ticks_json(instrument.ticks),
-        "displayRule": display_rule(),
+        **definition_part(instrument),
         "crossCurrency": False,
         "time": 6,
         "chineseName": "",
-        "allExchanges": instrument.valid_exchanges.removeprefix("SMART,"),
-        "listingExchange": instrument.exchange,
-        "countryCode": instrument.country,
-        "name": instrument.name,
-        "lastTradingDay": None,
-        "group": None,
-        "sector": instrument.sector,
-        "sectorGroup": None,
-        "ticker": instrument.symbol,
-        "type": instrument.kind,
-        "hasOptions": instrument.is_us,
-        "fullName": instrument.symbol,
-        "isUS": instrument.is_us,
-        "isEventContract": False,
-        "pageSize": 100,
     }
 
 
@@ -128,11 +112,6 @@ def fresh_row(held: Position, last: Decimal, stamp: int) -> dict[str, Any]:
         "group": None,
         "model": "",
     }
-
-
-def display_rule() -> dict[str, Any]:
-    """How many digits are shown; the same for every instrument here."""
-    return {"magnification": 0, "displayRuleStep": [{"decimalDigits": 2, "lowerEdge": 0.0, "wholeDigits": 4}]}
 
 
 def ledger_body(account: Account, last: Callable[[Instrument], Decimal], now: datetime) -> dict[str, Any]:

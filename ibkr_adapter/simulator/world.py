@@ -14,9 +14,10 @@ from ibkr_adapter.simulator import questions
 from ibkr_adapter.simulator.account import Account, Standing, standing
 from ibkr_adapter.simulator.book import Book
 from ibkr_adapter.simulator.catalogue import Catalogue
+from ibkr_adapter.simulator.currencies import RATES
 from ibkr_adapter.simulator.dialogue import Dialogues
 from ibkr_adapter.simulator.hours import MarketClock
-from ibkr_adapter.simulator.listings import RATES, Instrument
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import Ticket
 from ibkr_adapter.simulator.prices import Prices
 from ibkr_adapter.simulator.questions import Question, Scene

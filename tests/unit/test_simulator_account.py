@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ibkr_adapter.simulator.account import Account, commission, standing
 from ibkr_adapter.simulator.catalogue import Catalogue
-from ibkr_adapter.simulator.listings import RATES
+from ibkr_adapter.simulator.currencies import RATES
 
 AAPL = Catalogue().find(265598)
 NESN = Catalogue().find(900000009)

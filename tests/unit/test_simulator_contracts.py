@@ -8,7 +8,8 @@ import pytest
 from simulator_client import AAPL, Broker
 
 from ibkr_adapter.simulator.catalogue import Catalogue
-from ibkr_adapter.simulator.listings import INSTRUMENTS, PLACEHOLDER_CONID
+from ibkr_adapter.simulator.instrument import PLACEHOLDER_CONID
+from ibkr_adapter.simulator.other_listings import INSTRUMENTS
 
 
 @pytest.fixture
@@ -21,10 +22,12 @@ def stocks(broker, symbols):
 
 
 def test_there_is_enough_to_trade_and_no_conid_twice():
-    """At least 45 American listings."""
-    american = [one for one in INSTRUMENTS if one.is_us]
+    """Stocks on five exchanges and more, and something of every other class."""
+    stocks = [one for one in INSTRUMENTS if one.sec_type == "STK"]
 
-    assert len(american) >= 45
+    assert sum(1 for one in stocks if one.is_us) >= 60
+    assert len({one.exchange for one in stocks}) >= 5
+    assert {one.sec_type for one in INSTRUMENTS} == {"STK", "IND", "CASH", "CRYPTO", "FUND", "BOND"}
     assert len({one.conid for one in INSTRUMENTS}) == len(INSTRUMENTS)
     assert all(0 < one.conid < PLACEHOLDER_CONID for one in INSTRUMENTS)
 
@@ -74,6 +77,17 @@ def test_class_shares_have_a_space(broker):
     assert body["BRK.B"] == [] == body["BRK-B"]
 
 
+@pytest.mark.parametrize(("symbol", "venue", "lot"), [("700", "SEHK", 100), ("7203", "TSEJ", 100)])
+def test_some_stocks_trade_in_lots(broker, symbol, venue, lot):
+    """A hundred at a time, which the rules tell by their size increment."""
+    listing = stocks(broker, symbol)[symbol][0]["contracts"][0]
+
+    rules = broker.post("/iserver/contract/rules", {"conid": listing["conid"]}).body
+
+    assert listing["exchange"] == venue
+    assert (rules["sizeIncrement"], rules["fraqInt"]) == (lot, 0)
+
+
 def test_one_stock_is_listed_abroad_only(broker):
     """In its own currency and with a ladder of ticks."""
     conid = stocks(broker, "NESN")["NESN"][0]["contracts"][0]["conid"]
@@ -102,11 +116,6 @@ def test_definitions_come_by_get_and_post_for_200_conids_at_most(broker):
     assert broker.get("/trsrv/secdef", conids=",".join("1" * 201)).status == 400
     assert broker.get("/trsrv/secdef").status == 400
     assert broker.get("/trsrv/stocks").status == 400
-
-
-def test_futures_are_known_to_be_none(broker):
-    """200 with an empty list."""
-    assert broker.get("/trsrv/futures", symbols="ES").body == {"ES": []}
 
 
 def test_a_venue_is_echoed_in_another_spelling(broker):
