@@ -7,16 +7,19 @@ come before either.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import attrs
 
 from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.desk import Twists, failed
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.order import Order, Status, Ticket
 from ibkr_adapter.simulator.questions import Question
-from ibkr_adapter.simulator.tickets import RefusalError, Rejection, check_types
+from ibkr_adapter.simulator.refusals import RefusalError, Rejection
+from ibkr_adapter.simulator.tickets import check_types
 from ibkr_adapter.simulator.views_orders import acknowledgement
 from ibkr_adapter.simulator.world import World
 
@@ -46,6 +49,7 @@ class AmendDesk:
         ticket = self._world.reader(account).read(body)
         if isinstance(ticket, Rejection):
             return answers.json_answer([failed(ticket.text, ticket.warning)])
+        refuse_anonymous(ticket.instrument, ticket.keys, self._world.options.us_futures_fields)
         self._refuse_other_terms(order, ticket)
         kept = attrs.evolve(
             ticket,
@@ -81,8 +85,15 @@ class AmendDesk:
 
     # Cancelling.
 
-    def cancel(self, account: str, reference: str, twists: Twists) -> Answer:
-        """Ask for the cancel of one order, or of all with the id -1."""
+    def cancel(self, account: str, reference: str, fields: Collection[str], twists: Twists) -> Answer:
+        """Ask for the cancel of one order, or of all with the id -1.
+
+        Args:
+            account: Whose order it is.
+            reference: The order id in the path.
+            fields: The names of the query's parameters.
+            twists: What a fault wants otherwise.
+        """
         world = self._world
         if reference == "-1":
             for one in world.book.live(account):
@@ -93,6 +104,7 @@ class AmendDesk:
             return answers.refusal(f"OrderID {reference} doesn't exist", 400)
         if order.is_done:
             return answers.refusal("Order is inactive", 400)
+        refuse_anonymous(order.ticket.instrument, fields, world.options.us_futures_fields)
 
         def act(_: list[str]) -> Answer:
             return self._cancel(order, twists)

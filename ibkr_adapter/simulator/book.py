@@ -4,7 +4,8 @@ Knows brackets (children are held until the parent fills, cancelling the parent 
 one-cancels-other groups (a fill shrinks the others, the last fill cancels them), partial fills,
 expiry and cancels that take a moment and can lose against a fill. :meth:`Book.settle` brings
 everything up to a moment, step by step, so that a jump of the clock passes through the prices
-on the way. When a single order trades is for :mod:`.matching`.
+on the way. When a single order trades is for :mod:`.matching`, when it ends by itself for
+:mod:`.lifetimes`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ibkr_adapter.simulator import hours, matching
-from ibkr_adapter.simulator.account import Account, commission
+from ibkr_adapter.simulator import combos, lifetimes, matching
+from ibkr_adapter.simulator.account import Account
 from ibkr_adapter.simulator.calendars import calendar_of
+from ibkr_adapter.simulator.charges import fee
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import NOTHING, STOP_TYPES, Execution, Order, Status, Ticket
 
 if TYPE_CHECKING:
@@ -29,8 +32,6 @@ _FIRST_ORDER_ID = 1370093238
 _MOST_LOOKS = 40_000
 _FINEST_STEP = timedelta(seconds=1)
 _COID_LIFE = timedelta(hours=24)
-# A limit order for a coin stands for five minutes.
-_PAX_LIFE = timedelta(minutes=5)
 
 
 class Book:
@@ -61,8 +62,8 @@ class Book:
             order_id=self._next_id,
             ticket=ticket,
             entered=moment,
-            due=self._due(ticket, moment),
-            expires=_expiry(ticket, moment),
+            due=lifetimes.due(ticket, moment, self._options.latency),
+            expires=lifetimes.expiry(ticket, moment),
             parent_id=parent.order_id if parent else None,
             group=str(parent.order_id) if parent else group,
         )
@@ -116,8 +117,8 @@ class Book:
         order.quantity = ticket.quantity
         order.stop, order.limit = ticket.stop, ticket.limit
         order.triggered = order.rests = False
-        order.due = max(order.due, self._due(ticket, moment))
-        order.expires = _expiry(ticket, moment)
+        order.due = max(order.due, lifetimes.due(ticket, moment, self._options.latency))
+        order.expires = lifetimes.expiry(ticket, moment)
         order.status = Status.INACTIVE if ticket.deactivated else Status.PRE_SUBMITTED
         order.changed = moment
 
@@ -235,35 +236,54 @@ class Book:
         used = sum((one.filled for one in self._group(order)), NOTHING)
         return min(order.remaining, parent.filled - used)
 
-    def fill(self, order: Order, size: Decimal, price: Decimal, moment: datetime) -> Execution:
-        """Book one fill of an order, in the order, the account and the group."""
-        ticket = order.ticket
-        account = self._accounts[ticket.account]
-        fee = commission(size, price)
-        account.book_fill(ticket.instrument, size if ticket.is_buy else -size, price, fee)
+    def fill(self, order: Order, size: Decimal, price: Decimal, moment: datetime) -> None:
+        """Book one fill of an order: in the account, leg by leg, in the order and in the group."""
+        signed = size if order.ticket.is_buy else -size
+        for instrument, part, at in self._parts(order.ticket.instrument, signed, price, moment):
+            self._execute(order, instrument, part, at, moment)
         order.filled += size
         order.paid += size * price
         order.changed = moment
         order.due = max(order.due, moment + timedelta(seconds=self._options.fill_interval))
         self._dues_changed = True
-        number = len(self.executions) + 1
-        execution = Execution(
-            execution_id=f"0000e0d5.{0x6576FD38 + number:08x}.01.01",
-            order=order,
-            account=ticket.account,
-            instrument=ticket.instrument,
-            side=ticket.side,
-            quantity=size,
-            price=price,
-            commission=fee,
-            moment=moment,
-            position_after=account.held(ticket.instrument.conid),
-        )
-        self.executions.append(execution)
+        if order.ticket.instrument.legs:
+            self._accounts[order.ticket.account].combine(order.ticket.instrument, signed)
         if order.remaining <= 0:
             self._end(order, Status.FILLED, moment)
         self._shrink_group(order, size, moment)
-        return execution
+
+    def _parts(
+        self, instrument: Instrument, signed: Decimal, price: Decimal, moment: datetime
+    ) -> list[tuple[Instrument, Decimal, Decimal]]:
+        if not instrument.legs:
+            return [(instrument, signed, price)]
+        prices = combos.leg_prices(instrument, price, moment, self._prices.top)
+        return [
+            (leg.instrument, signed * leg.ratio, at) for leg, at in zip(instrument.legs, prices, strict=True)
+        ]
+
+    def _execute(
+        self, order: Order, instrument: Instrument, signed: Decimal, price: Decimal, moment: datetime
+    ) -> None:
+        account = self._accounts[order.ticket.account]
+        cost = fee(instrument, abs(signed), price)
+        account.book_fill(instrument, signed, price, cost, converts=order.ticket.converts)
+        number = len(self.executions) + 1
+        self.executions.append(
+            Execution(
+                execution_id=f"0000e0d5.{0x6576FD38 + number:08x}.01.01",
+                order=order,
+                account=order.ticket.account,
+                instrument=instrument,
+                side="BUY" if signed > 0 else "SELL",
+                quantity=abs(signed),
+                price=price,
+                commission=cost,
+                moment=moment,
+                position_after=account.held(instrument.conid),
+                exchange="ISLAND" if instrument.sec_type == "STK" else instrument.exchange,
+            )
+        )
 
     def force(self, order: Order, moment: datetime, size: Decimal | None = None) -> None:
         """Fill an order now, whatever the market says; what holds it back fills first."""
@@ -272,7 +292,8 @@ class Book:
             self.force(parent, moment)
         if order.is_done:
             return
-        price = order.limit or order.stop or self._prices.last(order.ticket.instrument, moment)
+        wished = order.stop if order.limit is None else order.limit
+        price = self._prices.last(order.ticket.instrument, moment) if wished is None else wished
         self.fill(order, min(size or order.remaining, order.remaining), price, moment)
 
     # Groups.
@@ -301,14 +322,6 @@ class Book:
             if not order.is_done:
                 self._end(order, Status.CANCELLED, moment, reason)
 
-    def _due(self, ticket: Ticket, moment: datetime) -> datetime:
-        calendar = calendar_of(ticket.instrument)
-        if ticket.tif == "OPG":
-            return calendar.next_open(moment)
-        if ticket.order_type in {"MOC", "LOC"}:
-            return calendar.day_end(moment, outside=False)
-        return moment + timedelta(seconds=self._options.latency)
-
 
 def _waits(order: Order) -> bool:
     """Tell whether the order sleeps at the broker until its trigger."""
@@ -321,24 +334,3 @@ def _dues(order: Order) -> Iterator[datetime]:
         yield order.cancel_due
     if order.expires is not None:
         yield order.expires
-
-
-def _expiry(ticket: Ticket, moment: datetime) -> datetime | None:
-    """When an order ends by itself: when its time is up, or its contract is."""
-    ends = [one for one in (_term(ticket, moment), ticket.instrument.ends) if one is not None]
-    return min(ends, default=None)
-
-
-def _term(ticket: Ticket, moment: datetime) -> datetime | None:
-    calendar = calendar_of(ticket.instrument)
-    if ticket.tif == "GTC":
-        return None
-    if ticket.tif == "PAX":
-        return moment + _PAX_LIFE
-    if ticket.tif == "OPG":
-        return calendar.next_open(moment) + timedelta(minutes=1)
-    if ticket.tif == "OVT":
-        return hours.overnight_end(moment)
-    if ticket.tif == "OND":
-        return calendar.day_end(hours.overnight_end(moment), outside=False)
-    return calendar.day_end(moment, outside=ticket.outside_rth)

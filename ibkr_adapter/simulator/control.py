@@ -16,7 +16,8 @@ import attrs
 
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.door import Answer, Request
-from ibkr_adapter.simulator.tickets import RefusalError, decode
+from ibkr_adapter.simulator.refusals import RefusalError
+from ibkr_adapter.simulator.tickets import decode
 
 if TYPE_CHECKING:
     from ibkr_adapter.simulator.gateway import Gateway

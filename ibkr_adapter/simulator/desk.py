@@ -15,12 +15,16 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.simulator import answers
-from ibkr_adapter.simulator.account import MARGIN, Account
+from ibkr_adapter.simulator.account import Account
 from ibkr_adapter.simulator.calendars import calendar_of
+from ibkr_adapter.simulator.charges import LEVERAGE, MARGIN, requirement
+from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import cents
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import NOTHING, Order, Status, Ticket
-from ibkr_adapter.simulator.tickets import RefusalError, Rejection, ticket_list
+from ibkr_adapter.simulator.refusals import RefusalError, Rejection
+from ibkr_adapter.simulator.tickets import ticket_list
 from ibkr_adapter.simulator.views_orders import acknowledgement
 from ibkr_adapter.simulator.world import World
 
@@ -63,6 +67,8 @@ class Desk:
         readings = [reader.read(row) for row in ticket_list(body)]
         self._refuse_duplicates(readings)
         tickets = [one for one in readings if isinstance(one, Ticket)]
+        for one in tickets:
+            refuse_anonymous(one.instrument, one.keys, world.options.us_futures_fields)
         if len(tickets) < len(readings):
             return self._partly_refused(readings)
         legs = self._legs(tickets)
@@ -150,7 +156,7 @@ class Desk:
                 text = (
                     "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR "
                     f"EQUITY WITH LOAN VALUE [{cents(standing.net)} USD] MUST EXCEED THE INITIAL "
-                    f"MARGIN [{cents((standing.gross + value + pending) * MARGIN)} USD]"
+                    f"MARGIN [{cents(standing.margin + (value + pending) * MARGIN)} USD]"
                 )
                 raise RefusalError(answers.refusal(text))
 
@@ -158,12 +164,29 @@ class Desk:
         return [one for one in self._world.book.live(account.account_id) if one.parent_id is None]
 
     def _opening_value(self, account: Account, ticket: Ticket, quantity: Decimal) -> Decimal:
-        """The value by which an order would enlarge the position, in US dollars."""
-        held = account.held(ticket.instrument.conid)
+        """The value by which an order would enlarge positions, in US dollars of shares.
+
+        What ties up more than shares of the same value counts for as many shares as it ties up.
+        """
         signed = quantity if ticket.is_buy else -quantity
+        parts: list[tuple[Instrument, Decimal, Decimal | None]]
+        if ticket.instrument.legs:
+            parts = [(one.instrument, signed * one.ratio, None) for one in ticket.instrument.legs]
+        else:
+            parts = [(ticket.instrument, signed, ticket.limit)]
+        return sum((self._tied_up(account, *part) for part in parts), NOTHING)
+
+    def _tied_up(
+        self, account: Account, instrument: Instrument, signed: Decimal, limit: Decimal | None
+    ) -> Decimal:
+        held = account.held(instrument.conid)
         growth = abs(held + signed) - abs(held)
-        price = ticket.limit or self._world.last(ticket.instrument)
-        return max(NOTHING, growth) * price * self._world.rate(ticket.instrument.currency)
+        if growth <= 0:
+            return NOTHING
+        last = self._world.last
+        price = last(instrument) if limit is None else limit
+        tied = requirement(instrument, growth.copy_sign(signed), price, last)
+        return tied * LEVERAGE * self._world.rate(instrument.currency)
 
     def _partly_refused(self, readings: Sequence[Ticket | Rejection]) -> Answer:
         """Refuse a request of which one ticket at least is bad: nothing works afterwards."""

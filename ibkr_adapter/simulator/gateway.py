@@ -29,6 +29,7 @@ from ibkr_adapter.simulator.login import LOGINS, NotLetInError, checked_credenti
 from ibkr_adapter.simulator.options import Options
 from ibkr_adapter.simulator.order import Ticket
 from ibkr_adapter.simulator.pacing import Meter
+from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
@@ -36,7 +37,7 @@ from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
-from ibkr_adapter.simulator.tickets import RefusalError, check_types
+from ibkr_adapter.simulator.tickets import check_types
 from ibkr_adapter.simulator.world import World
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from ibkr_adapter.simulator.faults import Armed
 from ibkr_adapter.simulator.login import Login
 from ibkr_adapter.simulator.pacing import Meter
 from ibkr_adapter.simulator.questions import Question, by_id
+from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call
-from ibkr_adapter.simulator.tickets import RefusalError
 from ibkr_adapter.simulator.world import World
 
 _WIRES: dict[tuple[str, str], tuple[WireFaultKind, float]] = {

@@ -84,6 +84,8 @@ class Options:
     late_parent: str = "accept"  # or "ignore", "refuse"
     buying_power: float | None = None  # instead of the computed one
     mkt_outside_rth: str = "reject"  # or "queue"
+    us_futures_fields: str = "both"  # or "indicator", "none": what orders and cancels must bring
+    virtual_pairs: bool = False  # whether trading a pair shows as a position
     duplicate_status: int = 200  # or 400
     ack_shape: str = "list"  # or "object", for single orders
     cancel_ack: str = "recorded"  # or "full", "list"
@@ -124,6 +126,7 @@ class Options:
 
 _TYPES = typing.get_type_hints(Options)
 _CHOICES: dict[str, tuple[Any, ...]] = {
+    "us_futures_fields": ("both", "indicator", "none"),
     "walk_order": ("strict", "search", "free"),
     "late_parent": ("accept", "ignore", "refuse"),
     "mkt_outside_rth": ("reject", "queue"),

@@ -19,7 +19,6 @@ NOTHING = Decimal(0)
 STOP_TYPES = frozenset({"STP", "STOP_LIMIT", "TRAIL", "TRAILLMT"})
 TRAILING_TYPES = frozenset({"TRAIL", "TRAILLMT"})
 LIMIT_TYPES = frozenset({"LMT", "STOP_LIMIT", "TRAILLMT", "LOC", "LIT", "REL", "MIDPRICE"})
-OUTSIDE_TYPES = frozenset({"LMT", "STOP_LIMIT", "LIT", "TRAILLMT", "REL"})
 
 
 class Status(StrEnum):
@@ -61,6 +60,7 @@ class Ticket:
     outside_rth: bool = False
     all_or_none: bool = False
     cash_quantity: Decimal | None = None
+    converts: bool = False
     deactivated: bool = False
     keys: frozenset[str] = frozenset()
 
@@ -156,4 +156,4 @@ class Execution:
     @property
     def amount(self) -> Decimal:
         """Price times size, without commission."""
-        return self.price * self.quantity
+        return self.price * self.quantity * self.instrument.multiplier

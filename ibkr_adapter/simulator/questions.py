@@ -138,19 +138,25 @@ def _limits(ticket: Ticket, scene: Scene) -> list[Question]:
         f"{ticket.side} {quantity_text(ticket.quantity)} {ticket.instrument.symbol} {ticket.instrument.tape}"
     )
     # Guess: the limit of an order with a trigger is not compared with today's price.
-    if ticket.order_type == "LMT" and ticket.limit is not None:
+    # A combination's price may be nothing, and nothing has no percentages.
+    if ticket.order_type == "LMT" and ticket.limit is not None and not ticket.instrument.legs:
         away = abs(ticket.limit / scene.last - 1) * _HUNDRED
         if away > Decimal(str(options.percentage_constraint)):
             limit = price_text(ticket.limit, Decimal("0.1"))
             constraint = f"{options.percentage_constraint:g}%"
             text = f'The following order "{order} @ {limit}" price exceeds \nthe Percentage constraint of {constraint}.\n{_SURE}'
             found.append(Question(message_id="o163", text=text))
-    if ticket.quantity > Decimal(str(options.size_limit)):
+    # The size of a pair is money already.
+    if ticket.instrument.base is None and ticket.quantity > Decimal(str(options.size_limit)):
         text = (
             f'The following order "{order}" size exceeds the Size Limit of {options.size_limit:g}.\n{_SURE}'
         )
         found.append(Question(message_id="o383", text=text))
-    value = ticket.quantity * (ticket.limit or scene.last)
+    price = scene.last if ticket.limit is None else ticket.limit
+    value = abs(ticket.quantity * price * ticket.instrument.multiplier)
+    # Nothing is paid for a future, and a pair is an exchange.
+    if ticket.instrument.sec_type in {"FUT", "CASH"}:
+        value = Decimal(0)
     if value > Decimal(str(options.value_limit)):
         figures = f"{value:,.2f} {ticket.instrument.currency}"
         text = (

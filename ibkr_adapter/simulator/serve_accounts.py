@@ -11,11 +11,12 @@ from typing import Any
 
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.account import Standing
+from ibkr_adapter.simulator.asset_classes import HEADINGS, CurrencySums, currency_sums
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import grouped, number, with_unit
+from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Needs, Route, get, post
 from ibkr_adapter.simulator.sessions import SERVER
-from ibkr_adapter.simulator.tickets import RefusalError
 from ibkr_adapter.simulator.world import World
 
 NOTHING = Decimal(0)
@@ -178,7 +179,7 @@ class AccountEndpoints:
             "nl": number(standing.net, 2),
             "upl": number(standing.unrealised, 2),
             "el": number(standing.available, 2),
-            "mv": number(standing.stocks, 2),
+            "mv": number(standing.holdings, 2),
         }
         return answers.json_answer({"upnl": {f"{brokerage.selected}.Core": row}})
 
@@ -314,32 +315,29 @@ class AccountEndpoints:
 
     def market_value(self, call: Call) -> Answer:
         """Values by currency, as texts without unit."""
-        sums = self._standing(call)
+        self._standing(call)
         account = self._world.accounts[call.parts["accountId"]]
         body: dict[str, dict[str, str]] = {}
+        total = CurrencySums()
         for currency in account.currencies():
-            held = [one for one in account.open_positions() if one.instrument.currency == currency]
-            stock = sum((one.quantity * self._world.last(one.instrument) for one in held), NOTHING)
-            gain = sum((one.unrealised(self._world.last(one.instrument)) for one in held), NOTHING)
-            cash = account.cash.get(currency, NOTHING)
-            realised = sum(
-                (one.realised for one in account.positions.values() if one.instrument.currency == currency),
-                NOTHING,
-            )
-            body[currency] = _value_rows(cash, stock, gain, realised, f"{self._world.rate(currency):.2f}")
-        body["Total (in USD)"] = _value_rows(sums.cash, sums.stocks, sums.unrealised, sums.realised, "1.00")
+            rate = self._world.rate(currency)
+            parts = currency_sums(account, currency, self._world.last)
+            total.add(parts, rate)
+            body[currency] = _value_rows(parts, f"{rate:.2f}")
+        body["Total (in USD)"] = _value_rows(total, "1.00")
         return answers.json_answer(body)
 
 
-def _value_rows(cash: Decimal, stock: Decimal, gain: Decimal, realised: Decimal, rate: str) -> dict[str, str]:
+def _value_rows(sums: CurrencySums, rate: str) -> dict[str, str]:
+    values = {row: grouped(sums.values.get(sec_type, NOTHING)) for sec_type, (_, row) in HEADINGS.items()}
     return {
-        "total_cash": grouped(cash),
-        "settled_cash": grouped(cash),
+        "total_cash": grouped(sums.cash),
+        "settled_cash": grouped(sums.cash),
         "MTD Interest": "0",
-        "stock": grouped(stock),
         **dict.fromkeys(_VALUE_ROWS, "0"),
-        "net_liquidation": grouped(cash + stock),
-        "unrealized_pnl": grouped(gain),
-        "realized_pnl": grouped(realised),
+        **values,
+        "net_liquidation": grouped(sums.net),
+        "unrealized_pnl": grouped(sums.unrealised),
+        "realized_pnl": grouped(sums.realised),
         "Exchange Rate": rate,
     }

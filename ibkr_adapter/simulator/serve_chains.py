@@ -15,8 +15,8 @@ from ibkr_adapter.simulator import answers, bonds, expiries, futures_calendar, o
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.ladder_table import Ladder
+from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Needs, Route, both, get
-from ibkr_adapter.simulator.tickets import RefusalError
 from ibkr_adapter.simulator.views_chains import bond_row, derivative_row, name_row, plain_object, search_row
 from ibkr_adapter.simulator.world import World
 

@@ -12,14 +12,17 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.simulator import answers, hours
-from ibkr_adapter.simulator.account import MARGIN, commission
 from ibkr_adapter.simulator.amend import AmendDesk
+from ibkr_adapter.simulator.charges import fee, fee_currency, requirement
+from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.desk import Desk
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import grouped, money, quantity_text
+from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import Order, Ticket
+from ibkr_adapter.simulator.refusals import RefusalError, Rejection
 from ibkr_adapter.simulator.routes import Call, Needs, Route, delete, get, post
-from ibkr_adapter.simulator.tickets import RefusalError, Rejection, ticket_list
+from ibkr_adapter.simulator.tickets import ticket_list
 from ibkr_adapter.simulator.views_orders import live_row, status_body, trade_row
 from ibkr_adapter.simulator.world import World
 
@@ -74,7 +77,8 @@ class OrderEndpoints:
 
     def cancel(self, call: Call) -> Answer:
         """Cancel a working order."""
-        return self._amend.cancel(self._account(call), call.parts["orderId"], call.twists)
+        account, order_id = self._account(call), call.parts["orderId"]
+        return self._amend.cancel(account, order_id, call.query.keys(), call.twists)
 
     def reply(self, call: Call) -> Answer:
         """Answer a question."""
@@ -162,34 +166,54 @@ class OrderEndpoints:
         ticket = world.reader(account).read(rows[0])
         if isinstance(ticket, Rejection):
             return answers.refusal(ticket.text)
+        refuse_anonymous(ticket.instrument, ticket.keys, world.options.us_futures_fields)
         return answers.json_answer(self._preview(account, ticket))
 
     def _preview(self, account: str, ticket: Ticket) -> dict[str, Any]:
         world, instrument = self._world, ticket.instrument
-        price = ticket.limit or world.last(instrument)
-        fee = commission(ticket.quantity, price)
-        amount = price * ticket.quantity
+        price = world.last(instrument) if ticket.limit is None else ticket.limit
+        cost = self._fees(instrument, ticket.quantity, price)
+        amount = price * ticket.quantity * instrument.multiplier
         held = world.accounts[account].held(instrument.conid)
         signed = ticket.quantity if ticket.is_buy else -ticket.quantity
         standing = world.standing(account)
-        growth = (abs(held + signed) - abs(held)) * price * world.rate(instrument.currency) * MARGIN
+        growth = self._growth(account, instrument, signed, price)
         brokerage = world.sessions.brokerage
         blind = brokerage is None or str(instrument.conid) not in brokerage.streams
-        shares = f"({quantity_text(ticket.quantity)} Shares)"
+        unit = {"STK": "Shares", "CASH": instrument.ticker}.get(instrument.sec_type, "Contracts")
+        shares = f"({quantity_text(ticket.quantity)} {unit})"
         currency = instrument.currency
         return {
             "amount": {
                 "amount": f"{money(amount, currency)} {shares}",
-                "commission": money(fee, currency),
-                "total": money(amount + fee, currency),
+                "commission": money(cost, fee_currency(instrument)),
+                "total": money(amount + cost, currency),
             },
-            "equity": _change(standing.net, -fee),
+            "equity": _change(standing.net, -cost),
             "initial": _change(standing.margin, growth),
             "maintenance": _change(standing.margin, growth),
             "position": _change(held, signed),
             "warn": _BLIND if blind else None,
             "error": None,
         }
+
+    def _fees(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+        legs = instrument.legs
+        if not legs:
+            return fee(instrument, quantity, price)
+        sizes = [(one.instrument, quantity * abs(one.ratio)) for one in legs]
+        return sum((fee(one, size, self._world.last(one)) for one, size in sizes), Decimal(0))
+
+    def _growth(self, account: str, instrument: Instrument, signed: Decimal, price: Decimal) -> Decimal:
+        """What an order would tie up more, or less, in US dollars."""
+        if instrument.legs:
+            parts = [(leg.instrument, signed * leg.ratio) for leg in instrument.legs]
+            return sum(
+                (self._growth(account, one, part, self._world.last(one)) for one, part in parts), Decimal(0)
+            )
+        held, last = self._world.accounts[account].held(instrument.conid), self._world.last
+        before, after = (requirement(instrument, one, price, last) for one in (held, held + signed))
+        return (after - before) * self._world.rate(instrument.currency)
 
 
 def _change(current: Decimal, change: Decimal) -> dict[str, str]:

@@ -13,13 +13,14 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.simulator import answers, figures
-from ibkr_adapter.simulator.account import Account
+from ibkr_adapter.simulator.account import Account, Position
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.routes import Call, Route, get, post
 from ibkr_adapter.simulator.views_portfolio import (
     account_object,
     cold_row,
+    combination_row,
     fresh_row,
     ledger_body,
     summary_body,
@@ -70,18 +71,29 @@ class PortfolioEndpoints:
     def accounts(self, _: Call) -> Answer:
         """List the accounts; the other portfolio answers have something to say from now on."""
         self._world.sessions.outer_warm.add(_WARM)
-        return answers.json_answer([account_object(one) for one in self._world.accounts.values()])
+        return answers.json_answer(
+            [
+                account_object(one, virtual=self._world.options.virtual_pairs)
+                for one in self._world.accounts.values()
+            ]
+        )
 
     def subaccounts(self, _: Call) -> Answer:
         """List the sub-accounts."""
         self._world.sessions.outer_warm.add(_WARM)
-        rows = [account_object(one, access=False) for one in self._world.accounts.values()]
+        rows = [
+            account_object(one, access=False, virtual=self._world.options.virtual_pairs)
+            for one in self._world.accounts.values()
+        ]
         return answers.json_answer(rows[:PAGE])
 
     def paged_subaccounts(self, call: Call) -> Answer:
         """List the sub-accounts by page; without a page a plain list, as recorded."""
         self._world.sessions.outer_warm.add(_WARM)
-        rows = [account_object(one, access=False) for one in self._world.accounts.values()]
+        rows = [
+            account_object(one, access=False, virtual=self._world.options.virtual_pairs)
+            for one in self._world.accounts.values()
+        ]
         page = call.query.get("page")
         if page is None:
             return answers.json_answer(rows)
@@ -104,7 +116,9 @@ class PortfolioEndpoints:
         account = self._found(call)
         if account is None:
             return answers.unauthorised()
-        return answers.json_answer(account_object(account, access=False))
+        return answers.json_answer(
+            account_object(account, access=False, virtual=self._world.options.virtual_pairs)
+        )
 
     # Sums.
 
@@ -143,19 +157,24 @@ class PortfolioEndpoints:
 
     def _allocated(self, accounts: list[Account]) -> dict[str, Any]:
         world = self._world
-        long = short = cash = NOTHING
+        classes: dict[str, dict[str, Decimal]] = {"long": {}, "short": {}}
+        cash = NOTHING
         for account in accounts:
             cash += world.standing(account.account_id).cash
             for held in account.open_positions():
-                value = held.quantity * world.last(held.instrument) * world.rate(held.instrument.currency)
-                long, short = long + max(value, NOTHING), short + min(value, NOTHING)
-        shorts = {"STK": number(short, 2)} if short else {}
-        classes = {"long": {"STK": number(long, 2), "CASH": number(cash, 2)}, "short": shorts}
+                value = held.value(world.last(held.instrument)) * world.rate(held.instrument.currency)
+                side = classes["long" if value >= 0 else "short"]
+                side[held.instrument.sec_type] = side.get(held.instrument.sec_type, NOTHING) + value
+        long, short = (sum(classes[side].values(), NOTHING) for side in ("long", "short"))
+        classes["long"] = {"STK": NOTHING} | classes["long"] | {"CASH": cash}
+        shown = {
+            side: {key: number(value, 2) for key, value in parts.items()} for side, parts in classes.items()
+        }
         others = {
             "long": {"Others": number(long, 2)},
             "short": {"Others": number(short, 2)} if short else {},
         }
-        return {"assetClass": classes, "sector": others, "group": others}
+        return {"assetClass": shown, "sector": others, "group": others}
 
     # Positions.
 
@@ -169,11 +188,14 @@ class PortfolioEndpoints:
         warmed = f"positions {account.account_id}" in world.sessions.outer_warm
         world.sessions.outer_warm.add(f"positions {account.account_id}")
         view = warm_row if warmed else cold_row
-        rows = [
-            view(account.account_id, one, world.last(one.instrument)) for one in account.positions.values()
-        ]
+        rows = [view(account.account_id, one, world.last(one.instrument)) for one in self._shown(account)]
         world.position_pages[account.account_id] = (world.now, rows)
         return rows
+
+    def _shown(self, account: Account) -> list[Position]:
+        """The positions; those in pairs only where the account keeps them."""
+        pairs = account.pairs.values() if self._world.options.virtual_pairs else ()
+        return [*account.positions.values(), *pairs]
 
     def positions(self, call: Call) -> Answer:
         """One page of positions, a hundred rows."""
@@ -206,7 +228,7 @@ class PortfolioEndpoints:
         if account is None:
             return answers.unauthorised()
         stamp = figures.seconds(self._world.now)
-        rows = [fresh_row(one, self._world.last(one.instrument), stamp) for one in account.positions.values()]
+        rows = [fresh_row(one, self._world.last(one.instrument), stamp) for one in self._shown(account)]
         return answers.json_answer(rows)
 
     def position(self, call: Call) -> Answer:
@@ -219,7 +241,7 @@ class PortfolioEndpoints:
         return answers.json_answer(self._one(account, int(call.parts["conid"])))
 
     def _one(self, account: Account, conid: int) -> list[dict[str, Any]]:
-        held = account.positions.get(conid)
+        held = next((one for one in self._shown(account) if one.instrument.conid == conid), None)
         if held is None:
             return []
         return [warm_row(account.account_id, held, self._world.last(held.instrument))]
@@ -232,7 +254,9 @@ class PortfolioEndpoints:
         return answers.json_answer({key: self._one(one, conid) for key, one in self._world.accounts.items()})
 
     def combos(self, call: Call) -> Answer:
-        """Combination positions; there are none yet."""
-        if self._found(call) is None:
+        """The combinations that are held, with their legs."""
+        account = self._found(call)
+        if account is None:
             return answers.unauthorised()
-        return answers.json_answer([])
+        held = [one for one in account.combinations.values() if one.quantity]
+        return answers.json_answer([combination_row(account, one, self._world.last) for one in held])

@@ -3,13 +3,15 @@
 Knows every ticket field with its JSON type, which prices an order type needs, which times in
 force and sessions it allows, and in which of three ways a bad ticket is turned down: an HTTP
 error for the whole request, an ``{"error"}`` with status 200, or a refusal dressed as an
-acknowledgement (order id -1) for one ticket of several. Money and margin are checked elsewhere.
+acknowledgement (order id -1) for one ticket of several. What a class of instrument allows is in
+:mod:`.order_rules`, what it forbids in :mod:`.class_checks`; money and margin are checked elsewhere.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,9 +19,12 @@ import attrs
 
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.catalogue import Catalogue
-from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.class_checks import refuse_unfit, refuse_untradable
+from ibkr_adapter.simulator.combos import MARK, combination
 from ibkr_adapter.simulator.instrument import Instrument
-from ibkr_adapter.simulator.order import NOTHING, OUTSIDE_TYPES, TRAILING_TYPES, Ticket
+from ibkr_adapter.simulator.order import NOTHING, TRAILING_TYPES, Ticket
+from ibkr_adapter.simulator.order_rules import rules_of, size_step
+from ibkr_adapter.simulator.refusals import RefusalError, Rejection
 
 _NUMBER = (int, Decimal)
 _FIELDS: dict[str, tuple[type, ...]] = {
@@ -76,35 +81,7 @@ _PRICES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "MIDPRICE": (frozenset(), frozenset({"price"})),
 }
 _PRICE_FIELDS = frozenset({"price", "auxPrice", "trailingAmt", "trailingType"})
-_ALL_TYPES = frozenset(_PRICES)
-# Guess: the overnight times in force take limit orders only.
-_TIFS: dict[str, frozenset[str]] = {
-    "DAY": _ALL_TYPES,
-    "GTC": _ALL_TYPES - {"MOC", "LOC", "MIDPRICE"},
-    "IOC": frozenset({"MKT", "LMT", "REL", "MIDPRICE"}),
-    "OPG": frozenset({"MKT", "LMT"}),
-    "OVT": frozenset({"LMT"}),
-    "OND": frozenset({"LMT"}),
-}
-_FRACTION_PLACES = 4
 _WRONG_TYPE = "orders request includes parameter with incorrect type"
-
-
-class RefusalError(Exception):
-    """The whole request is turned down with ``answer``; no order exists."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        super().__init__(answer.body.decode(errors="replace"))
-
-
-@attrs.frozen(kw_only=True)
-class Rejection:
-    """One ticket of a request is turned down, in the dress of an acknowledgement."""
-
-    text: str
-    warning: str = "Order rejected by the exchange."
-    parent: str | None = None
 
 
 def decode(body: bytes) -> Any:
@@ -169,6 +146,7 @@ class TicketReader:
     account: str
     fractions: bool
     last: Callable[[Instrument], Decimal]
+    now: datetime
 
     def read(self, row: Mapping[str, Any]) -> Ticket | Rejection:
         """Read one ticket.
@@ -180,7 +158,9 @@ class TicketReader:
         if account not in self.accounts or account != self.account:
             raise RefusalError(answers.bad_request(f"accountId is not valid: {account}"))
         instrument, conidex = self._instrument(row)
-        order_type, side, tif = self._words(row)
+        refuse_untradable(instrument, conidex, self.now)
+        order_type, side, tif = self._words(row, instrument)
+        refuse_unfit(row, instrument)
         quantity = self._quantity(row, instrument)
         ticket = Ticket(
             account=account,
@@ -199,7 +179,8 @@ class TicketReader:
             single_group=row.get("isSingleGroup", False),
             outside_rth=row.get("outsideRTH", False),
             all_or_none=row.get("allOrNone", False),
-            cash_quantity=_decimal(row.get("cashQty")),
+            cash_quantity=_decimal(row.get("cashQty", row.get("fxQty"))),
+            converts=row.get("isCcyConv", False),
             deactivated=row.get("deactivated", False),
             keys=frozenset(row),
         )
@@ -210,6 +191,8 @@ class TicketReader:
             conid, conidex = row["conid"], str(row["conid"])
         else:
             conidex = row.get("conidex", "")
+            if MARK in conidex:
+                return combination(conidex, self.catalogue.find), conidex
             head = conidex.partition("@")[0]
             if not head.isdigit():
                 raise RefusalError(answers.bad_request("Conid(s) missing"))
@@ -220,42 +203,50 @@ class TicketReader:
             raise RefusalError(answers.refusal(f"Invalid conid: {conid}"))
         return instrument, conidex
 
-    def _words(self, row: Mapping[str, Any]) -> tuple[str, str, str]:
+    @staticmethod
+    def _words(row: Mapping[str, Any], instrument: Instrument) -> tuple[str, str, str]:
         order_type, side, tif = (row.get(name, "") for name in ("orderType", "side", "tif"))
-        # The texts of these refusals are guesses, but for the price fields.
+        rules = rules_of(instrument)
+        # The texts of these refusals are guesses, but for the price fields and the coins.
         if side not in {"BUY", "SELL"}:
             raise RefusalError(answers.refusal(f"Invalid order side: {side}"))
-        if order_type not in _PRICES:
+        if order_type not in rules.types:
             raise RefusalError(answers.refusal(f"Invalid order type: {order_type}"))
-        if order_type not in _TIFS.get(tif, ()):
-            raise RefusalError(answers.refusal(f"Invalid time in force {tif} for {order_type}"))
+        if order_type not in rules.tifs.get(tif, ()):
+            coin = instrument.sec_type == "CRYPTO" and order_type == "MKT"
+            text = (
+                "The crypto MKT order must be IOC"
+                if coin
+                else f"Invalid time in force {tif} for {order_type}"
+            )
+            raise RefusalError(answers.refusal(text))
         needed, optional = _PRICES[order_type]
         present = _PRICE_FIELDS & row.keys()
         wrong = present - needed - optional or needed - present
         if wrong or row.get("trailingType", "amt") not in {"amt", "%"}:
             raise RefusalError(answers.refusal("Invalid order price fields"))
-        if row.get("outsideRTH") and order_type not in OUTSIDE_TYPES:
+        if row.get("outsideRTH") and order_type not in rules.outside:
             text = "invalid order attribute : Outside Regular Trading Hours"
             raise RefusalError(answers.refusal(text))
         return order_type, side, tif
 
     def _quantity(self, row: Mapping[str, Any], instrument: Instrument) -> Decimal:
-        if ("quantity" in row) == ("cashQty" in row):
-            raise RefusalError(answers.refusal("Invalid order size fields"))
         if "quantity" in row:
             return Decimal(row["quantity"])
-        step = Decimal(1).scaleb(-_FRACTION_PLACES if self.fractions else 0)
-        return (Decimal(row["cashQty"]) / self.last(instrument) // step) * step
+        amount = Decimal(row.get("cashQty", row.get("fxQty", 0)))
+        step = size_step(instrument, fractions=self.fractions)
+        return (amount / self.last(instrument) // step) * step
 
     def _rejection(self, ticket: Ticket) -> Rejection | None:
-        step = Decimal(1).scaleb(-_FRACTION_PLACES) if self.fractions else ticket.instrument.lot
+        step = size_step(ticket.instrument, fractions=self.fractions)
         if ticket.quantity <= 0 or ticket.quantity % step:
             return self._size_rejection(ticket, step)
         for price in (ticket.price, ticket.aux_price):
             if price is None:
                 continue
             tick = ticket.instrument.tick_at(price)
-            if price <= 0 or price % tick:
+            # The net price of a combination may be a credit.
+            if price % tick or (price <= 0 and not ticket.instrument.legs):
                 text = f"The price, {price}, does not conform to the minimum variation of {tick} for this contract."
                 return Rejection(text=text, parent=ticket.parent)
         if ticket.order_type in TRAILING_TYPES and (ticket.trailing_amount or NOTHING) <= 0:

@@ -7,18 +7,22 @@ trades (``orderId`` int, ``order_id`` int, ``order_id`` text; "CLOSE" for a day 
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from ibkr_adapter.simulator import combos
+from ibkr_adapter.simulator.contract_names import second_line
 from ibkr_adapter.simulator.figures import (
     cents,
     decimal_text,
     long_stamp,
     milliseconds,
     number,
+    places_of,
     price_text,
     quantity_text,
     short_stamp,
+    shortened,
 )
 from ibkr_adapter.simulator.order import Execution, Order, Status
 
@@ -84,9 +88,33 @@ def description(order: Order, *, with_symbol: bool = False) -> str:
 
 def size_and_fills(order: Order) -> str:
     """The prose of sizes: filled/remaining, or the whole size once it is done."""
+    if _in_money(order):
+        amount = shortened(order.ticket.cash_quantity or Decimal(0))
+        return f"{amount} {order.ticket.instrument.currency}"
     if order.status is Status.FILLED:
         return quantity_text(order.quantity)
     return f"{quantity_text(order.filled)}/{quantity_text(order.remaining)}"
+
+
+def _in_money(order: Order) -> bool:
+    """Tell whether an order for a pair is sized in the currency it is paid in."""
+    return order.ticket.instrument.base is not None and order.ticket.cash_quantity is not None
+
+
+def _filled(order: Order) -> Decimal:
+    """What is filled; of a pair sized in money, as documented, the money."""
+    return cents(order.paid) if _in_money(order) else order.filled
+
+
+def _listing(order: Order) -> str:
+    return "FXCONV" if order.ticket.converts else order.ticket.instrument.tape
+
+
+def _average(order: Order) -> str:
+    """The average price, with the digits of the tick where they are more than cents."""
+    average = order.average or Decimal(0)
+    places = places_of(order.ticket.instrument.tick_at(average))
+    return price_text(average.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP), Decimal(1).scaleb(-places))
 
 
 def live_row(order: Order) -> dict[str, Any]:
@@ -103,17 +131,17 @@ def live_row(order: Order) -> dict[str, Any]:
         "sizeAndFills": size_and_fills(order),
         "orderDesc": description(order),
         "description1": instrument.symbol,
-        "ticker": instrument.symbol,
+        "ticker": instrument.ticker,
         "secType": instrument.sec_type,
-        "listingExchange": instrument.tape,
+        "listingExchange": _listing(order),
         "remainingQuantity": number(order.remaining),
-        "filledQuantity": number(order.filled),
+        "filledQuantity": number(_filled(order)),
         "totalSize": number(order.quantity),
         "companyName": instrument.name,
         "status": order.status.value,
         "order_ccp_status": _spoken_status(order),
         "origOrderType": spoken_type(order).upper(),
-        "supportsTaxOpt": "1",
+        "supportsTaxOpt": "0" if instrument.base else "1",
         "lastExecutionTime": short_stamp(order.changed),
         "orderType": spoken_type(order),
         "bgColor": "#FFFFFF",
@@ -129,11 +157,11 @@ def live_row(order: Order) -> dict[str, Any]:
 
 def _sometimes(order: Order, tick: Decimal) -> dict[str, Any]:
     """The keys that only some rows have."""
-    row: dict[str, Any] = {}
+    row = _of_the_class(order)
     if order.ticket.coid is not None:
         row["order_ref"] = order.ticket.coid
     if order.average is not None:
-        row["avgPrice"] = price_text(cents(order.average))
+        row["avgPrice"] = _average(order)
     if order.parent_id is not None:
         row["parentId"] = order.parent_id
     if order.group is not None:
@@ -146,6 +174,24 @@ def _sometimes(order: Order, tick: Decimal) -> dict[str, Any]:
     if order.reason is not None:
         row["order_cancellation_by_system_reason"] = order.reason
     return row
+
+
+def _of_the_class(order: Order) -> dict[str, Any]:
+    """The keys that depend on the class and on how the order was sized."""
+    row: dict[str, Any] = {}
+    instrument, second = order.ticket.instrument, _second(order)
+    if instrument.sec_type != "STK":
+        row["exchange"] = instrument.exchange
+    if second is not None:
+        row["description2"] = second
+    if order.ticket.cash_quantity is not None:
+        row["totalCashSize"] = number(order.ticket.cash_quantity)
+    return row
+
+
+def _second(order: Order) -> str | None:
+    instrument = order.ticket.instrument
+    return combos.description(instrument) if instrument.legs else second_line(instrument)
 
 
 def _spoken_status(order: Order) -> str:
@@ -207,10 +253,13 @@ def status_body(order: Order, request_id: int) -> dict[str, Any]:
         "allowed_duplicate_opposite": True,
         "order_time": short_stamp(order.entered),
     }
+    second = _second(order)
+    if second is not None:
+        body["contract_description_2"] = second
     if order.stop is not None:
         body["stop_price"] = price_text(order.stop, tick)
     if order.average is not None:
-        body["average_price"] = price_text(cents(order.average))
+        body["average_price"] = _average(order)
     if order.group is not None:
         body["oca_group_id"] = order.group
     return body
@@ -244,7 +293,7 @@ def trade_row(execution: Execution) -> dict[str, Any]:
         "sec_type": instrument.sec_type,
         "listing_exchange": instrument.tape,
         "conid": instrument.conid,
-        "conidEx": order.ticket.conidex,
+        "conidEx": str(instrument.conid) if order.ticket.instrument.legs else order.ticket.conidex,
         "position": quantity_text(execution.position_after),
         "clearing_id": "IB",
         "clearing_name": "IB",
@@ -252,6 +301,9 @@ def trade_row(execution: Execution) -> dict[str, Any]:
         "is_event_trading": "0",
         "order_id": order.order_id,
     }
+    second = second_line(instrument)
+    if second is not None:
+        row["contract_description_2"] = second
     if order.ticket.coid is not None:
         row["order_ref"] = order.ticket.coid
     return row

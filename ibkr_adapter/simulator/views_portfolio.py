@@ -7,12 +7,16 @@ conids as text; the ledger's stamps are seconds.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ibkr_adapter.simulator.account import Account, Position, Standing
+from ibkr_adapter.simulator.account import Account, Combination, Position, Standing
+from ibkr_adapter.simulator.asset_classes import HEADINGS, CurrencySums, currency_sums
+from ibkr_adapter.simulator.combos import upright
+from ibkr_adapter.simulator.contract_names import position_line
 from ibkr_adapter.simulator.currencies import RATES
 from ibkr_adapter.simulator.figures import number, seconds
 from ibkr_adapter.simulator.instrument import Instrument
@@ -21,7 +25,7 @@ from ibkr_adapter.simulator.views_contracts import definition_part
 NOTHING = Decimal(0)
 
 
-def account_object(account: Account, *, access: bool = True) -> dict[str, Any]:
+def account_object(account: Account, *, access: bool = True, virtual: bool = False) -> dict[str, Any]:
     """One account as the account lists and ``meta`` show it."""
     identity = account.account_id
     return {
@@ -45,7 +49,7 @@ def account_object(account: Account, *, access: bool = True) -> dict[str, Any]:
         "clearingStatus": "O",
         "covestor": False,
         "noClientTrading": False,
-        "trackVirtualFXPortfolio": False,
+        "trackVirtualFXPortfolio": virtual,
         "acctCustType": "INDIVIDUAL",
         "parent": {"mmc": [], "accountId": "", "isMParent": False, "isMChild": False, "isMultiplex": False},
         "desc": identity,
@@ -57,13 +61,13 @@ def cold_row(account: str, held: Position, last: Decimal) -> dict[str, Any]:
     return {
         "acctId": account,
         "conid": held.instrument.conid,
-        "contractDesc": held.instrument.symbol,
+        "contractDesc": position_line(held.instrument),
         "position": number(held.quantity),
         "mktPrice": number(last, 8),
-        "mktValue": number(held.quantity * last, 2),
+        "mktValue": number(held.market_value(last), 2),
         "currency": held.instrument.currency,
         "avgCost": number(held.average, 8),
-        "avgPrice": number(held.average, 8),
+        "avgPrice": number(held.average_price, 8),
         "realizedPnl": number(held.realised, 2),
         "unrealizedPnl": number(held.unrealised(last), 2),
         "exchs": None,
@@ -97,12 +101,12 @@ def fresh_row(held: Position, last: Decimal, stamp: int) -> dict[str, Any]:
         "position": number(held.quantity),
         "conid": str(held.instrument.conid),
         "avgCost": number(held.average),
-        "avgPrice": number(held.average),
+        "avgPrice": number(held.average_price),
         "currency": held.instrument.currency,
-        "description": held.instrument.symbol,
+        "description": position_line(held.instrument),
         "isLastToLoq": False,
         "marketPrice": number(last),
-        "marketValue": number(held.quantity * last),
+        "marketValue": number(held.market_value(last)),
         "realizedPnl": number(held.realised),
         "secType": held.instrument.sec_type,
         "timestamp": stamp,
@@ -117,65 +121,62 @@ def fresh_row(held: Position, last: Decimal, stamp: int) -> dict[str, Any]:
 def ledger_body(account: Account, last: Callable[[Instrument], Decimal], now: datetime) -> dict[str, Any]:
     """Cash and values by currency, and everything in the base currency."""
     body: dict[str, Any] = {}
-    sums = [NOTHING] * 4
+    total = CurrencySums()
     for currency in account.currencies():
-        row = _currency_sums(account, currency, last)
-        sums = [total + part * RATES[currency] for total, part in zip(sums, row, strict=True)]
+        sums = currency_sums(account, currency, last)
+        total.add(sums, RATES[currency])
         rate = 1 if currency == "USD" else number(RATES[currency], 6)
-        body[currency] = _ledger_row(account.account_id, currency, rate, row, now)
-    body["BASE"] = _ledger_row(account.account_id, "BASE", 1, sums, now)
+        body[currency] = _ledger_row(account.account_id, currency, rate, sums, now)
+    body["BASE"] = _ledger_row(account.account_id, "BASE", 1, total, now)
     return body
 
 
-def _currency_sums(account: Account, currency: str, last: Callable[[Instrument], Decimal]) -> list[Decimal]:
-    stocks = gain = realised = NOTHING
-    for held in account.positions.values():
-        if held.instrument.currency == currency:
-            realised += held.realised
-            if held.quantity:
-                price = last(held.instrument)
-                stocks += held.quantity * price
-                gain += held.unrealised(price)
-    return [account.cash.get(currency, NOTHING), stocks, gain, realised]
-
-
 def _ledger_row(
-    account: str, currency: str, rate: float, sums: list[Decimal], now: datetime
+    account: str, currency: str, rate: float, sums: CurrencySums, now: datetime
 ) -> dict[str, Any]:
-    cash, stocks, gain, realised = sums
+    values = {key: number(sums.values.get(sec_type, NOTHING), 2) for sec_type, (key, _) in HEADINGS.items()}
     return {
+        **values,
         "commoditymarketvalue": 0.0,
-        "futuremarketvalue": 0.0,
-        "settledcash": number(cash, 2),
+        "settledcash": number(sums.cash, 2),
         "exchangerate": rate,
         "sessionid": 1,
-        "cashbalance": number(cash, 2),
-        "corporatebondsmarketvalue": 0.0,
-        "warrantsmarketvalue": 0.0,
-        "netliquidationvalue": number(cash + stocks, 2),
+        "cashbalance": number(sums.cash, 2),
+        "netliquidationvalue": number(sums.net, 2),
         "interest": 0.0,
-        "unrealizedpnl": number(gain, 2),
-        "stockmarketvalue": number(stocks, 2),
+        "unrealizedpnl": number(sums.unrealised, 2),
         "moneyfunds": 0.0,
         "currency": currency,
-        "realizedpnl": number(realised, 2),
-        "funds": 0.0,
+        "realizedpnl": number(sums.realised, 2),
         "acctcode": account,
         "issueroptionsmarketvalue": 0.0,
         "key": "LedgerList",
         "timestamp": seconds(now),
         "severity": 0,
-        "stockoptionmarketvalue": 0.0,
-        "futuresonlypnl": 0.0,
+        # Guess: what futures have gained since they were entered.
+        "futuresonlypnl": values["futuremarketvalue"],
         "tbondsmarketvalue": 0.0,
-        "futureoptionmarketvalue": 0.0,
         "cashbalancefxsegment": 0.0,
         "secondkey": currency,
         "tbillsmarketvalue": 0.0,
         "endofbundle": 1,
         "dividends": 0.0,
-        "cryptocurrencyvalue": 0.0,
     }
+
+
+def combination_row(
+    account: Account, combined: Combination, last: Callable[[Instrument], Decimal]
+) -> dict[str, Any]:
+    """A combination that is held, with the positions of its legs."""
+    instrument = combined.instrument
+    name, _ = upright(instrument)
+    digest = hashlib.blake2b(name.encode(), digest_size=4).hexdigest()
+    legs = [
+        {"conid": str(leg.instrument.conid), "ratio": leg.ratio * combined.sign} for leg in instrument.legs
+    ]
+    held = [account.positions[leg.instrument.conid] for leg in instrument.legs]
+    rows = [cold_row(account.account_id, one, last(one.instrument)) for one in held]
+    return {"name": f"CP.CP{digest}", "description": name, "legs": legs, "positions": rows}
 
 
 # Money keys of the summary by the sum they show; "-s" repeats them for the securities segment.

@@ -115,6 +115,7 @@ class World:
             account=account_id,
             fractions=self.options.fractions,
             last=self.last,
+            now=self.now,
         )
 
     def rounds(

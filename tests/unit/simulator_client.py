@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -79,6 +79,12 @@ class Broker:
     def wait(self, seconds):
         self.clock.advance(seconds)
         self.gateway.ledger()
+
+    def jump(self, **ahead):
+        """Move far ahead, where the login and the session have ended, and begin again."""
+        self.gateway.advance(timedelta(**ahead).total_seconds())
+        self.gateway.change_session("login")
+        return self.ready()
 
     def price(self, conid, last):
         self.gateway.set_price(conid, Decimal(str(last)))

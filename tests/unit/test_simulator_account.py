@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibkr_adapter.simulator.account import Account, commission, standing
+from ibkr_adapter.simulator.account import Account, standing
 from ibkr_adapter.simulator.catalogue import Catalogue
+from ibkr_adapter.simulator.charges import commission
 from ibkr_adapter.simulator.currencies import RATES
 
 AAPL = Catalogue().find(265598)

@@ -115,8 +115,7 @@ def test_an_expired_contract_is_unlisted_but_found(broker):
 
 def test_time_takes_contracts_off_the_list(broker):
     """The front month ends on the day before the third Friday; the next takes its place."""
-    broker.gateway.advance(24 * 86400)
-    broker.gateway.change_session("login")
+    broker.jump(days=24)
     listed = broker.get("/trsrv/futures", symbols="ES").body["ES"]
 
     assert ES_DECEMBER not in [row["conid"] for row in listed]
@@ -395,8 +394,7 @@ def test_trading_begins_and_ends_at_boundaries_only(conid, offset):
 
 def test_the_schedule_of_a_future_is_the_documented_one(broker):
     """Chicago: from five in the evening to four, busy from half past eight; short before Christmas."""
-    broker.gateway.advance(27 * 86400)
-    broker.gateway.change_session("login")
+    broker.jump(days=27)
     body = broker.get("/contract/trading-schedule", conid=futures_calendar.listed(ES, START)[1].conid).body
 
     assert body["exchange_time_zone"] == "US/Central"
