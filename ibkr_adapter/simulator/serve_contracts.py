@@ -16,6 +16,7 @@ from ibkr_adapter.simulator.currencies import RATES, pairs_with
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.instrument import Instrument
+from ibkr_adapter.simulator.order_rules import rules_of
 from ibkr_adapter.simulator.routes import Call, Needs, Route, both, get, post
 from ibkr_adapter.simulator.serve_chains import ChainEndpoints
 from ibkr_adapter.simulator.views_contracts import (
@@ -158,10 +159,12 @@ class ContractEndpoints:
     def algos(self, call: Call) -> Answer:
         """Algorithms a contract may be ordered with; parameters come on the second call."""
         brokerage = self._world.sessions.brokerage
-        if self._instrument(call.parts["conid"]) is None or brokerage is None:
+        instrument = self._instrument(call.parts["conid"])
+        if instrument is None or brokerage is None:
             return answers.fault("Service Unavailable", 503)
         wanted = [one for one in call.query.get("algos", "").split(";") if one]
-        rows = [one for one in ALGOS if not wanted or one["id"] in wanted]
+        offered = ALGOS if rules_of(instrument).algos else ()
+        rows = [one for one in offered if not wanted or one["id"] in wanted]
         key = f"algos {call.parts['conid']}"
         cold = self._world.options.first_reads_empty and key not in brokerage.warm
         brokerage.warm.add(key)

@@ -397,7 +397,7 @@ def test_what_stands_at_the_end_of_a_contract_keeps_its_last_value(broker):
     trade(broker, week.conid)
     broker.price(AAPL, 168)
 
-    broker.gateway.advance(5 * 86400)
+    broker.gateway.advance(7 * 86400)
     broker.price(AAPL, 300)
 
     last = broker.gateway.world.last(week)

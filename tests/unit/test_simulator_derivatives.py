@@ -72,6 +72,22 @@ def test_weeks_end_on_a_trading_day():
 
 
 @pytest.mark.parametrize(
+    ("key", "clock", "first"),
+    [
+        ("SPY", "2026-11-27 12:59", date(2026, 11, 27)),
+        ("SPY", "2026-11-27 13:00", date(2026, 12, 4)),
+        ("SPX", "2026-12-17 15:59", date(2026, 12, 18)),
+        ("SPX", "2026-12-18 09:00", date(2027, 1, 15)),
+    ],
+)
+def test_a_date_is_listed_until_its_last_moment(key, clock, first):
+    """The short Friday ends at one; what is settled in the morning ended the evening before."""
+    now = datetime.fromisoformat(clock).replace(tzinfo=hours.NEW_YORK)
+
+    assert option_ladders.listed_dates(BY_CLASS[key], now)[0] == first
+
+
+@pytest.mark.parametrize(
     ("conid", "expiry", "last_day"),
     [
         (ES_DECEMBER, date(2026, 12, 18), date(2026, 12, 17)),
@@ -487,6 +503,16 @@ def test_coins_funds_and_indices_have_rules_of_their_own(broker, conid, types, t
     assert (found["orderTypes"], found["tifTypes"]) == (types, tifs)
     assert (found["cqtTypes"], found["fraqInt"]) == (cash, size)
     assert found["canTradeAcctIds"] == ([] if not types else ["DU1234567"])
+
+
+@pytest.mark.parametrize(("conid", "any_"), [(ES_DECEMBER, True), (12087792, False), (479624278, False)])
+def test_algorithms_are_for_what_the_rules_say(broker, conid, any_):
+    """None for pairs and coins."""
+    broker.get(f"/iserver/contract/{conid}/algos")
+
+    offered = broker.get(f"/iserver/contract/{conid}/algos").body["algos"]
+
+    assert bool(offered) is any_ is rules(broker, conid)["algoEligible"]
 
 
 def test_futures_come_in_their_sizes():

@@ -176,8 +176,10 @@ def test_a_missing_parameter_is_400_and_named(broker, query, field):
     assert reply.body["invalidArguments"][0]["field"] == field
 
 
-def test_a_derivatives_own_conid_is_refused(broker):
-    """Documented as allowed, seen as 500."""
+@pytest.mark.parametrize("order", ["strict", "free"])
+def test_a_derivatives_own_conid_is_refused(broker, order):
+    """Documented as allowed, seen as 500; also where the walk does not matter."""
+    broker.gateway.set_options({"walk_order": order})
     conid = walk(broker, "AAPL", **DECEMBER, strike=165)[0]["conid"]
 
     assert contracts(broker, **DECEMBER | {"conid": conid}, strike=165).status == 500
