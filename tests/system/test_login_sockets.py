@@ -10,10 +10,12 @@ import stat
 import subprocess
 import sys
 import traceback
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from ibkr_adapter.cli.demo import Audience, run
 from ibkr_adapter.cli.payloads import example_webhooks
@@ -61,7 +63,15 @@ def line(request):
         text=True,
         cwd=Path(__file__).parents[2],
     )
-    yield json.loads(process.stdout.readline())
+    told = json.loads(process.stdout.readline())
+    # Each test below logs in with other settings, and so has a pacing book of its own.
+    http = urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        url = told["url"].replace("/v1/api", "/simulator/options")
+        assert http.request("POST", url, json={"pacing": False}).status == 200
+    http.clear()
+    yield told
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=20)
     assert process.returncode == 0, log
