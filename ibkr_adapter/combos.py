@@ -22,11 +22,14 @@ from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, ComboLeg, ComboPart, Spread, misfit, reduced
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif
+from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.ticks import Rounding, common_ticks, snap
 from ibkr_adapter.terms import AccountTerms
 from ibkr_adapter.wire.combos import DOLLAR, spread_conid, write_conidex
 
 FEWEST_LEGS = 2
+# A leg may be written short: what, and how many of it.
+Leg = ComboLeg | tuple[str | int, int]
 _SMART = "SMART"
 _EXACT = Context(prec=200)
 
@@ -53,7 +56,7 @@ class Combos:
         self._terms = terms
         self._spread_conids = spread_conids
 
-    def bundle(self, asked: Spread | Combo | Sequence[ComboLeg], exchange: str | None = None) -> Bundle:
+    def bundle(self, asked: Spread | Combo | Sequence[Leg], exchange: str | None = None) -> Bundle:
         """Find and check every leg.
 
         Args:
@@ -72,7 +75,7 @@ class Combos:
             raise InvalidOrder(
                 f"a combination has at least two legs, not {len(spread.legs)}; nothing was sent."
             )
-        terms = tuple(self._terms.terms(_text(leg.contract)) for leg in spread.legs)
+        terms = tuple(self._terms.terms(_name(leg.contract)) for leg in spread.legs)
         contracts = [one.contract for one in terms]
         for index, contract in enumerate(contracts):
             if contract.conid in {other.conid for other in contracts[:index]}:
@@ -149,15 +152,29 @@ def net_price(bundle: Bundle, side: Side, asked: Decimal) -> Decimal:
     return snap(each, ticks, Rounding.DOWN if side is Side.BUY else Rounding.UP)
 
 
-def _spread(asked: Spread | Combo | Sequence[ComboLeg]) -> Spread:
+def _spread(asked: Spread | Combo | Sequence[Leg]) -> Spread:
     if isinstance(asked, Combo):
         legs = tuple(ComboLeg(contract=part.contract.conid, ratio=part.ratio) for part in asked.parts)
         return Spread(legs=legs, shape=asked.shape)
-    return asked if isinstance(asked, Spread) else Spread(legs=tuple(asked))
+    return asked if isinstance(asked, Spread) else Spread(legs=tuple(_leg(leg) for leg in asked))
 
 
-def _text(contract: str | int) -> str:
-    return contract if isinstance(contract, str) else f"conid:{contract}"
+def _leg(asked: object) -> ComboLeg:
+    if isinstance(asked, ComboLeg):
+        return asked
+    if isinstance(asked, (tuple, list)) and len(asked) == 2:  # noqa: PLR2004  (a pair)
+        contract, ratio = asked
+        if isinstance(contract, (str, int)) and not isinstance(contract, bool):
+            return ComboLeg(contract=contract, ratio=ratio)
+    raise InvalidOrder(
+        f"{asked!r:.60} is no leg of a combination; nothing was sent.",
+        remedy='Write a pair of what and how many, such as ("SPY", 1) and ("QQQ", -1).',
+    )
+
+
+def _name(contract: str | int) -> str | ContractQuery:
+    # An id is no spelling of anybody's that should come back in positions.
+    return contract if isinstance(contract, str) else ContractQuery(conid=contract)
 
 
 def _currency(contracts: Sequence[Contract]) -> str:

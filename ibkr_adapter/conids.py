@@ -283,6 +283,11 @@ class ConidResolver:
 
     def _underlying(self, name: str | ContractQuery, kind: SecType | None) -> tuple[ContractQuery, SecType]:
         """Tell on what options are asked for, and of which class."""
+        if kind not in {None, SecType.OPTION, SecType.FUTURE_OPTION, SecType.WARRANT}:
+            raise ContractNotFound(
+                f"sec_type is the class of the options, and {kind} is none; nothing was sent.",
+                remedy="It is OPT, FOP or WAR; the class of the underlying stands before its name, as in IND:SPX.",
+            )
         query = name if isinstance(name, ContractQuery) else names.read(name, self._today())
         if query.conid is not None:
             contract = self._details.detail(query.conid, None)

@@ -15,7 +15,7 @@ from ibkr_adapter.combos import Combos
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.measures import Terms
-from ibkr_adapter.model.combo import Combo, ComboLeg, Spread
+from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket, Tif, TrailingUnit
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.model.sizing import Sizing
@@ -191,11 +191,12 @@ class Entries(Standing):
 
     # Combinations -------------------------------------------------------------------------
 
-    def combo(self, legs: Spread | Sequence[ComboLeg], *, exchange: str | None = None) -> Combo:
+    def combo(self, legs: Spread | Sequence[combos.Leg], *, exchange: str | None = None) -> Combo:
         """Find the legs of a combination and put it together; nothing is sent.
 
         Args:
-            legs: At least two, by name or contract id; :mod:`ibkr_adapter.model.combo` has those that
+            legs: At least two, by name or contract id, as :class:`ComboLeg` or as a pair such as
+                ``("QQQ", -1)``; :mod:`ibkr_adapter.model.combo` has those that
                 have a name (``vertical``, ``iron_condor``).
             exchange: Where it is routed, in other currencies than the US dollar.
 
@@ -210,7 +211,7 @@ class Entries(Standing):
 
     def place_combo(
         self,
-        legs: Spread | Combo | Sequence[ComboLeg],
+        legs: Spread | Combo | Sequence[combos.Leg],
         *,
         side: Side,
         quantity: Decimal,

@@ -13,6 +13,9 @@ from typing import Any
 
 from ibkr_adapter.redact import redact
 
+# How many near names a sentence can hold.
+_MOST_NEAR = 5
+
 
 class IBKRError(Exception):
     """Something went wrong between the caller and Interactive Brokers.
@@ -121,6 +124,8 @@ class ContractNotFound(ContractError):
 
     def __init__(self, message: str, *, near: Sequence[str] = (), **about: Any) -> None:
         self.near = tuple(near)
+        if near and not about.get("remedy"):
+            about["remedy"] = f"Perhaps {' or '.join(self.near[:_MOST_NEAR])} is meant."
         super().__init__(message, **about)
 
 

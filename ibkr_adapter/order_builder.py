@@ -47,6 +47,7 @@ def single(  # noqa: PLR0913  (an order has so many parts)
         conid=terms.contract.conid,
         side=side,
         order_type=order_type,
+        route=terms.contract.route,
         quantity=None if quantity_asked is None else measures.quantity(terms, quantity_asked, order_type),
         cash_quantity=None if cash_asked is None else measures.cash(terms, side, order_type, cash_asked),
         origin=terms.origin,

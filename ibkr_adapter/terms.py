@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import attrs
+
 from ibkr_adapter import measures
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import (
@@ -27,6 +29,7 @@ from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.order import OrderType, Origin, Side, Ticket, Tif
+from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.rules import Schedule
 from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.setting_readers import Environment
@@ -90,7 +93,7 @@ class AccountTerms:
 
     # What is traded -----------------------------------------------------------------------
 
-    def contract(self, symbol: str) -> Contract:
+    def contract(self, symbol: str | ContractQuery) -> Contract:
         """Find the one contract that a symbol means."""
         if isinstance(symbol, (Spread, Combo, list, tuple)):
             raise InvalidOrder(
@@ -100,7 +103,7 @@ class AccountTerms:
             )
         return self._connection.conids.resolve(symbol)
 
-    def terms(self, symbol: str) -> Terms:
+    def terms(self, symbol: str | ContractQuery) -> Terms:
         """Find the contract, its rules and the account for an order.
 
         Raises:
@@ -125,7 +128,7 @@ class AccountTerms:
         may = self._connection.session.accounts().properties.get(account) or AccountProperties()
         return Terms(
             account=account,
-            contract=detailed,
+            contract=attrs.evolve(detailed, route=contract.route),
             rules=rules,
             entry_tif=Tif(self._settings.entry_tif),
             exit_tif=Tif(self._settings.exit_tif),
@@ -151,7 +154,7 @@ class AccountTerms:
             operator=settings.ext_operator or settings.credential or account,
         )
 
-    def _check_expiry(self, symbol: str, contract: Contract) -> None:
+    def _check_expiry(self, symbol: str | ContractQuery, contract: Contract) -> None:
         today = self._connection.reference.market_time().astimezone(UTC).strftime("%Y%m%d")
         digits = contract.expiry or contract.contract_month or ""
         # Some answers tell the month only.

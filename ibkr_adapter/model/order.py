@@ -168,7 +168,8 @@ class Ticket:
     is in the currency that the pair's price is in. ``coid`` is the caller's own order id (IBKR's
     cOID), ``parent_coid`` that of the entry this order hangs on. ``trailing`` is an amount of money or
     a percentage, as ``trailing_unit`` says. A combination has ``conidex`` for its legs, and as
-    ``conid`` that of its kind; its prices may be negative.
+    ``conid`` that of its kind; its prices may be negative. ``route`` is the one exchange that the
+    order is to go to; without it IBKR looks for the best.
     """
 
     account: str
@@ -180,6 +181,7 @@ class Ticket:
     cash_quantity: Decimal | None = None
     fx_quantity: Decimal | None = None
     conidex: str | None = None
+    route: str | None = None
     origin: Origin | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None

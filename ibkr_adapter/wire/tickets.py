@@ -42,7 +42,7 @@ def ticket_body(ticket: Ticket) -> dict[str, Any]:
     """
     body: dict[str, Any] = {
         "acctId": ticket.account,
-        **({"conid": ticket.conid} if ticket.conidex is None else {"conidex": ticket.conidex}),
+        **_instrument(ticket),
         "orderType": ticket.order_type.value,
         "side": ticket.side.value,
         **_size(ticket),
@@ -67,6 +67,15 @@ def ticket_body(ticket: Ticket) -> dict[str, Any]:
     if ticket.origin is not None:
         body |= _origin(ticket.origin)
     return body
+
+
+def _instrument(ticket: Ticket) -> dict[str, Any]:
+    # A ``conid`` beside a ``conidex`` would send the order the usual way in spite of it.
+    if ticket.conidex is not None:
+        return {"conidex": ticket.conidex}
+    if ticket.route is not None:
+        return {"conidex": f"{ticket.conid}@{ticket.route}"}
+    return {"conid": ticket.conid}
 
 
 def place_body(tickets: Iterable[Ticket]) -> dict[str, Any]:
