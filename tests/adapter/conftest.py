@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a module that says ``EVERY_LOGIN`` over all three logins."""
     if getattr(metafunc.module, "EVERY_LOGIN", False) and "login" in metafunc.fixturenames:
         metafunc.parametrize("login", LOGINS, indirect=True)
+
+
+# All of a long module over the OAuth logins, and not a tenth of it.
+ALL = "IBKR_ADAPTER_TEST_ALL" in os.environ
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take a tenth of a module that says ``SAMPLED`` over the OAuth logins, unless all is asked for."""
+    if ALL:
+        return
+    left, count = [], 0
+    for item in items:
+        login = getattr(item, "callspec", None) and item.callspec.params.get("login")
+        if getattr(item.module, "SAMPLED", False) and login not in {None, "gateway"}:  # type: ignore[attr-defined]
+            count += 1
+            if count % 10:
+                left.append(item)
+    if left:
+        gone = set(left)
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in gone]
 
 
 @pytest.fixture

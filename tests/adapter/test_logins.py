@@ -83,8 +83,8 @@ def test_a_day_and_a_night_go_by(tmp_path, login):
     ibkr = world.exchange()
     ibkr.place_bracket_order("AAPL", "buy", "market", 3, take_profit_price=173.5, stop_loss_price=161.2)
 
-    for _ in range(54):
-        world.clock.sleep(1800)
+    for _ in range(17):
+        world.clock.sleep(3600)
         assert ibkr.get_position("AAPL")["positionAmt"] == "3"
         assert ibkr.get_ticker("AAPL")["symbol"] == "AAPL"
 

@@ -194,10 +194,10 @@ def test_refusals_that_go_on_are_tried_ever_more_rarely(world, logins):
     renewal = logins.renewal()
     logins.failures = [AuthenticationError("refused.")]
 
-    for _ in range(24 * 3600):
+    for _ in range(24 * 360):
         with pytest.raises(AuthenticationError):
             renewal.prepare(world.soon())
-        world.clock.sleep(1.0)
+        world.clock.sleep(10.0)
 
     assert 90 <= logins.count <= 110
 
