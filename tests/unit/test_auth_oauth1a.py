@@ -427,6 +427,7 @@ def test_a_third_party_walks_to_an_access_token(keys, pairs):
         pairs[0].public_key().verify(signature, base.encode(), padding.PKCS1v15(), SHA256())
     assert "canary" not in redact("canary-token-1 canary-secret-1")
     assert "canary" not in repr(found)
+    assert redact("b9082d68cfef06b030de 0ffb93ab9aa0d2177cc2") == "*** ***"  # request token and verifier
 
 
 @pytest.mark.parametrize(("step", "words"), [("request_token", ()), ("exchange", ("a", "b"))])
