@@ -13,9 +13,18 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.dialogue import Dialogue
-from ibkr_adapter.errors import IBKRError, NotSent, OutcomeUnknown, SessionError, Throttled, TransportError
-from ibkr_adapter.journal import End, Record
+from ibkr_adapter.errors import (
+    ConfigurationError,
+    IBKRError,
+    NotSent,
+    OutcomeUnknown,
+    SessionError,
+    Throttled,
+    TransportError,
+)
+from ibkr_adapter.journal import End
 from ibkr_adapter.order_reads import OrderReads
+from ibkr_adapter.records import Record
 from ibkr_adapter.replies import Circumstances, DeclinedUnclear, ReplyHandler
 from ibkr_adapter.session import SessionKeeper, SessionState
 from ibkr_adapter.wire.endpoints import Endpoint
@@ -99,7 +108,7 @@ class Conversation:
                         answer = self._session.change(
                             endpoint, path=path, query=query, body=body, deadline=deadline, prepare=False
                         )
-                    except (NotSent, SessionError, Throttled):
+                    except (NotSent, SessionError, Throttled, ConfigurationError):
                         record.end(End.NOT_SENT)
                         raise
                     outcome = read(answer)

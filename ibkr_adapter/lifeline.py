@@ -116,6 +116,8 @@ def _lock(number: int) -> bool:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415  (of this platform only)
 
+            # The byte at the place where the file stands is locked, and must be the same for all.
+            os.lseek(number, 0, os.SEEK_SET)
             msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
         else:
             import fcntl  # noqa: PLC0415  (of these platforms only)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conversation import Conversation, Lost
 from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected
-from ibkr_adapter.journal import Journal, Record, changing
+from ibkr_adapter.journal import Journal
 from ibkr_adapter.legs import Watch, shows
 from ibkr_adapter.model.order import Order, OrderState, Origin, Ticket
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.own_orders import OwnOrders, checked_id
+from ibkr_adapter.records import Record, changing
 from ibkr_adapter.replies import Circumstances, ReplyHandler
 from ibkr_adapter.wire import endpoints, orders, tickets
 from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Refused
@@ -50,7 +51,7 @@ class OrderChanges:
             ConfigurationError: There is no journal; the order stands as it was.
         """
         order_id = checked_id(order_id)
-        record = self._journal.record(changing(order_id, ticket.account, ticket))
+        record = Record(self._journal, changing(order_id, ticket.account, ticket))
         with record.concluding():
             return self._modify(
                 order_id, ticket, replies=replies, deadline=deadline, reducing=reducing, record=record
@@ -130,7 +131,7 @@ class OrderChanges:
             OrderOutcomeUnknown: Nobody can tell whether it still works.
         """
         order_id = checked_id(order_id)
-        record = self._journal.record(changing(order_id, account))
+        record = Record(self._journal, changing(order_id, account))
         with record.concluding():
             return self._cancel(
                 order_id, account=account, replies=replies, deadline=deadline, origin=origin, record=record

@@ -21,12 +21,13 @@ import attrs
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conversation import Conversation, Lost, Settled
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected, PartlyPlaced
-from ibkr_adapter.journal import End, Journal, Record, placing
+from ibkr_adapter.journal import End, Journal
 from ibkr_adapter.legs import Watch, leg_of, name_of
 from ibkr_adapter.model.order import ENTRY, Acknowledgement, Leg, Order, OrderState, Placed, Ticket
 from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.outcome import Absent, Resolver
 from ibkr_adapter.own_orders import OwnOrders
+from ibkr_adapter.records import Record, placing
 from ibkr_adapter.replies import Circumstances, ReplyHandler
 from ibkr_adapter.settling import Settling
 from ibkr_adapter.wire import endpoints, orders, tickets
@@ -138,7 +139,7 @@ class OrderDesk:
         departure = _Departure(
             sent=self._clock.monotonic(),
             sent_at=self._clock.now(),
-            record=self._journal.record(placing(submission.tickets)),
+            record=Record(self._journal, placing(submission.tickets)),
         )
         # What was left open by others must not cost this order its time.
         late = attrs.evolve(submission, deadline=submission.deadline + departure.sent - began)

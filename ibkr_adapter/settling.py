@@ -194,6 +194,8 @@ class Settling:
                 "of %s only %s of %s orders stand: look now", _named(entry), standing, len(entry.about)
             )
         log.warning("%s is order %s, %s", _named(entry), found[0].order_id, found[0].state)
+        if entry.step == "declining" and any(order.state.may_fill for order in found):
+            log.warning("order %s works although its question was declined: cancel it", found[0].order_id)
         self._journal.settle(entry, end, end=end, orders=[*found, *legs])
         return found[0]
 

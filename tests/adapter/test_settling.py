@@ -19,6 +19,7 @@ from ibkr_adapter.errors import (
     QuestionRefused,
 )
 from ibkr_adapter.journal import Intent, Journal, Kind
+from ibkr_adapter.records import Record
 from ibkr_adapter.simulator.door import Request
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -49,7 +50,7 @@ def died(ibkr, *intents):
     """Leave open entries behind, as a process that died does."""
     journal = ibkr.orders._connection.journal
     for wanted in intents:
-        journal.record(wanted).begin()
+        Record(journal, wanted).begin()
     journal.close()
 
 
@@ -328,6 +329,18 @@ def test_a_bracket_that_lacks_a_leg_is_said(world, ibkr, tmp_path, caplog):
     assert rows(tmp_path)[0] == ("place", "partly placed", "partly placed")
 
 
+def test_an_order_that_works_although_it_was_declined_is_said(world, ibkr, caplog):
+    """Nobody agreed to it, and nothing is sent from here, so a person must end it."""
+    ibkr.open()
+    order_id = placed_by_hand(world, "host-1")
+    died(ibkr, intent("host-1"))
+    ibkr.orders._connection._placed().write("UPDATE entry SET step = 'declining'")
+
+    ibkr.place_limit_order("AAPL", "buy", 2, 161)
+
+    assert f"order {order_id} works although its question was declined" in caplog.text
+
+
 def test_an_order_that_never_left_is_absent_only_when_that_is_proven(world, ibkr, tmp_path, caplog):
     """Two reads of each list, begun fifteen seconds after the process was seen to be dead."""
     ibkr.open()
@@ -439,7 +452,7 @@ def test_entries_of_a_living_process_are_left_alone(world, ibkr, tmp_path):
     ibkr.open()
     link = ibkr.orders._connection
     living = Journal(clock=world.clock, login=link.journal._login, store=link._placed)
-    living.record(intent("ibka-busy")).begin()
+    Record(living, intent("ibka-busy")).begin()
 
     ibkr.place_limit_order("AAPL", "buy", 1, 162)
 

@@ -16,10 +16,11 @@ import pytest
 
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.errors import ConfigurationError, InvalidOrder, OrderOutcomeUnknown, PartlyPlaced
-from ibkr_adapter.journal import SCHEMA_STEPS, End, Journal, Kind, changing, placing
+from ibkr_adapter.journal import SCHEMA_STEPS, End, Journal, Kind
 from ibkr_adapter.lifeline import Lifeline
 from ibkr_adapter.model.order import Acknowledgement, OrderState, OrderType, Side, Ticket, Tif
 from ibkr_adapter.own_orders import SCHEMA_STEPS as BEFORE
+from ibkr_adapter.records import Record, changing, placing
 from ibkr_adapter.state import Store
 from ibkr_adapter.wire.orders import Accepted, Refused
 from ibkr_adapter.wire.replies import Question
@@ -63,7 +64,7 @@ def made(tmp_path, clock):
 
 
 def begun(journal, *tickets, **more):
-    record = journal.record(placing(tickets or (TICKET,), **more))
+    record = Record(journal, placing(tickets or (TICKET,), **more))
     record.begin()
     return record
 
@@ -124,7 +125,7 @@ def test_a_full_disk_stops_orders_and_lets_cancels_through(made, caplog):
 
     with pytest.raises(ConfigurationError, match="full") as refused:
         begun(journal, big)
-    cancel = journal.record(changing("7" * 20_000, "DU1"))
+    cancel = Record(journal, changing("7" * 20_000, "DU1"))
     cancel.begin()
     cancel.end(End.SEEN)
 
@@ -147,7 +148,7 @@ def test_a_folder_without_locks_is_no_place_for_a_journal(made, tmp_path):
 
 def test_a_yes_that_cannot_be_written_is_refused_and_a_no_is_not(made):
     journal, store = made()
-    record, cancel = begun(journal), journal.record(changing("7", "DU1"))
+    record, cancel = begun(journal), Record(journal, changing("7", "DU1"))
     cancel.begin()
     store.read("PRAGMA query_only=ON")
     question = Question(reply_id="r", messages=())
