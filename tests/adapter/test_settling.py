@@ -398,6 +398,48 @@ def test_what_was_left_open_is_looked_up_once(world, ibkr):
     assert world.count(LIVE) == reads
 
 
+def test_the_look_up_does_not_cost_the_new_order_its_time(world):
+    """It takes longer than this order may."""
+    ibkr = world.exchange(order_deadline=10).open()
+    died(ibkr, intent("ibka-x"))
+    started = world.clock.monotonic()
+
+    assert ibkr.place_limit_order("AAPL", "buy", 1, 162)["status"] == "open"
+
+    assert world.clock.monotonic() - started > 10
+
+
+def test_legs_that_cannot_be_read_leave_the_entry_open(world, ibkr, tmp_path):
+    ibkr.open()
+    order_id = placed_by_hand(world, "host-1")
+    died(ibkr, intent("host-1", about=("BUY 1 265598 LMT", "SELL 1 265598 STP")))
+    world.gateway.handle(
+        Request(method="POST", path="/simulator/fill", body=f'{{"order_id": {order_id}}}'.encode())
+    )
+    world.arm("F10", LIVE, times=None)
+
+    (left,) = ibkr.orders.unsettled()
+    with pytest.raises(OrderOutcomeUnknown):
+        left.resolve()
+
+    assert rows(tmp_path) == [("place", "unknown", None)]
+    assert rows(tmp_path, "SELECT order_id, coid FROM placed") == [(order_id, "host-1")]
+
+
+def test_an_order_whose_change_was_left_open_and_that_cannot_be_read_stays_open(world, ibkr):
+    order_id = ibkr.place_limit_order("AAPL", "buy", 1, 162)["orderId"]
+    died(ibkr, Intent(kind=Kind.CANCEL, account="DU1234567", body_hash="h", order_id=order_id))
+    (left,) = ibkr.orders.unsettled()
+    world.arm("F10", "GET /iserver/account/order/status/{orderId}", times=None)
+    world.arm("F10", LIVE, times=None)
+
+    with pytest.raises(OrderOutcomeUnknown) as unknown:
+        left.resolve()
+
+    world.gateway.handle(Request(method="DELETE", path="/simulator/faults"))
+    assert unknown.value.resolve().order_id == order_id
+
+
 def test_threads_that_come_meanwhile_wait_for_the_look_up(world, ibkr, tmp_path):
     ibkr.open()
     died(ibkr, intent("ibka-x"))
@@ -417,7 +459,7 @@ def test_threads_that_come_meanwhile_wait_for_the_look_up(world, ibkr, tmp_path)
     assert steps(tmp_path).index("absent") < steps(tmp_path).index("accepted")
 
 
-def test_without_a_session_nothing_is_sent_and_the_look_up_is_made_later(world, ibkr):
+def test_without_a_session_nothing_is_sent_and_the_look_up_is_made_later(world, ibkr, tmp_path):
     ibkr.open()
     died(ibkr, intent("ibka-x"))
     submission = _submission(ibkr)
@@ -428,8 +470,11 @@ def test_without_a_session_nothing_is_sent_and_the_look_up_is_made_later(world, 
     with pytest.raises(LoginRequired):
         link.desk.place(submission)
 
-    assert [left.coids for left in ibkr.orders._connection.settling.unsettled("DU1234567")] == [("ibka-x",)]
     assert world.count(PLACE) == 0
+    world.gateway.handle(Request(method="POST", path="/simulator/session", body=b'{"action": "login"}'))
+    world.clock.sleep(600)
+    ibkr.place_limit_order("AAPL", "buy", 1, 162)
+    assert [end for _, _, end in rows(tmp_path)] == ["absent", "placed"]
 
 
 def test_entries_of_another_login_are_left_alone(tmp_path):
@@ -514,6 +559,7 @@ def test_an_order_older_than_the_lists_is_never_called_absent(world, ibkr):
     aged(ibkr, world, days=7)
 
     (left,) = ibkr.orders.unsettled()
+    world.clock.sleep(60)
 
     with pytest.raises(OrderOutcomeUnknown):
         left.resolve()

@@ -21,6 +21,7 @@ from ibkr_adapter.lifeline import Lifeline
 from ibkr_adapter.model.order import Acknowledgement, OrderState, OrderType, Side, Ticket, Tif
 from ibkr_adapter.own_orders import SCHEMA_STEPS as BEFORE
 from ibkr_adapter.records import Record, changing, placing
+from ibkr_adapter.redact import remember
 from ibkr_adapter.state import Store
 from ibkr_adapter.wire.orders import Accepted, Refused
 from ibkr_adapter.wire.replies import Question
@@ -227,6 +228,15 @@ def test_a_call_that_ends_badly_ends_its_entry_as_far_as_is_known(made, failure,
     assert store.read("SELECT step, ended FROM entry") == [(step, ended)]
 
 
+def test_what_ibkr_says_is_kept_without_secrets(made):
+    remember("very-secret-token")
+    journal, store = made()
+
+    begun(journal).heard(Refused(text="no, said very-secret-token"))
+
+    assert "very-secret-token" not in str(store.read("SELECT words FROM step"))
+
+
 def test_the_first_end_counts(made):
     """Two processes may look the same entry up, and one may be late."""
     journal, store = made()
@@ -313,6 +323,31 @@ def test_a_process_lives_until_it_ends_however_it_ends(tmp_path):
     life.name()
     assert not (tmp_path / f"{name}.alive").exists()
     life.close()
+
+
+@FORKS
+def test_a_child_does_not_keep_its_dead_parent_alive(tmp_path):
+    """It has inherited the open file, and with it the lock."""
+    told, tell = os.pipe()
+    go_on, end = os.pipe()
+
+    parent = os.fork()
+    if parent == 0:
+        life = Lifeline(tmp_path)
+        os.write(tell, life.name().encode())
+        if os.fork() == 0:
+            os.close(end)
+            os.read(go_on, 1)
+        os._exit(0)
+    os.waitpid(parent, 0)
+    name = os.read(told, 64).decode()
+    lives = Lifeline(tmp_path).lives(name)
+    os.close(end)
+
+    assert (tmp_path / f"{name}.alive").exists()
+    assert not lives
+    for number in (told, tell, go_on):
+        os.close(number)
 
 
 @FORKS
