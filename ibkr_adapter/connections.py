@@ -7,6 +7,7 @@ the first call.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import uuid
@@ -31,6 +32,8 @@ from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.exits import Exits
 from ibkr_adapter.holdings import Holdings
+from ibkr_adapter.journal import SCHEMA_STEPS as ORDERS
+from ibkr_adapter.journal import Journal
 from ibkr_adapter.keeper import Keeper
 from ibkr_adapter.legs import Watch
 from ibkr_adapter.market_data import MarketData
@@ -38,13 +41,13 @@ from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.orders import OrderDesk
 from ibkr_adapter.outcome import Resolver
-from ibkr_adapter.own_orders import SCHEMA_STEPS as ORDERS
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.portfolio import Portfolio
 from ibkr_adapter.reference import Reference
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
 from ibkr_adapter.setting_readers import AuthMethod
 from ibkr_adapter.settings import Settings
+from ibkr_adapter.settling import Settling
 from ibkr_adapter.state import Store, state_directory
 from ibkr_adapter.throttle import Throttle
 from ibkr_adapter.tls import Trust
@@ -62,25 +65,30 @@ def _new_id() -> str:
 class Doors:
     """What a connection reaches the world through; tests put others in.
 
-    ``market_time`` tells the time by which markets open and close, where that is not the clock's.
+    ``market_time`` tells the time by which markets open and close, where that is not the clock's;
+    ``store`` makes the files that outlive a process.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
     transport: Callable[[Settings, Clock], Transport] | None = None
     new_id: Callable[[], str] = _new_id
     market_time: Callable[[], datetime] | None = None
+    store: Callable[..., Store] = Store
 
 
 class Connection:
     """Everything that one login has in common: session, pacing, caches, desks."""
 
-    def __init__(self, settings: Settings, doors: Doors, keeper: Keeper, throttle: Throttle) -> None:
+    def __init__(
+        self, settings: Settings, doors: Doors, keeper: Keeper, throttle: Throttle, user: str | None
+    ) -> None:
         clock = doors.clock
         self.clock = clock
         self.settings = settings
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._keeper = keeper
         self._transport = (doors.transport or _transport)(settings, clock)
+        self._make_store = doors.store
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
         self.throttle = throttle
@@ -105,15 +113,27 @@ class Connection:
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
         self.watch = Watch(clock=clock, reads=self.reads)
+        self.journal = Journal(clock=clock, login=_login(settings, user), store=self._placed)
+        resolver = Resolver(clock=clock, reads=self.reads)
+        self.settling = Settling(
+            clock=clock, journal=self.journal, session=self.session, resolver=resolver, reads=self.reads
+        )
         conversation = Conversation(session=self.session, dialogue=dialogue, reads=self.reads)
         self.changes = OrderChanges(
-            clock=clock, conversation=conversation, watch=self.watch, reads=self.reads, own=self.own
+            clock=clock,
+            journal=self.journal,
+            conversation=conversation,
+            watch=self.watch,
+            reads=self.reads,
+            own=self.own,
         )
         self.desk = OrderDesk(
             clock=clock,
+            journal=self.journal,
+            settling=self.settling,
             conversation=conversation,
             watch=self.watch,
-            resolver=Resolver(clock=clock, reads=self.reads),
+            resolver=resolver,
             changes=self.changes,
             own=self.own,
         )
@@ -137,6 +157,7 @@ class Connection:
         self._keeper.drop(self.session)
         self.session.close()
         self._transport.close()
+        self.journal.close()
         with self._lock:
             for store in self._stores.values():
                 store.close()
@@ -153,7 +174,7 @@ class Connection:
             if name not in self._stores:
                 folder = state_directory(self.settings.state_dir, os.environ)
                 safety: Literal["NORMAL", "FULL"] = "NORMAL" if disposable else "FULL"
-                self._stores[name] = Store(
+                self._stores[name] = self._make_store(
                     folder, name, steps=steps, synchronous=safety, disposable=disposable
                 )
             return self._stores[name]
@@ -187,7 +208,7 @@ class Connections:
                 if throttle is None:
                     throttle = Throttle(doors.clock, per_second=settings.requests_per_second)
                     self._throttles[pace] = throttle
-                connection = self._open[key] = Connection(settings, doors, keeper, throttle)
+                connection = self._open[key] = Connection(settings, doors, keeper, throttle, user)
             else:
                 _agree(connection.settings, settings)
             connection.users.add(holder)
@@ -204,6 +225,12 @@ class Connections:
                 if found is connection:
                     del self._open[key]
         connection.close()
+
+
+def _login(settings: Settings, user: str | None) -> str:
+    """Name a login in the journal, by what is no secret."""
+    named = "\n".join(map(str, (*settings.login_name(), user)))
+    return f"{settings.auth_method}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
 def _agree(first: Settings, second: Settings) -> None:

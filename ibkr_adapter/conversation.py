@@ -2,7 +2,7 @@
 
 The brokerage session is held from the first byte to the last reply, and nothing is sent twice:
 an answer that is lost or not understood ends the conversation as :class:`Lost`, and what it
-means is found out elsewhere, by looking.
+means is found out elsewhere, by looking. Before the first byte leaves the journal has it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,18 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.dialogue import Dialogue
-from ibkr_adapter.errors import IBKRError, OutcomeUnknown, SessionError, Throttled, TransportError
+from ibkr_adapter.errors import (
+    ConfigurationError,
+    IBKRError,
+    NotSent,
+    OutcomeUnknown,
+    SessionError,
+    Throttled,
+    TransportError,
+)
+from ibkr_adapter.journal import End
 from ibkr_adapter.order_reads import OrderReads
+from ibkr_adapter.records import Record
 from ibkr_adapter.replies import Circumstances, DeclinedUnclear, ReplyHandler
 from ibkr_adapter.session import SessionKeeper, SessionState
 from ibkr_adapter.wire.endpoints import Endpoint
@@ -63,6 +73,7 @@ class Conversation:
         replies: ReplyHandler | None,
         about: Circumstances,
         deadline: float,
+        record: Record,
     ) -> Settled:
         """Send once and answer the questions.
 
@@ -75,8 +86,11 @@ class Conversation:
             replies: Answers the questions; without it a question ends the conversation.
             about: What the reply policy must know.
             deadline: When it must be over, on the clock.
+            record: Where each step is written down before and after it.
 
         Raises:
+            ConfigurationError: There is no journal; nothing was sent, or what was is dropped again.
+            InvalidOrder: The journal has its cOID already; nothing was sent.
             QuestionRefused: The policy said no, and IBKR dropped the order.
             NotSent: It never left.
             SessionError: There was no session; nothing was sent.
@@ -88,13 +102,19 @@ class Conversation:
             with self._dialogue.hold(deadline):
                 if self._session.state is not SessionState.READY:
                     continue
+                record.begin()
                 try:
-                    answer = self._session.change(
-                        endpoint, path=path, query=query, body=body, deadline=deadline, prepare=False
-                    )
+                    try:
+                        answer = self._session.change(
+                            endpoint, path=path, query=query, body=body, deadline=deadline, prepare=False
+                        )
+                    except (NotSent, SessionError, Throttled, ConfigurationError):
+                        record.end(End.NOT_SENT)
+                        raise
                     outcome = read(answer)
+                    record.heard(outcome)
                     if isinstance(outcome, Asked):
-                        return self._settle(outcome, replies, about, deadline)
+                        return self._settle(outcome, replies, about, deadline, record)
                     return outcome if not isinstance(outcome, Unclear) else Lost(reason=outcome.reason)
                 except OutcomeUnknown as lost:
                     return Lost(reason=lost.message)
@@ -102,12 +122,17 @@ class Conversation:
                     self._reads.changed()
 
     def _settle(
-        self, asked: Asked, replies: ReplyHandler | None, about: Circumstances, deadline: float
+        self,
+        asked: Asked,
+        replies: ReplyHandler | None,
+        about: Circumstances,
+        deadline: float,
+        record: Record,
     ) -> Settled:
         if replies is None:
             return Lost(reason="IBKR asked a question that nobody is there to answer")
         try:
-            outcome = replies.settle(asked, about, deadline)
+            outcome = replies.settle(asked, about, deadline, record)
         except (TransportError, SessionError, Throttled) as lost:
             # The order was sent, so even a reply that never left says nothing of it.
             return Lost(reason=f"the reply to a question was lost: {lost.message}")

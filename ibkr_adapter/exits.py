@@ -97,10 +97,12 @@ class Exits:
 
         Raises:
             InvalidOrder: There is no position; nothing was sent.
+            ConfigurationError: There is no journal; nothing was ended and nothing sent.
             OrderRejected: IBKR refused the closing order; the position stands.
             PartlyPlaced: Our own orders could not be ended; nothing was sent, and it says which
                 of them still work.
         """
+        self._desk.ready(mandate.account)
         deadline = self._deadline(mandate)
         holding = self._holdings.read(mandate.account, mandate.conid, deadline)
         if holding.quantity == 0:
@@ -226,6 +228,7 @@ class Exits:
             InvalidOrder: There is nothing to protect on that side, or it is protected in full
                 already; nothing was sent.
         """
+        self._desk.ready(mandate.account)
         deadline = self._deadline(mandate)
         holding = self._holdings.read(mandate.account, mandate.conid, deadline)
         held = holding.held_for(side)
@@ -243,6 +246,7 @@ class Exits:
         self, mandate: Mandate, side: Side, asked: Decimal, build: Callable[[Decimal], tuple[Ticket, Ticket]]
     ) -> Placed:
         """Protect a position by two exits of which one cancels the other, in place of our others."""
+        self._desk.ready(mandate.account)
         deadline = self._deadline(mandate)
         holding = self._holdings.read(mandate.account, mandate.conid, deadline)
         if holding.held_for(side) == 0:

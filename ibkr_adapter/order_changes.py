@@ -9,10 +9,12 @@ from __future__ import annotations
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conversation import Conversation, Lost
 from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected
+from ibkr_adapter.journal import Journal
 from ibkr_adapter.legs import Watch, shows
 from ibkr_adapter.model.order import Order, OrderState, Origin, Ticket
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.own_orders import OwnOrders, checked_id
+from ibkr_adapter.records import Record, changing
 from ibkr_adapter.replies import Circumstances, ReplyHandler
 from ibkr_adapter.wire import endpoints, orders, tickets
 from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Refused
@@ -22,9 +24,17 @@ class OrderChanges:
     """Modifies and cancels; shared by every object of a connection."""
 
     def __init__(
-        self, *, clock: Clock, conversation: Conversation, watch: Watch, reads: OrderReads, own: OwnOrders
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        conversation: Conversation,
+        watch: Watch,
+        reads: OrderReads,
+        own: OwnOrders,
     ) -> None:
         self._clock = clock
+        self._journal = journal
         self._conversation = conversation
         self._watch = watch
         self._reads = reads
@@ -38,8 +48,25 @@ class OrderChanges:
         Raises:
             OrderRejected: IBKR refused; the order stands as it was.
             OrderOutcomeUnknown: Nobody can tell which version stands.
+            ConfigurationError: There is no journal; the order stands as it was.
         """
         order_id = checked_id(order_id)
+        record = Record(self._journal, changing(order_id, ticket.account, ticket))
+        with record.concluding():
+            return self._modify(
+                order_id, ticket, replies=replies, deadline=deadline, reducing=reducing, record=record
+            )
+
+    def _modify(
+        self,
+        order_id: str,
+        ticket: Ticket,
+        *,
+        replies: ReplyHandler,
+        deadline: float,
+        reducing: bool,
+        record: Record,
+    ) -> Order:
         sent_at = self._clock.now()
         outcome = self._conversation.hold(
             endpoints.MODIFY_ORDER,
@@ -49,6 +76,7 @@ class OrderChanges:
             replies=replies,
             about=Circumstances(reducing=reducing),
             deadline=deadline,
+            record=record,
         )
         self._reads.changed()
         if isinstance(outcome, (Refused, Declined, Gone)):
@@ -85,7 +113,7 @@ class OrderChanges:
         deadline: float,
         origin: Origin | None = None,
     ) -> Order:
-        """Ask for a cancel and see by status how the order ended.
+        """Ask for a cancel and see by status how the order ended; it goes out without a journal, too.
 
         Args:
             order_id: The order's id.
@@ -103,6 +131,22 @@ class OrderChanges:
             OrderOutcomeUnknown: Nobody can tell whether it still works.
         """
         order_id = checked_id(order_id)
+        record = Record(self._journal, changing(order_id, account))
+        with record.concluding():
+            return self._cancel(
+                order_id, account=account, replies=replies, deadline=deadline, origin=origin, record=record
+            )
+
+    def _cancel(
+        self,
+        order_id: str,
+        *,
+        account: str,
+        replies: ReplyHandler | None,
+        deadline: float,
+        origin: Origin | None,
+        record: Record,
+    ) -> Order:
         sent_at = self._clock.now()
         sent = self._own.ticket(order_id)
         outcome = self._conversation.hold(
@@ -114,6 +158,7 @@ class OrderChanges:
             replies=replies,
             about=Circumstances(cancelling=True),
             deadline=deadline,
+            record=record,
         )
         self._reads.changed()
         if isinstance(outcome, Refused):

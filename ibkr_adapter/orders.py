@@ -3,7 +3,8 @@
 Every submission has one of three ends: it stands (with its order ids), it was refused (IBKR said
 so, or it is proven absent), or its outcome is unknown. What is not understood is looked up by
 cOID and never sent again. The legs of a bracket are seen by order status before a call returns,
-because an acknowledged bracket may lack a leg.
+because an acknowledged bracket may lack a leg. What is about to be sent, and how it ended, is in the
+journal; what an earlier process left open there is looked up before anything new is sent.
 
 The dialogue is in :mod:`ibkr_adapter.conversation`, lookups in :mod:`ibkr_adapter.outcome`,
 changes to standing orders in :mod:`ibkr_adapter.order_changes`.
@@ -12,7 +13,7 @@ changes to standing orders in :mod:`ibkr_adapter.order_changes`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import attrs
@@ -20,12 +21,15 @@ import attrs
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conversation import Conversation, Lost, Settled
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected, PartlyPlaced
+from ibkr_adapter.journal import End, Journal
 from ibkr_adapter.legs import Watch, leg_of, name_of
 from ibkr_adapter.model.order import ENTRY, Acknowledgement, Leg, Order, OrderState, Placed, Ticket
 from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.outcome import Absent, Resolver
 from ibkr_adapter.own_orders import OwnOrders
+from ibkr_adapter.records import Record, placing
 from ibkr_adapter.replies import Circumstances, ReplyHandler
+from ibkr_adapter.settling import Settling
 from ibkr_adapter.wire import endpoints, orders, tickets
 from ibkr_adapter.wire.orders import Accepted, CancelRequested, Declined, Gone, Prompted, Refused, Registered
 
@@ -76,6 +80,7 @@ class Submission:
 class _Departure:
     sent: float
     sent_at: datetime
+    record: Record
 
 
 class OrderDesk:
@@ -85,6 +90,8 @@ class OrderDesk:
         self,
         *,
         clock: Clock,
+        journal: Journal,
+        settling: Settling,
         conversation: Conversation,
         watch: Watch,
         resolver: Resolver,
@@ -92,11 +99,23 @@ class OrderDesk:
         own: OwnOrders,
     ) -> None:
         self._clock = clock
+        self._journal = journal
+        self._settling = settling
         self._conversation = conversation
         self._watch = watch
         self._resolver = resolver
         self._changes = changes
         self._own = own
+
+    def ready(self, account: str) -> None:
+        """See that an order can be sent, before anything is ended that it is to take the place of.
+
+        Raises:
+            ConfigurationError: There is no journal; nothing was sent.
+            SessionError: What an earlier process left open cannot be looked up; nothing was sent.
+        """
+        self._journal.demand()
+        self._settling.ready(account)
 
     def place(self, submission: Submission) -> Placed:
         """Submit once and see what came of it.
@@ -111,10 +130,22 @@ class OrderDesk:
             OrderOutcomeUnknown: Nobody can tell yet; it must not be sent again.
             NotSent: The order never left; nothing is working.
             SessionError: There was no session; nothing was sent.
+            ConfigurationError: There is no journal; nothing was sent, or what was is dropped again.
 
         Source: IBKR Web API reference, "Place Order"; docs/ibkr-facts.md.
         """
-        departure = _Departure(sent=self._clock.monotonic(), sent_at=self._clock.now())
+        began = self._clock.monotonic()
+        self._settling.ready(submission.account)
+        departure = _Departure(
+            sent=self._clock.monotonic(),
+            sent_at=self._clock.now(),
+            record=Record(self._journal, placing(submission.tickets)),
+        )
+        # What was left open by others must not cost this order its time.
+        late = attrs.evolve(submission, deadline=submission.deadline + departure.sent - began)
+        return _concluded(departure, lambda: self._send(late, departure))
+
+    def _send(self, submission: Submission, departure: _Departure) -> Placed:
         outcome = self._conversation.hold(
             endpoints.PLACE_ORDERS,
             path={"accountId": submission.account},
@@ -123,6 +154,7 @@ class OrderDesk:
             replies=submission.replies,
             about=Circumstances(reducing=submission.reducing),
             deadline=submission.deadline,
+            record=departure.record,
         )
         if isinstance(outcome, Accepted):
             return self._accepted(submission, outcome.acknowledgements, departure)
@@ -173,7 +205,9 @@ class OrderDesk:
                 coid=submission.coid,
                 order_id=entry_id,
                 sent_at=departure.sent_at,
-                resolver=lambda: self._bracket(late, entry_id, children, said, departure),
+                resolver=lambda: _concluded(
+                    departure, lambda: self._bracket(late, entry_id, children, said, departure)
+                ),
                 remedy="Do not send it again: look at it with get_open_orders, or in TWS.",
             )
         if seen.missing:
@@ -238,17 +272,19 @@ class OrderDesk:
         """Find out by cOID what became of a submission whose answer is of no use."""
         coid = submission.coid
         log.warning("the outcome of order %s is unknown (%s): looking it up", coid, reason)
+        departure.record.looked_up(reason)
 
         def resolve(within: float = submission.wait_for_outcome) -> Placed:
             found = self._resolver.find(coid, sent=departure.sent, until=self._clock.monotonic() + within)
             if isinstance(found, Absent):
+                departure.record.end(End.ABSENT)
                 raise declined or _rejected(f"no order {coid} has reached IBKR ({reason}).", repeatable=True)
             if found is None:
                 raise OrderOutcomeUnknown(
                     f"nobody can tell whether order {coid}, sent {departure.sent_at:%H:%M:%S}Z, stands ({reason}).",
                     coid=coid,
                     sent_at=departure.sent_at,
-                    resolver=resolve,
+                    resolver=lambda: _concluded(departure, resolve),
                     remedy="Do not send it again: look it up with find_order, or in TWS.",
                 )
             return self._found(submission, found, declined, departure)
@@ -282,6 +318,11 @@ class OrderDesk:
     def _resolved(self, coid: str, departure: _Departure, within: float) -> Order | None:
         found = self._resolver.find(coid, sent=departure.sent, until=self._clock.monotonic() + within)
         return None if isinstance(found, Absent) else found
+
+
+def _concluded(departure: _Departure, work: Callable[[], Placed]) -> Placed:
+    with departure.record.concluding():
+        return work()
 
 
 def _reason(outcome: Settled) -> tuple[str, IBKRError | None]:

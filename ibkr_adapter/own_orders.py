@@ -31,6 +31,9 @@ SCHEMA_STEPS = (
     ),
 )
 
+# Writes down that an order is ours: its id, its account and its cOID.
+REMEMBER = "INSERT OR IGNORE INTO placed (order_id, account, coid) VALUES (?, ?, ?)"
+
 COID_PREFIX = "ibka-"
 # IBKR's ids have up to eleven digits.
 _LONGEST_ID = 20
@@ -57,12 +60,7 @@ class OwnOrders:
             known = order_id in self._tickets
             self._tickets[order_id] = ticket
         if not known:
-            self._stored(
-                lambda store: store.write(
-                    "INSERT OR IGNORE INTO placed (order_id, account, coid) VALUES (?, ?, ?)",
-                    (order_id, ticket.account, ticket.coid),
-                )
-            )
+            self._stored(lambda store: store.write(REMEMBER, (order_id, ticket.account, ticket.coid)))
 
     def ticket(self, order_id: str) -> Ticket | None:
         """What this process sent under ``order_id``."""

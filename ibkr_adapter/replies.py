@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import BrokerageUnavailable, NotSent, QuestionRefused, Throttled, TransportError
+from ibkr_adapter.errors import (
+    BrokerageUnavailable,
+    ConfigurationError,
+    IBKRError,
+    NotSent,
+    QuestionRefused,
+    Throttled,
+    TransportError,
+)
 from ibkr_adapter.model.order import Acknowledgement
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints, orders
@@ -39,6 +47,16 @@ class Circumstances:
 
     reducing: bool = False
     cancelling: bool = False
+
+
+class Record(Protocol):
+    """Where every step of a dialogue is written down."""
+
+    def replying(self, question: Question, *, confirmed: bool) -> None:
+        """Write that a question is about to be answered; raise ``ConfigurationError`` where a yes must not be."""
+
+    def heard(self, outcome: Outcome) -> None:
+        """Write what IBKR answered to it."""
 
 
 class ReplyPolicy:
@@ -70,7 +88,7 @@ class ReplyPolicy:
 class DeclinedUnclear:
     """A question was declined, but the answer to that does not prove that the order is gone."""
 
-    refusal: QuestionRefused
+    refusal: IBKRError
 
 
 class ReplyHandler:
@@ -81,14 +99,23 @@ class ReplyHandler:
         self._session = session
         self._policy = policy
 
-    def settle(self, outcome: Outcome, about: Circumstances, deadline: float) -> Outcome | DeclinedUnclear:
+    def settle(
+        self, outcome: Outcome, about: Circumstances, deadline: float, record: Record
+    ) -> Outcome | DeclinedUnclear:
         """Answer questions until IBKR stops asking.
+
+        Args:
+            outcome: What IBKR answered first.
+            about: What the policy must know.
+            deadline: When it must be over, on the clock.
+            record: Each reply is written there before it leaves; a yes that cannot be is a no.
 
         Returns:
             The outcome that is no question; acknowledgements of all rounds are joined.
 
         Raises:
             QuestionRefused: The policy declined; IBKR confirmed that the order is dropped.
+            ConfigurationError: A yes could not be written down; IBKR confirmed that the order is dropped.
         """
         acknowledged: list[Acknowledgement] = []
         pending: list[Question] = []
@@ -107,7 +134,7 @@ class ReplyHandler:
             else:
                 # A refusal of one ticket leaves the other questions open; they are declined so
                 # that nothing waits half alive.
-                self._decline_all(pending)
+                self._decline_all(pending, record)
                 return (
                     outcome
                     if not acknowledged
@@ -118,12 +145,18 @@ class ReplyHandler:
             question = pending[0]
             objection = self._policy.refused(question, about)
             rounds += 1
+            refusal: IBKRError = _refusal(question, objection)
             if objection is None and rounds <= MOST_ROUNDS and self._clock.monotonic() < deadline:
-                pending.pop(0)
-                outcome = self._reply(question, deadline)
-                continue
-            refusal = _refusal(question, objection)
-            clear = self._decline_all(pending)
+                try:
+                    record.replying(question, confirmed=True)
+                except ConfigurationError as unwritten:
+                    refusal = unwritten
+                else:
+                    pending.pop(0)
+                    outcome = self._reply(question, deadline)
+                    record.heard(outcome)
+                    continue
+            clear = self._decline_all(pending, record)
             if not clear or acknowledged:
                 return DeclinedUnclear(refusal=refusal)
             raise refusal
@@ -136,21 +169,24 @@ class ReplyHandler:
             # The question is still open and nobody has heard the answer, so it may be given again.
             return orders.classify(self._send(question, deadline, confirmed=True))
 
-    def _decline_all(self, pending: list[Question]) -> bool:
+    def _decline_all(self, pending: list[Question], record: Record) -> bool:
         """Say no to every open question; tell whether IBKR confirmed each of them."""
         clear = True
         for question in pending:
             # Every one is declined, also when an earlier decline went wrong.
-            clear = self._decline(question) and clear
+            clear = self._decline(question, record) and clear
         return clear
 
-    def _decline(self, question: Question) -> bool:
+    def _decline(self, question: Question, record: Record) -> bool:
         log.warning("declining %s: %s", ", ".join(question.message_ids), question.words)
+        record.replying(question, confirmed=False)
         try:
             answer = self._send(question, self._clock.monotonic() + DECLINE_WITHIN, confirmed=False)
         except (TransportError, Throttled, BrokerageUnavailable):
             return False
-        return isinstance(orders.classify(answer), (Declined, Refused))
+        outcome = orders.classify(answer)
+        record.heard(outcome)
+        return isinstance(outcome, (Declined, Refused))
 
     def _send(self, question: Question, deadline: float, *, confirmed: bool) -> Deciphered:
         return self._session.change(

@@ -172,6 +172,13 @@ class Settings:
             ),
         )
 
+    def login_name(self) -> tuple[Any, ...]:
+        """What tells one login from another and is no secret."""
+        return (
+            self.auth_method,
+            *(getattr(self, field.name) for field in attrs.fields(Settings) if field.metadata.get("login")),
+        )
+
     def connection_settings(self) -> dict[str, Any]:
         """What belongs to the connection and must agree among the objects that share it."""
         return {

@@ -18,6 +18,7 @@ from ibkr_adapter.model.order import Fill, Order
 from ibkr_adapter.own_orders import checked_id
 from ibkr_adapter.replies import ReplyHandler, ReplyPolicy
 from ibkr_adapter.settings import Settings
+from ibkr_adapter.settling import Unsettled
 from ibkr_adapter.terms import AccountTerms
 
 
@@ -78,6 +79,7 @@ class Standing:
             InvalidOrder: The order is not known to this process; nothing was sent.
             OrderRejected: IBKR refused; the order stands as it was.
             OrderOutcomeUnknown: Nobody can tell which version stands.
+            ConfigurationError: There is no journal; the order stands as it was.
         """
         order_id = checked_id(order_id)
         self._terms.permit(self.account())
@@ -92,6 +94,7 @@ class Standing:
             limit_price=ticket.limit_price if limit_price is None else limit_price,
             stop_price=ticket.stop_price if stop_price is None else stop_price,
         )
+        self._connection.settling.ready(ticket.account)
         return self._connection.changes.modify(
             order_id, changed, replies=self._replies, deadline=self._deadline(), reducing=False
         )
@@ -128,6 +131,14 @@ class Standing:
         )
         self._connection.own.remember_end(order)
         return order
+
+    def unsettled(self) -> tuple[Unsettled, ...]:
+        """What this account's login has sent and nobody knows the end of; ``resolve`` looks it up.
+
+        Raises:
+            ConfigurationError: The journal cannot be read.
+        """
+        return self._connection.settling.unsettled(self.account())
 
     def working(self, symbol: str) -> tuple[Order, ...]:
         """Our working orders on one contract; other people's are not in it."""

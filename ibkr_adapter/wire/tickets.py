@@ -10,6 +10,8 @@ Orders"; docs/ibkr-facts.md.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -86,6 +88,11 @@ def place_body(tickets: Iterable[Ticket]) -> dict[str, Any]:
 def modify_body(ticket: Ticket) -> dict[str, Any]:
     """Write the bare, whole ticket that a modification takes."""
     return ticket_body(ticket)
+
+
+def body_hash(body: Any) -> str:
+    """Tell bodies apart without keeping them: equal ones have equal hashes, however they are ordered."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def cancel_query(origin: Origin | None) -> dict[str, Any] | None:

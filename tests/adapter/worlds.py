@@ -30,6 +30,9 @@ TOKEN_CALLS = {
     "oauth2": ["POST /oauth2/api/v1/token", "POST /gw/api/v1/sso-sessions"],
 }
 
+# A cOID is used once, and worlds may share a folder.
+_worlds_of: dict[str, Any] = {}
+
 _NOT_SENT = {WireFaultKind.REFUSE, WireFaultKind.RESET_UNREAD}
 _HARMLESS = {WireFaultKind.EARLY_HINTS}
 
@@ -119,7 +122,8 @@ class World:
         )
         self.doorway = Doorway(self.gateway)
         self._folder = tmp_path
-        numbers = itertools.count(1)
+        taken = next(_worlds_of.setdefault(str(tmp_path), itertools.count()))
+        numbers = itertools.count(1 + 1000 * taken)
         lock = threading.Lock()
 
         def new_id() -> str:
