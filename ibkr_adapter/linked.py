@@ -175,6 +175,7 @@ class Linked:
             The answer's JSON. What changes state at the broker is sent once, whatever comes back.
 
         Raises:
+            GuardrailRefused: It could go past a guardrail; nothing was sent.
             IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
         """
         from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
@@ -187,6 +188,7 @@ class Linked:
             values["orderId"] = checked_id(values["orderId"])
         if not endpoint.changes_state:
             return self.session.read(endpoint, path=values, query=params, body=json)
+        self.orders.check_request(endpoint)
         deadline = self._link().clock.monotonic() + self.settings.order_deadline
         answer = self.session.change(endpoint, path=values, query=params, body=json, deadline=deadline)
         if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)
