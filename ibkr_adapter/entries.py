@@ -43,8 +43,7 @@ class Entries(Standing):
         """The last price, if sizes and percentages may be computed from it.
 
         Raises:
-            InvalidOrder: It is delayed, frozen, halted, the prior close or missing; it names
-                IBKR's code and the setting that allows it.
+            InvalidOrder: They may not; it names IBKR's code and the setting that allows it.
         """
         return self._terms.sizing_price(symbol)
 
@@ -99,14 +98,12 @@ class Entries(Standing):
             cash_quantity: A sum in the contract's currency instead, where its rules and the account
                 take one; crypto is bought at the market that way only.
             tif: How long it stands; ``entry_tif`` of the settings if unset, in crypto ``IOC`` at the
-                market and ``PAX`` at a limit. What the contract or
-                the API does not have (``FOK``, ``GTD``) is refused with the list of what it does.
+                market and ``PAX`` at a limit. ``FOK`` and ``GTD`` are refused with what there is.
             limit_price: In the contract's currency.
             stop_price: In the contract's currency.
             trailing: The distance of a trailing stop.
             trailing_unit: Whether that is money or percent.
-            exact: Refuse what would have to be rounded; otherwise round as the settings' page
-                says.
+            exact: Refuse what would have to be rounded; otherwise round as docs/orders says.
 
         Raises:
             InvalidOrder: It breaks the contract's rules; nothing was sent.
@@ -317,6 +314,9 @@ class Entries(Standing):
 
     def _submit(self, tickets: Sequence[Ticket], effect: Effect, *, opens: bool = False) -> Placed:
         self._guard.check_entry(tickets[0], effect, opens=opens)
+        return self._send(tickets)
+
+    def _send(self, tickets: Sequence[Ticket]) -> Placed:
         return self._ways().desk.place(
             Submission(
                 tickets=tuple(tickets),

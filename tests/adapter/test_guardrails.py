@@ -10,7 +10,7 @@ from worlds import AAPL, MSFT
 
 from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder
 from ibkr_adapter.model.order import OrderType, Side, TrailingUnit
-from ibkr_adapter.trading import Trading
+from ibkr_adapter.sweeps import Desk
 
 PLACE = "POST /iserver/account/{accountId}/orders"
 MODIFY = "POST /iserver/account/{accountId}/order/{orderId}"
@@ -157,6 +157,15 @@ def reducing_exit_smaller(world, ibkr, legs):
     assert ibkr.orders.modify(legs["stopLossOrder"]["orderId"], quantity=Decimal(4)).quantity == 4
 
 
+def reducing_sweep_of_orders(world, ibkr, legs):
+    assert all(one.is_over for one in ibkr.orders.cancel_all("AAPL"))
+
+
+def reducing_sweep_of_positions(world, ibkr, legs):
+    assert ibkr.orders.flatten("AAPL").is_done
+    assert world.position() == 0
+
+
 def reducing_hand_cancel(world, ibkr, legs):
     ibkr.request("DELETE", f"/iserver/account/DU1234567/order/{legs['stopLossOrder']['orderId']}")
 
@@ -168,6 +177,8 @@ WITH_EXITS = {
     "close a part": reducing_close_part,
     "an exit moved": reducing_exit_moved,
     "an exit made smaller": reducing_exit_smaller,
+    "a sweep of orders": reducing_sweep_of_orders,
+    "a sweep of positions": reducing_sweep_of_positions,
     "a cancel by hand": reducing_hand_cancel,
 }
 UNPROTECTED = {
@@ -502,15 +513,17 @@ CHANGING = {
     "modify": lambda ibkr: ibkr.orders.modify(working(ibkr), quantity=Decimal(1)),
     "cancel": lambda ibkr: ibkr.cancel_order("MSFT", working(ibkr)),
     "cancel all": lambda ibkr: ibkr.cancel_all_orders("MSFT"),
+    "sweep of orders": lambda ibkr: ibkr.orders.cancel_all()[0].order,
+    "sweep of positions": lambda ibkr: ibkr.orders.flatten(scope="account").positions[0].placed,
 }
 # What changes nothing at the broker, and what only looks.
 READING = {
-    "account", "algos", "combo", "contract", "check_request", "fills", "find", "kill", "live", "revive", "schedule",
+    "account", "algos", "combo", "contract", "check_request", "fills", "find", "kill", "live", "revive", "preview", "preview_combo", "schedule",
     "seen", "sizing", "sizing_price", "smallest_size", "status", "stopped", "terms", "wait_for", "working",
 }  # fmt: skip
 TRIED = {
     "place", "bracket", "place_combo", "convert", "stop_loss", "take_profit", "trailing_stop", "oco", "close", "modify",
-    "cancel",
+    "cancel", "cancel_all", "flatten",
 }  # fmt: skip
 
 
@@ -529,7 +542,7 @@ def working(ibkr):
 
 def test_no_method_of_the_desk_is_forgotten_here():
     """One that is added must be tried below, or be known to read only."""
-    public = {name for name, _ in inspect.getmembers(Trading) if not name.startswith("_")}
+    public = {name for name, _ in inspect.getmembers(Desk) if not name.startswith("_")}
 
     assert public == READING | TRIED
 
