@@ -12,7 +12,7 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.auth.gateway import GatewayAuth
 from ibkr_adapter.auth.oauth1a import OAuth1a
 from ibkr_adapter.auth.oauth2 import OAuth2
+from ibkr_adapter.brakes import Brakes, EntryCount, KillSwitch, Profits
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Redated, SystemClock
 from ibkr_adapter.conids import SCHEMA_STEPS as CONTRACTS
@@ -66,7 +67,8 @@ class Doors:
     """What a connection reaches the world through; tests put others in.
 
     ``market_time`` tells the time by which markets open and close, where that is not the clock's;
-    ``store`` makes the files that outlive a process.
+    ``store`` makes the files that outlive a process. ``environ`` is where the
+    kill switch may be thrown.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
@@ -74,13 +76,20 @@ class Doors:
     new_id: Callable[[], str] = _new_id
     market_time: Callable[[], datetime] | None = None
     store: Callable[..., Store] = Store
+    environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ)
 
 
 class Connection:
     """Everything that one login has in common: session, pacing, caches, desks."""
 
     def __init__(
-        self, settings: Settings, doors: Doors, keeper: Keeper, throttle: Throttle, user: str | None
+        self,
+        settings: Settings,
+        doors: Doors,
+        keeper: Keeper,
+        throttle: Throttle,
+        brakes: Brakes,
+        user: str | None,
     ) -> None:
         clock = doors.clock
         self.clock = clock
@@ -92,6 +101,7 @@ class Connection:
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
         self.throttle = throttle
+        self.brakes = brakes
         dialogue = Dialogue(clock)
         turns = Turns(throttle=throttle, dialogue=dialogue)
         auth = _auth(settings, clock, self._transport, turns)
@@ -108,6 +118,7 @@ class Connection:
         market = clock if doors.market_time is None else Redated(clock, doors.market_time)
         self.conids = ConidResolver(clock=market, session=self.session, store=self._cache)
         self.portfolio = Portfolio(clock=clock, session=self.session)
+        self.profits = Profits(clock, self.portfolio.profit)
         self.market_data = MarketData(clock=clock, session=self.session)
         self.reference = Reference(clock=clock, session=self.session, market_time=doors.market_time)
         self.own = OwnOrders(doors.new_id, self._placed)
@@ -188,6 +199,7 @@ class Connections:
         self._open: dict[tuple[Any, ...], Connection] = {}
         # IBKR counts a user's requests over all of them, so the book outlives a connection.
         self._throttles: dict[tuple[Any, ...], Throttle] = {}
+        self._brakes: dict[tuple[Any, ...], Brakes] = {}
         self._keepers: weakref.WeakKeyDictionary[Clock, Keeper] = weakref.WeakKeyDictionary()
 
     def connect(self, settings: Settings, doors: Doors, *, user: str | None, holder: object) -> Connection:
@@ -208,7 +220,12 @@ class Connections:
                 if throttle is None:
                     throttle = Throttle(doors.clock, per_second=settings.requests_per_second)
                     self._throttles[pace] = throttle
-                connection = self._open[key] = Connection(settings, doors, keeper, throttle, user)
+                brakes = self._brakes.get(key)
+                if brakes is None:
+                    brakes = self._brakes[key] = Brakes(
+                        kill_switch=KillSwitch(doors.environ), entries=EntryCount(doors.clock)
+                    )
+                connection = self._open[key] = Connection(settings, doors, keeper, throttle, brakes, user)
             else:
                 _agree(connection.settings, settings)
             connection.users.add(holder)

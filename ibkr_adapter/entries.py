@@ -17,9 +17,11 @@ from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket, Tif, TrailingUnit
+from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.orders import Submission
+from ibkr_adapter.price_rules import Effect
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.standing import Standing
 
@@ -33,7 +35,7 @@ class Entries(Standing):
 
     # What is traded -----------------------------------------------------------------------
 
-    def terms(self, symbol: str) -> Terms:
+    def terms(self, symbol: str | ContractQuery) -> Terms:
         """Find the contract, its rules and the account for an order."""
         return self._terms.terms(symbol)
 
@@ -41,8 +43,7 @@ class Entries(Standing):
         """The last price, if sizes and percentages may be computed from it.
 
         Raises:
-            InvalidOrder: It is delayed, frozen, halted, the prior close or missing; it names
-                IBKR's code and the setting that allows it.
+            InvalidOrder: They may not; it names IBKR's code and the setting that allows it.
         """
         return self._terms.sizing_price(symbol)
 
@@ -97,21 +98,21 @@ class Entries(Standing):
             cash_quantity: A sum in the contract's currency instead, where its rules and the account
                 take one; crypto is bought at the market that way only.
             tif: How long it stands; ``entry_tif`` of the settings if unset, in crypto ``IOC`` at the
-                market and ``PAX`` at a limit. What the contract or
-                the API does not have (``FOK``, ``GTD``) is refused with the list of what it does.
+                market and ``PAX`` at a limit. ``FOK`` and ``GTD`` are refused with what there is.
             limit_price: In the contract's currency.
             stop_price: In the contract's currency.
             trailing: The distance of a trailing stop.
             trailing_unit: Whether that is money or percent.
-            exact: Refuse what would have to be rounded; otherwise round as the settings' page
-                says.
+            exact: Refuse what would have to be rounded; otherwise round as docs/orders says.
 
         Raises:
             InvalidOrder: It breaks the contract's rules; nothing was sent.
+            GuardrailRefused: A guardrail of the settings; nothing was sent. So for all entries.
             MarketClosed: A market entry outside trading hours; nothing was sent.
             OrderRejected: IBKR refused; nothing is working.
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
+        self._guard.check_writable("an order")
         terms = self.terms(symbol)
         self._terms.check_short(terms, side, quantity)
         if not exact and quantity is not None and _is_bought_with_money(terms, side, order_type):
@@ -132,8 +133,7 @@ class Entries(Standing):
         if exact:
             _unchanged(ticket, quantity, limit_price, stop_price, cash_quantity)
         change = None if ticket.quantity is None else side.sign * ticket.quantity
-        self._terms.check_open(ticket, [(terms, change)])
-        return self._submit((ticket,))
+        return self._enter((ticket,), [(terms, change)])
 
     def bracket(
         self,
@@ -157,6 +157,7 @@ class Entries(Standing):
             PartlyPlaced: The entry filled before its missing leg was noticed.
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
+        self._guard.check_writable("an order")
         terms = self.terms(symbol)
         self._terms.check_short(terms, side, quantity)
         if _is_bought_with_money(terms, side, order_type):
@@ -174,7 +175,8 @@ class Entries(Standing):
             limit=limit_price,
             stop=stop_price,
         )
-        self._terms.check_open(entry, [(terms, side.sign * entry.units)])
+        effect: Effect = [(terms, side.sign * entry.units)]
+        self._terms.check_open(entry, effect)
         reference = None
         if order_type is OrderType.MARKET:
             shown = self._connection.market_data.quote(terms.contract.conid).display_price()
@@ -187,7 +189,8 @@ class Entries(Standing):
             stop_loss=stop_loss,
             trailing_percent=trailing_percent,
         )
-        return self._submit(tuple(tickets))
+        # Its exits could open a position once the entry has closed one.
+        return self._submit(tickets, effect, opens=True)
 
     # Combinations -------------------------------------------------------------------------
 
@@ -241,6 +244,7 @@ class Entries(Standing):
             OrderRejected: IBKR refused; nothing is working.
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
+        self._guard.check_writable("an order")
         bundle = self._combos.bundle(legs, exchange)
         ticket = combos.ticket(
             bundle,
@@ -257,8 +261,7 @@ class Entries(Standing):
         changes = bundle.changes(side, ticket.units)
         for terms, change in changes:
             self._terms.check_short(terms, Side.SELL if change < 0 else Side.BUY, abs(change))
-        self._terms.check_open(ticket, changes)
-        return self._submit((ticket,))
+        return self._enter((ticket,), changes)
 
     # Currencies ---------------------------------------------------------------------------
 
@@ -291,6 +294,7 @@ class Entries(Standing):
             OrderRejected: IBKR refused; nothing is working.
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
+        self._guard.check_writable("a conversion")
         terms, pair = self._terms.pair(source, target)
         ticket = order_builder.conversion(
             terms,
@@ -302,11 +306,18 @@ class Entries(Standing):
             coid=self._connection.own.new_coid(),
         )
         _unchanged(ticket, None, limit_price, None)
-        self._terms.check_open(ticket, [(terms, None)])
-        return self._submit((ticket,))
+        return self._enter((ticket,), [(terms, None)])
 
-    def _submit(self, tickets: Sequence[Ticket]) -> Placed:
-        return self._connection.desk.place(
+    def _enter(self, tickets: Sequence[Ticket], effect: Effect) -> Placed:
+        self._terms.check_open(tickets[0], effect)
+        return self._submit(tickets, effect)
+
+    def _submit(self, tickets: Sequence[Ticket], effect: Effect, *, opens: bool = False) -> Placed:
+        self._guard.check_entry(tickets[0], effect, opens=opens)
+        return self._send(tickets)
+
+    def _send(self, tickets: Sequence[Ticket]) -> Placed:
+        return self._ways().desk.place(
             Submission(
                 tickets=tuple(tickets),
                 replies=self._replies,

@@ -156,6 +156,23 @@ class MarketClosed(InvalidOrder):
         super().__init__(message, **about)
 
 
+class GuardrailRefused(InvalidOrder):
+    """A guardrail of the settings stands in the way, or the kill switch; nothing was sent.
+
+    ``rule`` is the guardrail's name in the settings (``kill_switch`` for the switch), ``figure`` what
+    it looked at, ``limit`` what it allows; they are ``None`` where there is none, as of a price that
+    could not be read. Cancels, closes and exits only meet ``read_only`` and ``dry_run``.
+    """
+
+    def __init__(
+        self, message: str, *, rule: str = "", figure: Any = None, limit: Any = None, **about: Any
+    ) -> None:
+        self.rule = rule
+        self.figure = figure
+        self.limit = limit
+        super().__init__(message, **about)
+
+
 class OrderRejected(OrderError):
     """IBKR or the exchange refused, in its own words (``text``); nothing is working."""
 

@@ -465,12 +465,13 @@ class IBKRExchange(Linked):
         ]
 
     def _acknowledge(self, placed: Placed, symbol: str, *, look: bool = False) -> dict[str, Any]:
-        seen = self.orders.seen(placed.entry.order_id) if look else None
-        return shapes.acknowledgement(placed.entry, symbol, placed.coid, seen)
+        seen = self.orders.seen(placed.entry.order_id) if look and not placed.dry_run else None
+        ack = shapes.acknowledgement(placed.entry, symbol, placed.coid, seen)
+        return ack | shapes.unsent(placed.unsent)
 
     def _exit(self, placed: Placed, symbol: str, name: str) -> dict[str, Any]:
         leg = placed.leg(name) or placed.entry
-        return shapes.acknowledgement(leg, symbol, leg.ticket.coid)
+        return shapes.acknowledgement(leg, symbol, leg.ticket.coid) | shapes.unsent(placed.unsent)
 
 
 def _ids(target: dict[str, Any] | None, stop: dict[str, Any] | None) -> dict[str, Any]:

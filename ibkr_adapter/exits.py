@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Protocol
 
 import attrs
 
@@ -21,10 +22,9 @@ from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected, PartlyPl
 from ibkr_adapter.holdings import Holding, Holdings
 from ibkr_adapter.legs import LOOKS, Watch, name_of
 from ibkr_adapter.measures import Terms
-from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket
-from ibkr_adapter.order_changes import OrderChanges
+from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Origin, Placed, Side, Ticket
 from ibkr_adapter.order_reads import OrderReads, children_of
-from ibkr_adapter.orders import OrderDesk, Submission
+from ibkr_adapter.orders import Submission
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.replies import ReplyHandler
 
@@ -32,6 +32,36 @@ log = logging.getLogger(__name__)
 
 # How often the position is read again while it does not show our own fills yet.
 SETTLE_LOOKS = 4
+
+
+class Places(Protocol):
+    """Where submissions go: the order desk, or a rehearsal of it."""
+
+    def ready(self, account: str) -> None:
+        """See that an order can be sent, before anything is ended that it is to take the place of."""
+
+    def place(self, submission: Submission) -> Placed:
+        """Submit once and see what came of it."""
+
+
+class Changes(Protocol):
+    """Where changes to standing orders go."""
+
+    def modify(
+        self, order_id: str, ticket: Ticket, *, replies: ReplyHandler, deadline: float, reducing: bool
+    ) -> Order:
+        """Send the whole ticket again with what changes, and see that it took."""
+
+    def cancel(
+        self,
+        order_id: str,
+        *,
+        account: str,
+        replies: ReplyHandler | None,
+        deadline: float,
+        origin: Origin | None = None,
+    ) -> Order:
+        """Ask for a cancel and see how the order ended."""
 
 
 @attrs.frozen(kw_only=True)
@@ -71,8 +101,8 @@ class Exits:
         self,
         *,
         clock: Clock,
-        desk: OrderDesk,
-        changes: OrderChanges,
+        desk: Places,
+        changes: Changes,
         holdings: Holdings,
         reads: OrderReads,
         watch: Watch,
@@ -348,6 +378,8 @@ class Exits:
             build(min(asked, entry.quantity), self._own.new_coid()), parent_coid=entry.coid or entry.order_id
         )
         placed = self._place(mandate, (ticket,))
+        if placed.dry_run:
+            return placed
         child_id = placed.entry.order_id
         try:
             live = self._reads.live(not_before=sent, deadline=max(deadline, self._clock.monotonic() + 15.0))

@@ -100,7 +100,61 @@ class Holdings:
             and self._own.includes(order, live)
         )
 
+    def only_reduces(
+        self, changes: Sequence[tuple[str, int, Decimal | None]], order_id: str | None = None
+    ) -> bool:
+        """Tell whether an order is a close by another name.
+
+        It is where it trades away no more than is held, together with every order that works already,
+        whoever placed it: many small sales of the same shares would open a position between them.
+
+        Args:
+            changes: Account, contract, and by how much the position in it would change; ``None`` where
+                nobody knows.
+            order_id: The order that is being changed, which does not count beside itself.
+        """
+        live: tuple[Order, ...] | None = None
+        for account_id, conid, change in changes:
+            if change is None:
+                return False
+            held = self.quantity(account_id, conid)
+            if not (held * change < 0 and abs(change) <= abs(held)):
+                return False
+            live = self._reads.live() if live is None else live
+            if abs(change) + _promised(live, account_id, conid, change, order_id) > abs(held):
+                return False
+        return True
+
     def quantity(self, account_id: str, conid: int) -> Decimal:
         """The signed position as it is now; flat is 0 because IBKR lists no flat positions."""
         position = self._portfolio.position(account_id, conid)
         return position.quantity if position is not None else Decimal(0)
+
+
+def _promised(
+    live: Sequence[Order], account_id: str, conid: int, change: Decimal, order_id: str | None
+) -> Decimal:
+    """How much of a position the working orders would trade away; a group counts once.
+
+    Exits of an entry that has not filled sleep, and wake with the position that it makes.
+    """
+    by_id = {order.order_id: order for order in live}
+    mine = by_id.get(order_id or "")
+    groups: dict[str, Decimal] = {}
+    for order in live:
+        moves = order.moves(conid)
+        if order.account not in {"", account_id} or not order.state.may_fill or moves * change <= 0:
+            continue
+        group = _group(order)
+        if mine is not None and group == _group(mine):
+            continue
+        parent = by_id.get(order.parent_id or "")
+        amount = order.remaining
+        if parent is not None and parent.state.may_fill:
+            amount = min(amount, parent.filled)
+        groups[group] = max(groups.get(group, Decimal(0)), amount * abs(moves))
+    return sum(groups.values(), Decimal(0))
+
+
+def _group(order: Order) -> str:
+    return order.oca_group or order.parent_id or order.order_id

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ibkr_adapter.market_data import MarketData
     from ibkr_adapter.portfolio import Portfolio
     from ibkr_adapter.session import SessionKeeper
-    from ibkr_adapter.trading import Trading
+    from ibkr_adapter.sweeps import Desk
 
 
 class Linked:
@@ -47,7 +47,7 @@ class Linked:
         self._doors = doors
         self._simulator = simulator
         self._connection: Connection | None = None
-        self._trading: Trading | None = None
+        self._trading: Desk | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings.auth_method} {self.settings.base_url}>"
@@ -136,13 +136,13 @@ class Linked:
         return self._link().conids
 
     @property
-    def orders(self) -> Trading:
+    def orders(self) -> Desk:
         """Orders of this account as values."""
         link = self._link()
         if self._trading is None:
-            from ibkr_adapter.trading import Trading  # noqa: PLC0415  (loaded with the first call)
+            from ibkr_adapter.sweeps import Desk  # noqa: PLC0415  (loaded with the first call)
 
-            self._trading = Trading(link, self.settings)
+            self._trading = Desk(link, self.settings)
         return self._trading
 
     @property
@@ -175,6 +175,7 @@ class Linked:
             The answer's JSON. What changes state at the broker is sent once, whatever comes back.
 
         Raises:
+            GuardrailRefused: It could go past a guardrail; nothing was sent.
             IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
         """
         from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
@@ -187,6 +188,7 @@ class Linked:
             values["orderId"] = checked_id(values["orderId"])
         if not endpoint.changes_state:
             return self.session.read(endpoint, path=values, query=params, body=json)
+        self.orders.check_request(endpoint)
         deadline = self._link().clock.monotonic() + self.settings.order_deadline
         answer = self.session.change(endpoint, path=values, query=params, body=json, deadline=deadline)
         if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.model.order import Order, Ticket
+from ibkr_adapter.model.order import Fill, Order, Ticket
 from ibkr_adapter.state import StateUnavailable, Store
 
 log = logging.getLogger(__name__)
@@ -84,14 +84,18 @@ class OwnOrders:
             return True
         return any(parent.order_id == order.parent_id and self._marked(parent) for parent in among)
 
-    def _marked(self, order: Order) -> bool:
+    def filled(self, fill: Fill) -> bool:
+        """Tell whether ``fill`` is of an order of ours."""
+        return self._marked(fill)
+
+    def _marked(self, order: Order | Fill) -> bool:
         return (
             (order.coid or "").startswith(COID_PREFIX)
-            or self.ticket(order.order_id) is not None
+            or self.ticket(order.order_id or "") is not None
             or self._placed_before(order)
         )
 
-    def _placed_before(self, order: Order) -> bool:
+    def _placed_before(self, order: Order | Fill) -> bool:
         rows = self._stored(
             lambda store: store.read("SELECT account FROM placed WHERE order_id = ?", (order.order_id,))
         )

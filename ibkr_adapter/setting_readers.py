@@ -6,13 +6,17 @@ the setting's name. Which setting is read by which is for :mod:`ibkr_adapter.set
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+
+from ibkr_adapter.model.guardrails import Guardrails
 
 GATEWAY_URL = "https://localhost:5000/v1/api"
 DIRECT_URL = "https://api.ibkr.com/v1/api"
@@ -53,7 +57,7 @@ def is_loopback(host: str) -> bool:
 
 
 class UnshownError(ValueError):
-    """A wrong value that may hold a secret, so it is not repeated."""
+    """A wrong value that may hold a secret, or was shown already, so it is not repeated."""
 
 
 def names_a_place(value: str) -> bool:
@@ -226,13 +230,59 @@ def conids(value: Any) -> dict[str, int]:
         raise ValueError("must map currencies to conids") from None
 
 
-def guardrails(value: Any) -> dict[str, Any]:
-    """Bounds below the strategy."""
+def guardrails(value: Any) -> Guardrails:
+    """Bounds below the strategy, each by its name in either spelling; what is unset is off."""
     if value is None:
-        return {}
+        return Guardrails()
+    if isinstance(value, Guardrails):
+        return value
     if not isinstance(value, Mapping):
         raise ValueError("must be a mapping")  # noqa: TRY004  (one kind of error for every wrong value)
-    if value:
-        # An ignored guardrail would be believed in, so none is taken before all of them work.
-        raise ValueError("is not available in this version: leave it out")
-    return {}
+    found: dict[str, Any] = {}
+    for key, given in value.items():
+        name = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", str(key)).lower()
+        if name not in _GUARDRAILS:
+            near = difflib.get_close_matches(name, _GUARDRAILS, n=1, cutoff=0.6)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise UnshownError(f"has {key!s:.40}, which is no guardrail{hint}")
+        if name in found:
+            raise UnshownError(f"has {name} twice: give one of them")
+        try:
+            found[name] = None if given is None else _GUARDRAILS[name](given)
+        except ValueError as wrong:
+            raise UnshownError(f"has {key}, which {wrong}, not {given!r:.60}") from None
+    return Guardrails(**{name: given for name, given in found.items() if given is not None})
+
+
+def _some(value: Any) -> tuple[str, ...]:
+    """A list that names something: an empty one would allow nothing, or everything."""
+    listed = names(value)
+    if not listed:
+        raise ValueError("must name at least one")
+    return listed
+
+
+def _accounts(value: Any) -> tuple[str, ...]:
+    return tuple(account.upper() for account in _some(value))
+
+
+def _place(value: Any) -> str:
+    """A path, made independent of the folder that the process is in."""
+    written = text(value)
+    if written is None:
+        raise ValueError("must be a path")
+    return os.path.abspath(os.path.expanduser(written))  # noqa: PTH100, PTH111  (a path stays text here)
+
+
+_GUARDRAILS: dict[str, Callable[[Any], Any]] = {
+    "read_only": switch,
+    "dry_run": switch,
+    "max_quantity": number,
+    "max_notional": number,
+    "price_collar": number,
+    "orders_per_minute": whole,
+    "daily_loss": number,
+    "allowed_accounts": _accounts,
+    "allowed_symbols": _some,
+    "kill_switch_file": _place,
+}

@@ -20,6 +20,7 @@ import attrs
 
 from ibkr_adapter import setting_readers as read
 from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.model.guardrails import Guardrails
 from ibkr_adapter.redact import remember
 from ibkr_adapter.setting_readers import (
     DIRECT_URL,
@@ -32,6 +33,7 @@ from ibkr_adapter.setting_readers import (
 )
 
 PREFIX = "IBKR_ADAPTER_"
+KILL_SWITCH = f"{PREFIX}KILL_SWITCH"
 
 # Spellings that hosts use beside the camelCase form of each name.
 _ALIASES = {
@@ -133,7 +135,7 @@ class Settings:
     ext_operator: str | None = attrs.field(default=None, converter=read.text)
     manual_indicator: bool = attrs.field(default=False, converter=read.switch)
     spread_conids: dict[str, int] = attrs.field(factory=dict, converter=read.conids)
-    guardrails: dict[str, Any] = attrs.field(factory=dict, converter=read.guardrails)
+    guardrails: Guardrails = attrs.field(factory=Guardrails, converter=read.guardrails)
     state_dir: str | None = _connection(None, read.text)
 
     def __attrs_post_init__(self) -> None:
@@ -225,7 +227,8 @@ class Settings:
         given: dict[str, Any] = {
             key.removeprefix(PREFIX).lower(): value
             for key, value in variables.items()
-            if key.startswith(PREFIX) and value.strip()
+            # The kill switch is looked at whenever an order is about to leave, not once.
+            if key.startswith(PREFIX) and value.strip() and key != KILL_SWITCH
         }
         named = {key: value for key, value in (overridden or {}).items() if value is not None}
         return cls.of(given | named)

@@ -9,13 +9,14 @@ Source: the host's base class and its callers; docs/host.md has the contract.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.model.account import AccountSummary, LedgerRow, Position
 from ibkr_adapter.model.market import Quote
-from ibkr_adapter.model.order import Fill, Leg, Order, OrderState, OrderType, Side
+from ibkr_adapter.model.order import Fill, Leg, Order, OrderState, OrderType, Side, Unsent
 
 _TYPES = {
     OrderType.MARKET: "market",
@@ -25,6 +26,8 @@ _TYPES = {
     OrderType.TRAIL: "trailing_stop",
     OrderType.TRAIL_LIMIT: "trailing_stop",
 }
+# The status of what was built and not sent.
+DRY_RUN = "dry_run"
 _STATUSES = {
     OrderState.PENDING_SUBMIT: "pending",
     OrderState.PRE_SUBMITTED: "open",
@@ -61,6 +64,8 @@ def side_of(word: object) -> Side | None:
 
 def status(order: Order) -> str:
     """The host's word for where an order stands."""
+    if order.dry_run:
+        return DRY_RUN
     if (
         order.state.may_fill
         and order.state is not OrderState.PENDING_CANCEL
@@ -124,9 +129,11 @@ def ticker(quote: Quote, price: Decimal, symbol: str) -> dict[str, Any]:
 
 def acknowledgement(leg: Leg, symbol: str, coid: str | None, seen: Order | None = None) -> dict[str, Any]:
     """What the host keeps of an order that it placed; ``quantity`` is the real one."""
+    stands = status(seen) if seen is not None else _STATUSES[leg.state]
     ack: dict[str, Any] = {
-        "orderId": leg.order_id,
-        "status": status(seen) if seen is not None else _STATUSES[leg.state],
+        # A dry run's leg has no id, because it is nowhere.
+        "orderId": leg.order_id or None,
+        "status": stands if leg.order_id else DRY_RUN,
         "symbol": symbol,
         "side": leg.ticket.side.value,
         # A size in money says nothing of the quantity, which the fill will tell.
@@ -144,6 +151,14 @@ def acknowledgement(leg: Leg, symbol: str, coid: str | None, seen: Order | None 
     if seen is not None and seen.average_price is not None:
         ack["avgPrice"] = number(seen.average_price)
     return ack
+
+
+def unsent(requests: Iterable[Unsent]) -> dict[str, Any]:
+    """What a dry run adds to an answer: the requests that would have been made, in their order."""
+    found = [
+        {"method": one.method, "path": one.path, "query": one.query, "body": one.body} for one in requests
+    ]
+    return {"dryRun": True, "unsent": found} if found else {}
 
 
 def order(found: Order, symbol: str) -> dict[str, Any]:

@@ -12,14 +12,20 @@ import attrs
 
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
+from ibkr_adapter.guardrails import Guard
 from ibkr_adapter.legs import LOOKS
 from ibkr_adapter.model.contract import Contract
-from ibkr_adapter.model.order import Fill, Order
+from ibkr_adapter.model.order import Fill, Order, Ticket
+from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.own_orders import checked_id
+from ibkr_adapter.price_rules import Effect
+from ibkr_adapter.rehearsal import Ways, ways
 from ibkr_adapter.replies import ReplyHandler, ReplyPolicy
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.settling import Unsettled
 from ibkr_adapter.terms import AccountTerms
+from ibkr_adapter.wire.combos import read_conidex
+from ibkr_adapter.wire.endpoints import Endpoint
 
 
 class Standing:
@@ -29,6 +35,7 @@ class Standing:
         self._connection = connection
         self._settings = settings
         self._terms = AccountTerms(connection, settings)
+        self._guard = Guard(connection, settings)
         self._replies = ReplyHandler(
             clock=connection.clock,
             session=connection.session,
@@ -77,11 +84,13 @@ class Standing:
 
         Raises:
             InvalidOrder: The order is not known to this process; nothing was sent.
+            GuardrailRefused: As it would be it breaks a guardrail; the order stands as it was.
             OrderRejected: IBKR refused; the order stands as it was.
             OrderOutcomeUnknown: Nobody can tell which version stands.
             ConfigurationError: There is no journal; the order stands as it was.
         """
         order_id = checked_id(order_id)
+        self._guard.check_writable("modifying an order")
         self._terms.permit(self.account())
         ticket = self._connection.own.ticket(order_id)
         if ticket is None:
@@ -94,8 +103,9 @@ class Standing:
             limit_price=ticket.limit_price if limit_price is None else limit_price,
             stop_price=ticket.stop_price if stop_price is None else stop_price,
         )
+        self._guard.check_change(order_id, ticket, changed, lambda: self._effect(changed))
         self._connection.settling.ready(ticket.account)
-        return self._connection.changes.modify(
+        return self._ways().changes.modify(
             order_id, changed, replies=self._replies, deadline=self._deadline(), reducing=False
         )
 
@@ -104,10 +114,12 @@ class Standing:
 
         Raises:
             InvalidOrder: It is no order id, or the order is not ours; nothing was sent.
+            GuardrailRefused: This object may only read; nothing was sent.
             OrderRejected: IBKR refused, or knows no such order.
             OrderOutcomeUnknown: Nobody can tell whether it still works.
         """
         order_id = checked_id(order_id)
+        self._guard.check_writable("cancelling an order")
         over = self._connection.own.ended(order_id)
         if over is not None:
             return over
@@ -126,7 +138,7 @@ class Standing:
                     remedy="Cancel it where it was placed.",
                 )
             origin = self._terms.origin(order.sec_type, account)
-        order = self._connection.changes.cancel(
+        order = self._ways().changes.cancel(
             order_id, account=account, replies=self._replies, deadline=self._deadline(), origin=origin
         )
         self._connection.own.remember_end(order)
@@ -158,6 +170,47 @@ class Standing:
         """Look at an order once or twice, so that a fill that came at once is told."""
         until = self._connection.clock.monotonic() + sum(LOOKS[:3])
         return self._connection.watch.until(order_id, lambda order: order.state.is_over, until)
+
+    # Guardrails ---------------------------------------------------------------------------
+
+    def kill(self, why: str) -> None:
+        """Stop everything that could add to a position, for all objects of this login in this process.
+
+        Cancels, closes and exits go on. Orders that work already are left alone; :meth:`revive` lets
+        entries through again, and so does the end of the process.
+        """
+        self._connection.brakes.kill_switch.kill(why)
+
+    def revive(self) -> str | None:
+        """Take :meth:`kill` back; the answer says what still stops entries, a file or the environment."""
+        self._connection.brakes.kill_switch.revive()
+        return self.stopped
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the kill switch is on, or ``None`` if it is off."""
+        return self._guard.stopped()
+
+    def check_request(self, endpoint: Endpoint) -> None:
+        """Refuse a call by hand that could go past the guardrails.
+
+        Raises:
+            GuardrailRefused: It could; nothing was sent.
+        """
+        self._guard.check_request(endpoint)
+
+    def _ways(self) -> Ways:
+        return ways(self._connection, dry_run=self._guard.dry_run)
+
+    def _effect(self, ticket: Ticket) -> Effect:
+        """By how much an order that was written before changes the position in each contract."""
+        combo = read_conidex(ticket.conidex)
+        legs = ((ticket.conid, 1),) if combo is None else combo.legs
+        size = None if ticket.quantity is None else ticket.quantity * ticket.side.sign
+        return [
+            (self._terms.terms(ContractQuery(conid=conid)), None if size is None else size * ratio)
+            for conid, ratio in legs
+        ]
 
     def _deadline(self) -> float:
         return self._connection.clock.monotonic() + self._settings.order_deadline

@@ -14,6 +14,7 @@ from ibkr_adapter.entries import Entries
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.exits import Closed, Mandate
 from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket
+from ibkr_adapter.model.query import ContractQuery
 
 
 class Trading(Entries):
@@ -39,7 +40,7 @@ class Trading(Entries):
             )
 
         kind = OrderType.STOP if limit_price is None else OrderType.STOP_LIMIT
-        return self._connection.exits.protect(mandate, side, self._size(mandate, quantity, kind), build)
+        return self._ways().exits.protect(mandate, side, self._size(mandate, quantity, kind), build)
 
     def take_profit(self, symbol: str, *, side: Side, quantity: Decimal, price: Decimal) -> Placed:
         """Give a position, or our working entry, a target; ``side`` is the target's own."""
@@ -49,7 +50,7 @@ class Trading(Entries):
             return order_builder.target_exit(mandate.terms, side=side, size=size, target=price, coid=coid)
 
         size = self._size(mandate, quantity, OrderType.LIMIT)
-        return self._connection.exits.protect(mandate, side, size, build)
+        return self._ways().exits.protect(mandate, side, size, build)
 
     def trailing_stop(self, symbol: str, *, side: Side, quantity: Decimal, percent: Decimal) -> Placed:
         """Protect a position, or our working entry, by a trailing stop; 1.5 is 1.5 percent."""
@@ -61,7 +62,7 @@ class Trading(Entries):
             )
 
         size = self._size(mandate, quantity, OrderType.TRAIL)
-        return self._connection.exits.protect(mandate, side, size, build)
+        return self._ways().exits.protect(mandate, side, size, build)
 
     def oco(
         self, symbol: str, *, side: Side, quantity: Decimal, take_profit: Decimal, stop_loss: Decimal
@@ -82,15 +83,16 @@ class Trading(Entries):
             return target, stop
 
         size = self._size(mandate, quantity, OrderType.STOP)
-        return self._connection.exits.pair(mandate, side, size, build)
+        return self._ways().exits.pair(mandate, side, size, build)
 
     def close(self, symbol: str, quantity: Decimal | None = None) -> Closed:
         """Close a position, wholly or in part; its own direction decides the side."""
         mandate = self._mandate(symbol)
         size = None if quantity is None else self._size(mandate, quantity, OrderType.MARKET)
-        return self._connection.exits.close(mandate, size)
+        return self._ways().exits.close(mandate, size)
 
-    def _mandate(self, symbol: str) -> Mandate:
+    def _mandate(self, symbol: str | ContractQuery) -> Mandate:
+        self._guard.check_writable("an exit")
         return Mandate(
             terms=self.terms(symbol),
             replies=self._replies,

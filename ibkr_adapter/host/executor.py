@@ -30,6 +30,7 @@ from ibkr_adapter.model.order import Side
 from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.setting_readers import Environment
 from ibkr_adapter.settings import Settings
+from ibkr_adapter.shapes import DRY_RUN
 
 from .plan import Plan, needs_market_price, needs_sizing, needs_smallest, part_to_close, plan_entry
 from .results import closed, nothing_to_close, opened, skipped
@@ -268,6 +269,9 @@ class TradeExecutor:
         """Close what is held and wait until the broker says that it is gone."""
         symbol = webhook.symbol
         ack = self._exchange.close_position(symbol, _exit_side(held).value, None)
+        if ack.get("status") == DRY_RUN:
+            # Nothing was sent, so nothing will be gone.
+            return ack
         patience = self._exchange.settings.order_deadline
         deadline = self._clock.monotonic() + patience
         while True:

@@ -114,6 +114,8 @@ def _order(ack: Mapping[str, Any]) -> Answer:
         "order_id": _order_id(ack),
         "status": ack.get("status"),
         "fill_price": _fill_price(ack),
+        # What was built and not sent is marked, or somebody would wait for its fill.
+        **{key: ack[key] for key in ("dryRun", "unsent") if key in ack},
     }
 
 

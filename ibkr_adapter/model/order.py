@@ -7,9 +7,11 @@ on the wire, and how it spells them when it reads them back, is for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import attrs
 
@@ -298,6 +300,8 @@ class Order:
     sec_type: SecType = SecType.UNKNOWN
     legs: tuple[tuple[int, int], ...] = ()
     conidex: str | None = None
+    # Whether a change of it was only rehearsed: it stands as it did before.
+    dry_run: bool = False
 
     def moves(self, conid: int) -> int:
         """What one filled unit adds to the position in a contract, 0 where it has none of it."""
@@ -326,7 +330,10 @@ class Fill:
 
 @attrs.frozen(kw_only=True)
 class Leg:
-    """One leg of a bracket after it was placed: its name, its order id, and what it is."""
+    """One leg of a bracket after it was placed: its name, its order id, and what it is.
+
+    A leg that a dry run did not send has an empty ``order_id`` and is ``Inactive``.
+    """
 
     name: str
     order_id: str
@@ -335,11 +342,30 @@ class Leg:
 
 
 @attrs.frozen(kw_only=True)
+class Unsent:
+    """A request that a dry run did not send: ``path`` is below the API root, ``body`` its JSON."""
+
+    method: str
+    path: str
+    query: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+    body: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+
+
+@attrs.frozen(kw_only=True)
 class Placed:
-    """What stands at the broker after one submission, the entry first."""
+    """What stands at the broker after one submission, the entry first.
+
+    In a dry run nothing does: ``unsent`` has the requests that would have been made, in their order.
+    """
 
     coid: str
     legs: tuple[Leg, ...]
+    unsent: tuple[Unsent, ...] = ()
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing was sent."""
+        return bool(self.unsent)
 
     @property
     def entry(self) -> Leg:

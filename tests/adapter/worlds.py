@@ -130,7 +130,13 @@ class World:
             with lock:
                 return f"{next(numbers):08d}"
 
-        self.doors = Doors(clock=self.clock, transport=lambda _settings, _clock: self.doorway, new_id=new_id)
+        self.environ: dict[str, str] = {}
+        self.doors = Doors(
+            clock=self.clock,
+            transport=lambda _settings, _clock: self.doorway,
+            new_id=new_id,
+            environ=self.environ,
+        )
         self._open: list[IBKRExchange] = []
 
     def exchange(self, **settings: Any) -> IBKRExchange:

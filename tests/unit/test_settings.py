@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ibkr_adapter import redact
 from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.model.guardrails import Guardrails
 from ibkr_adapter.setting_readers import DIRECT_URL, GATEWAY_URL, AuthMethod, Environment, is_loopback
 from ibkr_adapter.settings import Settings
 
@@ -55,7 +56,7 @@ def test_nothing_set_is_a_gateway_on_this_machine_with_careful_defaults():
     assert (settings.realm, settings.scope) == ("limited_poa", "sso-sessions.write")
     assert (settings.read_deadline, settings.order_deadline, settings.unknown_deadline) == (15.0, 45.0, 40.0)
     assert settings.suppress_messages == settings.answer_messages == settings.decline_messages == ()
-    assert (settings.spread_conids, settings.guardrails) == ({}, {})
+    assert (settings.spread_conids, settings.guardrails) == ({}, Guardrails())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -187,8 +188,9 @@ VALUES = [
     ("spread_conids", {"eur": None}, None),
     ("spread_conids", {"eur": 1.5}, None),
     ("spread_conids", ["eur"], None),
-    ("guardrails", {}, {}),
-    ("guardrails", {"read_only": True}, None),
+    ("guardrails", {}, Guardrails()),
+    ("guardrails", {"read_only": True}, Guardrails(read_only=True)),
+    ("guardrails", {"read_only": "perhaps"}, None),
     ("guardrails", "read_only", None),
     ("account_id", " DU1 ", "DU1"),
     ("account_id", 5, None),
@@ -219,12 +221,6 @@ def test_a_value_is_read_or_refused_by_name(name, given_value, value):
 def test_a_missing_collection_is_an_empty_one(name):
     """A host's row may hold a null."""
     assert not getattr(Settings(**{name: None}), name)
-
-
-def test_a_guardrail_is_refused_while_none_works():
-    """One that is ignored would be believed in."""
-    with pytest.raises(ConfigurationError, match="is not available in this version"):
-        Settings.of({"guardrails": {"max_quantity": 5}})
 
 
 @pytest.mark.parametrize(
