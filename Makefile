@@ -57,7 +57,7 @@ floors: $(VENV)/.lint
 
 # Branch coverage: 95 % over all, 100 % where IBKR's words become values. All that `test` takes a tenth of.
 coverage: $(VENV)/.dev
-	IBKR_ADAPTER_TEST_ALL=1 IBKR_ADAPTER_TEST_HANDSHAKES=2000 $(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report=
+	IBKR_TESTS_ALL=1 IBKR_TESTS_HANDSHAKES=2000 $(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='ibkr_adapter/wire/*,ibkr_adapter/model/*'
 

@@ -17,7 +17,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 # All of a long module over the OAuth logins, and not a tenth of it.
-ALL = "IBKR_ADAPTER_TEST_ALL" in os.environ
+ALL = "IBKR_TESTS_ALL" in os.environ
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

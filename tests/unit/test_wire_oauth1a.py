@@ -106,7 +106,7 @@ V8_BASE = (
 API = "https://api.ibkr.com/v1/api"
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 # A tenth of what a release is checked with.
-HANDSHAKES = int(os.environ.get("IBKR_ADAPTER_TEST_HANDSHAKES", "200"))
+HANDSHAKES = int(os.environ.get("IBKR_TESTS_HANDSHAKES", "200"))
 
 
 @pytest.fixture(scope="module")
