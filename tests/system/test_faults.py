@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -116,6 +117,9 @@ class Stage:
         self.gateway.reset(
             options={"pacing": False, "idle_timeout": None, "extra_questions": list(questions)}
         )
+        # The broker has forgotten its orders, and their ids begin anew.
+        for path in Path(folder).glob("orders.sqlite3*"):
+            path.unlink()
         numbers = itertools.count(1)
         doors = Doors(clock=self.clock, transport=self._transport, new_id=lambda: f"{next(numbers):08d}")
         given = {"base_url": self.url, "state_dir": folder, "answer_messages": questions}
