@@ -267,6 +267,20 @@ def test_a_pair_of_exits_counts_once_and_may_be_moved(world):
         ibkr.orders.modify(ack["stopLossOrderId"], quantity=Decimal(11))
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_no_rule_refuses_to_move_an_exit_of_an_entry_that_has_not_filled(world, tmp_path, rule):
+    """There is no position yet that it would reduce, and yet it can open none."""
+    free = world.exchange()
+    legs = free.place_bracket_order(
+        "AAPL", "buy", "limit", 5, 162, take_profit_price=170, stop_loss_price=150
+    )
+    ibkr = tightened(world, tmp_path, rule)
+
+    moved = ibkr.orders.modify(legs["stopLossOrder"]["orderId"], stop_price=Decimal(152))
+
+    assert moved.stop_price == 152
+
+
 def test_a_combination_reduces_only_where_each_of_its_legs_does(world):
     held(world)
     world.gateway.seed_position(MSFT, Decimal(-10))
