@@ -41,10 +41,12 @@ class PriceRules:
             return
         terms = effect[0][0]
         price = self._price(terms, "max_quantity", delayed=self._delayed)
-        magnifier = terms.rules.price_magnifier or Decimal(1)
-        size = ticket.cash_quantity * magnifier / (price * terms.contract.multiplier)
+        sizing = Sizing(
+            multiplier=terms.contract.multiplier, magnifier=terms.rules.price_magnifier or Decimal(1)
+        )
+        size = sizing.quantity(ticket.cash_quantity, price)
         if size > self._limits.max_quantity:
-            raise too_many(terms.contract.symbol, size, self._limits.max_quantity)
+            raise too_many(terms.contract.symbol, round(size, 8), self._limits.max_quantity)
 
     def check_collar(self, ticket: Ticket, effect: Effect) -> None:
         """Hold an entry's limit and stop against the last real-time price; of a combination, net of its legs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from decimal import Decimal
 
+import attrs
 import pytest
 from worlds import AAPL, MSFT
 
@@ -469,6 +470,66 @@ def test_the_changed_legs_of_a_combination_are_held_against_the_limits(world):
         ibkr.orders.modify(order_id, quantity=Decimal(6))
 
     assert world.count(MODIFY) == 0
+
+
+def test_a_size_in_money_counts_as_what_it_buys(world):
+    """At the last price, for quantity; by itself, for worth."""
+    world.gateway.set_price(AAPL, Decimal(100))
+
+    def buy(rails, cash):
+        ibkr = world.exchange(guardrails=rails, answer_messages="o10223", decline_messages="")
+        return ibkr.orders.place(
+            "AAPL", side=Side.BUY, order_type=OrderType.MARKET, cash_quantity=Decimal(cash)
+        )
+
+    buy({"max_quantity": 6}, 600)
+    buy({"max_notional": 600}, 600)
+    with pytest.raises(GuardrailRefused, match=r"max_quantity: 6\.0001") as refused:
+        buy({"max_quantity": 6}, "600.01")
+    with pytest.raises(GuardrailRefused, match=r"max_notional: the order is worth 600\.01"):
+        buy({"max_notional": 600}, "600.01")
+
+    assert refused.value.figure == Decimal("6.0001")
+
+
+def test_two_entries_at_once_do_not_both_get_past_the_count(world):
+    """The second one leaves while the first is still being checked."""
+    ibkr = world.exchange(guardrails={"orders_per_minute": 1, "max_notional": 10**6})
+    other = world.exchange()
+    other.place_limit_order("MSFT", "buy", 1, 300)
+    world.clock.advance(60)
+    placed = []
+
+    def meanwhile():
+        if not placed:
+            placed.append(True)
+            other.place_limit_order("MSFT", "buy", 1, 300)
+
+    world.doorway.after["GET /iserver/marketdata/snapshot"] = meanwhile
+    with pytest.raises(GuardrailRefused, match="orders_per_minute: 1 entries"):
+        ibkr.place_market_order("AAPL", "buy", 1)
+
+    assert placed
+    assert world.position() == 0
+
+
+def test_a_profit_that_is_not_told_refuses(world):
+    """Empty, as the service answers while it collects it, is not zero."""
+    ibkr = world.exchange(guardrails={"daily_loss": 1000})
+    plain = world.doorway.gateway.handle
+
+    class Silent:
+        def handle(self, request):
+            answer = plain(request)
+            if request.path.endswith("pnl/partitioned"):
+                return attrs.evolve(answer, body=b'{"upnl": {}}')
+            return answer
+
+    world.doorway.gateway = Silent()
+    with pytest.raises(GuardrailRefused, match="daily_loss: today's profit of DU1234567 cannot be read"):
+        ibkr.place_limit_order("AAPL", "buy", 1, 164)
+
+    assert world.orders() == []
 
 
 # The kill switch ------------------------------------------------------------------------------

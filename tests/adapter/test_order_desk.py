@@ -272,6 +272,18 @@ def test_flatten_ends_our_orders_and_sells_what_we_bought(world, ibkr):
     assert [row["order_id"] for row in world.working()] == [other]
 
 
+def test_what_others_bought_today_is_theirs(world, ibkr):
+    """Their fills stand in the same list."""
+    ibkr.place_market_order("AAPL", "buy", 2)
+    world.gateway.fill(str(foreign(world, 150, 3, side="BUY")))
+    world.gateway.fill(str(foreign(world, 250, 4, conid=MSFT, side="BUY")))
+
+    flat = ibkr.orders.flatten()
+
+    assert [(one.conid, one.held, one.own) for one in flat.positions] == [(AAPL, 5, 2)]
+    assert (world.position(), world.position(MSFT)) == (3, 4)
+
+
 def test_flatten_covers_a_short_position_of_ours(world, ibkr):
     ibkr.place_market_order("AAPL", "sell", 5)
 
@@ -299,14 +311,14 @@ def test_what_somebody_else_sold_is_not_sold_again(world, ibkr):
 def test_fills_of_exits_count_although_they_carry_no_id_of_ours(world, ibkr):
     """Also after a restart."""
     legs = ibkr.place_bracket_order("AAPL", "buy", "market", 10, take_profit_price=175, stop_loss_price=155)
-    world.gateway.seed_position(MSFT, Decimal(1))
+    world.gateway.seed_position(AAPL, Decimal(3))
     world.gateway.fill(legs["stopLossOrder"]["orderId"], Decimal(4))
     ibkr.close()
 
     flat = world.exchange().orders.flatten()
 
-    assert (flat.positions[0].held, flat.positions[0].own) == (6, 6)
-    assert world.position() == 0
+    assert (flat.positions[0].held, flat.positions[0].own) == (9, 6)
+    assert world.position() == 3
 
 
 def test_flatten_of_the_account_closes_everything(world, ibkr):
