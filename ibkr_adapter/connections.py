@@ -114,13 +114,13 @@ class Connection:
             suppress=settings.suppress_messages,
             read_deadline=settings.read_deadline,
         )
-        # What has expired, and which month is the front one, is a matter of the market's day.
+        # What has expired, which month is the front one and what is open is a matter of the market's day.
         market = clock if doors.market_time is None else Redated(clock, doors.market_time)
         self.conids = ConidResolver(clock=market, session=self.session, store=self._cache)
         self.portfolio = Portfolio(clock=clock, session=self.session)
         self.profits = Profits(clock, self.portfolio.profit)
         self.market_data = MarketData(clock=clock, session=self.session)
-        self.reference = Reference(clock=clock, session=self.session, market_time=doors.market_time)
+        self.reference = Reference(clock=clock, market=market, session=self.session)
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
         self.watch = Watch(clock=clock, reads=self.reads)

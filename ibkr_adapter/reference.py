@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -47,15 +47,13 @@ class _Kept:
 class Reference:
     """Reads over one session; shared by every object of a connection.
 
-    ``market_time`` is the time by which markets open and close.
+    ``market`` has the time by which markets open and close.
     """
 
-    def __init__(
-        self, *, clock: Clock, session: SessionKeeper, market_time: Callable[[], datetime] | None = None
-    ) -> None:
+    def __init__(self, *, clock: Clock, market: Clock, session: SessionKeeper) -> None:
         self._clock = clock
         self._session = session
-        self.market_time = market_time or clock.now
+        self.market_time = market.now
         self._lock = threading.Lock()
         self._schedules: dict[int, _Kept] = {}
         self._rates: dict[tuple[str, str], tuple[Decimal, float]] = {}

@@ -252,7 +252,7 @@ class AccountTerms:
                 remedy="Write codes such as USD and EUR.",
             )
         found = self._connection.reference.pair(*names)
-        terms = self.terms(f"conid:{found.conid}")
+        terms = self.terms(ContractQuery(conid=found.conid))
         if terms.contract.sec_type is not SecType.FOREX or terms.contract.currency != found.quote:
             raise ContractError(
                 f"{found.symbol} was listed as contract {found.conid}, which is {terms.contract.symbol}"

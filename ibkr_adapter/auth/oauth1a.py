@@ -22,9 +22,10 @@ from urllib.parse import urlencode
 import attrs
 
 from ibkr_adapter.auth.base import StreamDoor, stream_cookie, stream_url
-from ibkr_adapter.auth.desk import TokenDesk, Written
+from ibkr_adapter.auth.desk import Written
 from ibkr_adapter.auth.keys import dh_prime, plain_secret, private_key
-from ibkr_adapter.auth.renewal import Grant, Renewal
+from ibkr_adapter.auth.renewal import Grant
+from ibkr_adapter.auth.token_login import TokenLogin
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import AuthenticationError, BrokerageUnavailable, ConfigurationError
 from ibkr_adapter.redact import remember
@@ -77,7 +78,7 @@ def _new_exponent() -> int:
     return secrets.randbits(_EXPONENT_BITS) | 1 << (_EXPONENT_BITS - 1)
 
 
-class OAuth1a:
+class OAuth1a(TokenLogin):
     """Keeps a live session token and signs every request with it.
 
     ``new_nonce`` gives a text that it never gave before, ``new_exponent`` the secret number of a
@@ -94,27 +95,11 @@ class OAuth1a:
         new_nonce: Callable[[], str] = _new_nonce,
         new_exponent: Callable[[], int] = _new_exponent,
     ) -> None:
-        self._settings = settings
-        self._desk = TokenDesk(clock=clock, transport=transport, turns=turns)
-        self._renewal = Renewal(clock=clock, now=self._desk.now, turns=turns, login=self._login)
+        super().__init__(settings, clock=clock, transport=transport, turns=turns)
         self._new_nonce = new_nonce
         self._new_exponent = new_exponent
         self._signing = threading.Lock()
         self._keys: _Keys | None = None
-
-    @property
-    def base_url(self) -> str:
-        """IBKR's API root."""
-        return self._settings.base_url
-
-    @property
-    def generation(self) -> int:
-        """Counts the outer sessions; see :attr:`.base.Auth.generation`."""
-        return self._renewal.generation
-
-    def prepare(self, deadline: float) -> None:
-        """See that a live session token is there; see :meth:`.base.Auth.prepare`."""
-        self._renewal.prepare(deadline)
 
     def headers(self, method: str, url: str, query: Mapping[str, str]) -> Mapping[str, str]:
         """Sign one request with a nonce and a time of its own."""
@@ -131,10 +116,6 @@ class OAuth1a:
         """Name the WebSocket; its address has the access token in it and is not signed."""
         query = urlencode({"oauth_token": self._settings.access_token or ""})
         return StreamDoor(url=stream_url(self._settings.base_url, query), headers=stream_cookie(session))
-
-    def renew(self, deadline: float) -> None:
-        """Make another live session token, once for all threads that were refused."""
-        self._renewal.renew(deadline)
 
     def refused(self) -> AuthenticationError:
         """Say what may be wrong when a fresh live session token is not accepted."""

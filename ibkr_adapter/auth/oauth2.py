@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ibkr_adapter.auth.base import StreamDoor, stream_cookie, stream_url
-from ibkr_adapter.auth.desk import TokenDesk, Written
+from ibkr_adapter.auth.desk import Written
 from ibkr_adapter.auth.keys import private_key
-from ibkr_adapter.auth.renewal import Grant, Renewal
+from ibkr_adapter.auth.renewal import Grant
+from ibkr_adapter.auth.token_login import TokenLogin
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import AuthenticationError, BrokerageUnavailable, ConfigurationError
 from ibkr_adapter.redact import remember
@@ -49,28 +50,12 @@ _REMEDIES = {
 }
 
 
-class OAuth2:
+class OAuth2(TokenLogin):
     """Logs in by private_key_jwt (RFC 7523) and bears the session's token on every call."""
 
     def __init__(self, settings: Settings, *, clock: Clock, transport: Transport, turns: Turns) -> None:
-        self._settings = settings
-        self._desk = TokenDesk(clock=clock, transport=transport, turns=turns)
-        self._renewal = Renewal(clock=clock, now=self._desk.now, turns=turns, login=self._login)
+        super().__init__(settings, clock=clock, transport=transport, turns=turns)
         self._key: RSAPrivateKey | None = None
-
-    @property
-    def base_url(self) -> str:
-        """IBKR's API root."""
-        return self._settings.base_url
-
-    @property
-    def generation(self) -> int:
-        """Counts the outer sessions; see :attr:`.base.Auth.generation`."""
-        return self._renewal.generation
-
-    def prepare(self, deadline: float) -> None:
-        """See that a session's token is there; see :meth:`.base.Auth.prepare`."""
-        self._renewal.prepare(deadline)
 
     def headers(self, method: str, url: str, query: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's arguments)
         """Bear the token, which does not depend on the call."""
@@ -80,10 +65,6 @@ class OAuth2:
         """Name the WebSocket, with the session's token in its address as IBKR wants it."""
         query = urlencode({"bearer_token": self._renewal.use()})
         return StreamDoor(url=stream_url(self._settings.base_url, query), headers=stream_cookie(session))
-
-    def renew(self, deadline: float) -> None:
-        """Run both steps again, once for all threads that were refused."""
-        self._renewal.renew(deadline)
 
     def refused(self) -> AuthenticationError:
         """Say what may be wrong when a fresh session is not accepted."""

@@ -15,13 +15,15 @@ from ibkr_adapter.clock import Clock
 from ibkr_adapter.discovery.futures import Futures
 from ibkr_adapter.discovery.options import Options
 from ibkr_adapter.discovery.pairs import Pairs
-from ibkr_adapter.discovery.stocks import Stocks, listed_in_words
-from ibkr_adapter.errors import AmbiguousContract, ContractNotFound
+from ibkr_adapter.discovery.stocks import Stocks, listed_in_words, several
+from ibkr_adapter.errors import ContractNotFound
 from ibkr_adapter.model import labels, products
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import Candidate
 from ibkr_adapter.model.listing import front
 from ibkr_adapter.model.query import ContractQuery
+
+_SEVERAL = "is the name of several instruments"
 
 
 class Bare:
@@ -49,7 +51,7 @@ class Bare:
             raise missing[0]
         if len(found) > 1:
             candidates = [candidate(one, f"{one.sec_type.value}:{query}") for one in found]
-            raise self._unclear(query, candidates)
+            raise several(query, _SEVERAL, candidates)
         return found[0]
 
     def refuse_unclear(self, query: ContractQuery, deadline: float | None) -> None:
@@ -82,20 +84,13 @@ class Bare:
                 )
                 for found in american
             ]
-            raise self._unclear(query, [*shares, *others])
+            raise several(query, _SEVERAL, [*shares, *others])
         if others:
             raise ContractNotFound(
                 f"IBKR lists no stock {query}, but other instruments of that name; nothing was sent.",
                 remedy=f"Write {listed_in_words(others)}.",
                 near=tuple(found.write for found in others),
             )
-
-    def _unclear(self, query: ContractQuery, candidates: list[Candidate]) -> AmbiguousContract:
-        return AmbiguousContract(
-            f"{query} is the name of several instruments; nothing was sent. {listed_in_words(candidates)}",
-            candidates=candidates,
-            remedy="Write one of these forms.",
-        )
 
     def _today(self) -> date:
         return self._clock.now().date()

@@ -18,8 +18,8 @@ import attrs
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.discovery.kept import CHAINS_KEPT_FOR, Kept
-from ibkr_adapter.discovery.stocks import Stocks, listed_in_words, same_exchange
-from ibkr_adapter.errors import AmbiguousContract, ContractNotFound
+from ibkr_adapter.discovery.stocks import Stocks, same_exchange, several
+from ibkr_adapter.errors import ContractNotFound
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import Candidate
 from ibkr_adapter.model.listing import (
@@ -180,11 +180,7 @@ class Futures:
                 )
         if len(fitting) > 1:
             candidates = [_candidate(one) for one in fitting]
-            raise AmbiguousContract(
-                f"{query} fits {len(fitting)} futures; nothing was sent. {listed_in_words(candidates)}",
-                candidates=candidates,
-                remedy="Write one of these forms.",
-            )
+            raise several(query, f"fits {len(candidates)} futures", candidates)
         return fitting[0]
 
     def _none(self, query: ContractQuery, listings: Sequence[FutureListing]) -> ContractNotFound:

@@ -17,9 +17,9 @@ import attrs
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.discovery.kept import CHAINS_KEPT_FOR, Kept
-from ibkr_adapter.discovery.stocks import Stocks, listed_in_words, same_exchange
+from ibkr_adapter.discovery.stocks import Stocks, same_exchange, several
 from ibkr_adapter.discovery.walk import Place, Walker
-from ibkr_adapter.errors import AmbiguousContract, ContractNotFound
+from ibkr_adapter.errors import ContractNotFound
 from ibkr_adapter.model import labels, products
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import Candidate, SearchHit, Section
@@ -157,12 +157,7 @@ class Options:
         if not found:
             raise self._none(query, sorted(strikes), rows)
         if len(found) > 1:
-            candidates = [_candidate(row) for row in found]
-            raise AmbiguousContract(
-                f"{query} fits {len(found)} contracts; nothing was sent. {listed_in_words(candidates)}",
-                candidates=candidates,
-                remedy="Write one of these forms.",
-            )
+            raise several(query, f"fits {len(found)} contracts", [_candidate(row) for row in found])
         return found[0]
 
     def _hits(self, symbol: str, kind: SecType | None, deadline: float | None) -> Sequence[SearchHit]:
@@ -196,9 +191,10 @@ class Options:
             )
             for hit in fitting
         ]
-        raise AmbiguousContract(
-            f"{query} has {len(fitting)} underlyings; nothing was sent. {listed_in_words(candidates)}",
-            candidates=candidates,
+        raise several(
+            query,
+            f"has {len(fitting)} underlyings",
+            candidates,
             remedy="Write the exchange of the underlying.",
         )
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ibkr_adapter.discovery.kept import LISTINGS_KEPT_FOR, Kept
-from ibkr_adapter.discovery.stocks import listed_in_words, same_exchange
+from ibkr_adapter.discovery.stocks import same_exchange, several
 from ibkr_adapter.discovery.walk import Walker
-from ibkr_adapter.errors import AmbiguousContract, ApiError, ContractNotFound
+from ibkr_adapter.errors import ApiError, ContractNotFound
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import Candidate
 from ibkr_adapter.model.query import ContractQuery, plain
@@ -92,11 +92,7 @@ class Pairs:
             return chosen[0]
         conids = {contract.conid for contract in chosen}
         candidates = [found for found in fitting if found.conid in conids]
-        raise AmbiguousContract(
-            f"{query} is traded on {len(candidates)} venues; nothing was sent. {listed_in_words(candidates)}",
-            candidates=candidates,
-            remedy="Write one of these forms.",
-        )
+        raise several(query, f"is traded on {len(candidates)} venues", candidates)
 
     def venues(self, symbol: str, deadline: float | None) -> Sequence[Candidate]:
         """Every venue's contract of a coin; empty if it is none."""

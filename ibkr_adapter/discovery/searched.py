@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ibkr_adapter.discovery.kept import CHAINS_KEPT_FOR, LISTINGS_KEPT_FOR, Kept
-from ibkr_adapter.discovery.stocks import Stocks, listed_in_words, same_exchange
+from ibkr_adapter.discovery.stocks import Stocks, same_exchange, several
 from ibkr_adapter.discovery.walk import Walker
-from ibkr_adapter.errors import AmbiguousContract, ContractNotFound
+from ibkr_adapter.errors import ContractNotFound
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import Candidate, SearchHit
 from ibkr_adapter.model.query import KINDS, ContractQuery, ends, month_of, plain
@@ -80,7 +80,7 @@ class Searched:
                 near=self._stocks.near(symbol, deadline),
             )
         if len(candidates) > 1:
-            raise _ambiguous(query, candidates)
+            raise several(query, f"fits {len(candidates)} contracts", candidates)
         return self._details(candidates[0].conid, deadline)
 
     def bond(self, query: ContractQuery, deadline: float | None) -> Contract:
@@ -113,7 +113,11 @@ class Searched:
                 f"no bond {query}; nothing was sent.", remedy=f"There is: {some}." if some else ""
             )
         if len(fitting) > 1:
-            raise _ambiguous(query, [_bond(row) for row in fitting])
+            raise several(
+                query,
+                f"fits {len(fitting)} contracts",
+                [_bond(row) for row in fitting],
+            )
         return fitting[0]
 
     def _issued(self, symbol: str, issuer: str, deadline: float | None) -> Sequence[Contract]:
@@ -169,11 +173,3 @@ def _bond(row: Contract) -> Candidate:
 def _described(row: Contract) -> str:
     parts = (row.name, f"{row.coupon:f} %" if row.coupon is not None else None, row.expiry, row.cusip)
     return " ".join(part for part in parts if part)
-
-
-def _ambiguous(query: ContractQuery, candidates: Sequence[Candidate]) -> AmbiguousContract:
-    return AmbiguousContract(
-        f"{query} fits {len(candidates)} contracts; nothing was sent. {listed_in_words(candidates)}",
-        candidates=candidates,
-        remedy="Write one of these forms.",
-    )

@@ -146,11 +146,7 @@ class Stocks:
             fitting = [found for found in fitting if found.is_us] or fitting
         if len({found.conid for found in fitting}) > 1:
             shown = self._with_currency(fitting, deadline)
-            raise AmbiguousContract(
-                f"{query} fits {len(shown)} contracts; nothing was sent. {listed_in_words(shown)}",
-                candidates=shown,
-                remedy="Write one of these forms.",
-            )
+            raise several(query, f"fits {len(shown)} contracts", shown)
         return _contract(fitting[0])
 
     def _with_currency(self, candidates: Sequence[Candidate], deadline: float | None) -> Sequence[Candidate]:
@@ -205,6 +201,21 @@ def listed_in_words(candidates: Sequence[Candidate]) -> str:
     ]
     more = len(candidates) - MOST_LISTED
     return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
+def several(
+    query: ContractQuery,
+    what: str,
+    candidates: Sequence[Candidate],
+    *,
+    remedy: str = "Write one of these forms.",
+) -> AmbiguousContract:
+    """The error for a name that means more than one thing; ``what`` says in which way it does."""
+    return AmbiguousContract(
+        f"{query} {what}; nothing was sent. {listed_in_words(candidates)}",
+        candidates=candidates,
+        remedy=remedy,
+    )
 
 
 def _about(found: Candidate) -> tuple[str, ...]:

@@ -383,6 +383,14 @@ def test_a_conversion_is_sized_in_the_currency_of_the_price(floor):
     }
 
 
+def test_a_conversion_leaves_no_spelling_of_its_own(floor):
+    """The caller wrote two currencies, and no name of the pair, so IBKR's own name is shown."""
+    ibkr = floor.exchange()
+    ibkr.orders.convert(D(1000), "USD", "EUR")
+
+    assert ibkr.contracts.written(EUR_USD, "EUR") == "EUR.USD"
+
+
 def test_a_conversion_the_other_way_never_pays_more_than_was_asked(floor):
     """1000 euros at 1.10 or better are 1100 dollars or more for less than 1000 euros."""
     ibkr = floor.exchange()

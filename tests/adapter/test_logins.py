@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import attrs
 import pytest
 from worlds import LOGINS, TOKEN_CALLS, URL, World
 
+from crowd import together
 from ibkr_adapter.connections import authorizing
 from ibkr_adapter.errors import (
     AuthenticationError,
@@ -23,26 +22,6 @@ PLACE = "POST /iserver/account/{accountId}/orders"
 INIT = "POST /iserver/auth/ssodh/init"
 
 pytestmark = pytest.mark.parametrize("login", LOGINS[1:], indirect=True)
-
-
-def together(world, work, count=8):
-    results = [None] * count
-
-    def run(number):
-        try:
-            results[number] = work()
-        except IBKRError as failure:
-            results[number] = failure
-
-    threads = [threading.Thread(target=run, args=(number,), name=f"t{number}") for number in range(count)]
-    for thread in threads:
-        world.clock.expect(thread)
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
-    return results
 
 
 def test_the_first_calls_log_in_once_however_many_come(world, ibkr):

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from login_doors import World
 
+from crowd import together
 from ibkr_adapter.auth import renewal as room
 from ibkr_adapter.auth.renewal import Grant, Renewal
 from ibkr_adapter.errors import (
     AuthenticationError,
     BrokerageUnavailable,
     ConfigurationError,
-    IBKRError,
     NotSent,
     Throttled,
 )
@@ -58,27 +58,6 @@ def world():
 @pytest.fixture
 def logins(world):
     return Logins(world)
-
-
-def together(world, work, count=8):
-    """Run ``work`` on many threads at once and return what each came to."""
-    results = [None] * count
-
-    def run(number):
-        try:
-            results[number] = work()
-        except IBKRError as failure:
-            results[number] = failure
-
-    threads = [threading.Thread(target=run, args=(number,), name=f"t{number}") for number in range(count)]
-    for thread in threads:
-        world.clock.expect(thread)
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
-    return results
 
 
 def test_nobody_can_sign_before_the_first_login(world, logins):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from witnesses import any_json, documented, recorded_in
 
 from ibkr_adapter.errors import ApiError, UnexpectedAnswer
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.ticks import TickStep
 from ibkr_adapter.wire import contracts
 
-RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
+recorded = recorded_in("contracts")
 CENTS = TickStep(lower_edge=Decimal(0), increment=Decimal("0.01"))
 INFO = {
     "con_id": 685302909,
@@ -56,27 +55,7 @@ KEYS = st.sampled_from(
         "symbol",
     ]
 )
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.decimals() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
-    max_leaves=15,
-)
-
-
-def recorded(name: str) -> object:
-    """Read the body of a recorded answer as the library would, with exact fractions."""
-    path = RECORDED / "contracts" / name
-    if not path.exists():
-        pytest.skip(f"no recorded answers beside the checkout ({name})")
-    return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["body"]
-
-
-def documented(name: str) -> dict[str, object]:
-    """Read IBKR's own examples of one operation."""
-    path = RECORDED / "documented-examples" / name
-    if not path.exists():
-        pytest.skip(f"no documented examples beside the checkout ({name})")
-    return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["responses"]["200"]
+ANY_JSON = any_json(KEYS, widest=(3, 5), leaves=15)
 
 
 def test_a_definition_has_the_tick_table():

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
+from witnesses import recorded_in
 
 from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.wire import forex
 
-RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded" / "contracts"
+recorded = recorded_in("contracts")
 EUR_USD = {"symbol": "EUR.USD", "conid": 12087792, "ccyPair": "EUR"}
-
-
-def recorded(name):
-    if not RECORDED.is_dir():
-        pytest.skip("the recorded answers are not beside the checkout")
-    return json.loads((RECORDED / name).read_text("utf-8"), parse_float=Decimal)["body"]
 
 
 def test_a_rate_is_read():

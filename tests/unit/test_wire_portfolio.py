@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from witnesses import any_json, documented, recorded_in
 
 from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.wire import portfolio
 
-RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
+recorded = recorded_in(".")
 
 COLD = {
     "acctId": "U1234567",
@@ -62,27 +61,7 @@ READERS = [
     portfolio.read_account_summary,
     portfolio.read_pnl,
 ]
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.decimals() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-def recorded(name: str) -> object:
-    """Read the body of a recorded answer as the library would, with exact fractions."""
-    path = RECORDED / name
-    if not path.exists():
-        pytest.skip(f"no recorded answers beside the checkout ({name})")
-    return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["body"]
-
-
-def documented(name: str) -> dict[str, object]:
-    """Read IBKR's own examples of one operation."""
-    path = RECORDED / "documented-examples" / name
-    if not path.exists():
-        pytest.skip(f"no documented examples beside the checkout ({name})")
-    return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)["responses"]["200"]
+ANY_JSON = any_json(st.text(max_size=8), widest=(4, 4), leaves=12)
 
 
 # Accounts of the brokerage session -------------------------------------------------------
