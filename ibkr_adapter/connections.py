@@ -45,6 +45,7 @@ from ibkr_adapter.outcome import Resolver
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.portfolio import Portfolio
 from ibkr_adapter.reference import Reference
+from ibkr_adapter.repeats import Repeats
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
 from ibkr_adapter.setting_readers import AuthMethod
 from ibkr_adapter.settings import Settings
@@ -145,6 +146,7 @@ class Connection:
             conversation=conversation,
             watch=self.watch,
             resolver=resolver,
+            repeats=Repeats(clock=clock, journal=self.journal, resolver=resolver),
             changes=self.changes,
             own=self.own,
         )

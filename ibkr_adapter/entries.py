@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
+
+import attrs
 
 from ibkr_adapter import combos, order_builder, permits
 from ibkr_adapter.combos import Combos
@@ -21,9 +24,22 @@ from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.orders import Submission
+from ibkr_adapter.own_orders import checked_coid
 from ibkr_adapter.price_rules import Effect
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.standing import Standing
+
+# Longer than a lost answer is ever worth waiting for in a call.
+LONGEST_WAIT = 3600.0
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """Under which cOID an entry goes, whether the caller chose it, and how long to look for its outcome."""
+
+    coid: str
+    named: bool
+    wait: float
 
 
 class Entries(Standing):
@@ -87,6 +103,8 @@ class Entries(Standing):
         trailing: Decimal | None = None,
         trailing_unit: TrailingUnit | None = None,
         exact: bool = True,
+        coid: str | None = None,
+        wait_for_outcome: float | None = None,
     ) -> Placed:
         """Place one entry.
 
@@ -104,6 +122,9 @@ class Entries(Standing):
             trailing: The distance of a trailing stop.
             trailing_unit: Whether that is money or percent.
             exact: Refuse what would have to be rounded; otherwise round as docs/orders says.
+            coid: Your own client order id. The same order under the same one is found, or proven absent
+                before it is sent again; one is made up if unset.
+            wait_for_outcome: Seconds for looking up a lost answer; ``unknown_deadline`` if unset.
 
         Raises:
             InvalidOrder: It breaks the contract's rules; nothing was sent.
@@ -113,6 +134,7 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("an order")
+        wish = self._wish(coid, wait_for_outcome)
         terms = self.terms(symbol)
         self._terms.check_short(terms, side, quantity)
         if not exact and quantity is not None and _is_bought_with_money(terms, side, order_type):
@@ -123,7 +145,7 @@ class Entries(Standing):
             order_type=order_type,
             quantity_asked=quantity,
             cash_asked=cash_quantity,
-            coid=self._connection.own.new_coid(),
+            coid=wish.coid,
             limit=limit_price,
             stop=stop_price,
             trailing=trailing,
@@ -133,9 +155,9 @@ class Entries(Standing):
         if exact:
             _unchanged(ticket, quantity, limit_price, stop_price, cash_quantity)
         change = None if ticket.quantity is None else side.sign * ticket.quantity
-        return self._enter((ticket,), [(terms, change)])
+        return self._enter((ticket,), [(terms, change)], wish)
 
-    def bracket(
+    def bracket(  # noqa: PLR0913  (an order has so many parts)
         self,
         symbol: str,
         *,
@@ -147,8 +169,12 @@ class Entries(Standing):
         take_profit: Decimal | None = None,
         stop_loss: Decimal | None = None,
         trailing_percent: Decimal | None = None,
+        coid: str | None = None,
+        wait_for_outcome: float | None = None,
     ) -> Placed:
         """Place an entry with its exits in one submission; an exit can never open a position.
+
+        ``coid`` and ``wait_for_outcome`` are those of :meth:`place`.
 
         Raises:
             InvalidOrder: A leg is on the wrong side or breaks a rule; nothing was sent.
@@ -158,6 +184,7 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("an order")
+        wish = self._wish(coid, wait_for_outcome)
         terms = self.terms(symbol)
         self._terms.check_short(terms, side, quantity)
         if _is_bought_with_money(terms, side, order_type):
@@ -171,7 +198,7 @@ class Entries(Standing):
             side=side,
             order_type=order_type,
             quantity_asked=quantity,
-            coid=self._connection.own.new_coid(),
+            coid=wish.coid,
             limit=limit_price,
             stop=stop_price,
         )
@@ -190,7 +217,7 @@ class Entries(Standing):
             trailing_percent=trailing_percent,
         )
         # Its exits could open a position once the entry has closed one.
-        return self._submit(tickets, effect, opens=True)
+        return self._submit(tickets, effect, wish, opens=True)
 
     # Combinations -------------------------------------------------------------------------
 
@@ -222,6 +249,8 @@ class Entries(Standing):
         tif: Tif | str | None = None,
         exchange: str | None = None,
         exact: bool = True,
+        coid: str | None = None,
+        wait_for_outcome: float | None = None,
     ) -> Placed:
         """Order a combination as one: all legs or none.
 
@@ -237,6 +266,8 @@ class Entries(Standing):
             tif: How long it stands; ``entry_tif`` of the settings if unset.
             exchange: Where it is routed, in other currencies than the US dollar.
             exact: Refuse what would have to be rounded.
+            coid: As for :meth:`place`.
+            wait_for_outcome: As for :meth:`place`.
 
         Raises:
             InvalidOrder: It is no combination, or breaks a rule of one of its legs; nothing was sent.
@@ -245,6 +276,7 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("an order")
+        wish = self._wish(coid, wait_for_outcome)
         bundle = self._combos.bundle(legs, exchange)
         ticket = combos.ticket(
             bundle,
@@ -252,7 +284,7 @@ class Entries(Standing):
             quantity=quantity,
             limit=limit_price,
             tif=permits.time_in_force(bundle.terms[0], tif),
-            coid=self._connection.own.new_coid(),
+            coid=wish.coid,
         )
         if exact:
             factor = bundle.combo.factor
@@ -261,7 +293,7 @@ class Entries(Standing):
         changes = bundle.changes(side, ticket.units)
         for terms, change in changes:
             self._terms.check_short(terms, Side.SELL if change < 0 else Side.BUY, abs(change))
-        return self._enter((ticket,), changes)
+        return self._enter((ticket,), changes, wish)
 
     # Currencies ---------------------------------------------------------------------------
 
@@ -273,6 +305,8 @@ class Entries(Standing):
         *,
         limit_price: Decimal | None = None,
         tif: Tif | str | None = None,
+        coid: str | None = None,
+        wait_for_outcome: float | None = None,
     ) -> Placed:
         """Change an amount of one currency into another; it makes no position.
 
@@ -286,6 +320,8 @@ class Entries(Standing):
             target: The currency that is received.
             limit_price: The pair's price, the worst one that is taken; at the market if unset.
             tif: How long it stands; ``entry_tif`` of the settings if unset.
+            coid: As for :meth:`place`.
+            wait_for_outcome: As for :meth:`place`.
 
         Raises:
             InvalidOrder: It cannot be sized, or breaks a rule; nothing was sent.
@@ -295,6 +331,7 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("a conversion")
+        wish = self._wish(coid, wait_for_outcome)
         terms, pair = self._terms.pair(source, target)
         ticket = order_builder.conversion(
             terms,
@@ -303,26 +340,39 @@ class Entries(Standing):
             buying=pair.quote == source.strip().upper(),
             limit=limit_price,
             tif=permits.time_in_force(terms, tif),
-            coid=self._connection.own.new_coid(),
+            coid=wish.coid,
         )
         _unchanged(ticket, None, limit_price, None)
-        return self._enter((ticket,), [(terms, None)])
+        return self._enter((ticket,), [(terms, None)], wish)
 
-    def _enter(self, tickets: Sequence[Ticket], effect: Effect) -> Placed:
+    def _wish(self, coid: str | None, wait_for_outcome: float | None) -> Wish:
+        wait: Any = self._settings.unknown_deadline if wait_for_outcome is None else wait_for_outcome
+        if not (isinstance(wait, (int, float)) and 0 <= wait <= LONGEST_WAIT):
+            raise InvalidOrder(
+                f"wait_for_outcome={wait_for_outcome!r:.40} is not from 0 to {LONGEST_WAIT:.0f} seconds; nothing was sent."
+            )
+        if coid is None:
+            return Wish(coid=self._connection.own.new_coid(), named=False, wait=float(wait))
+        return Wish(coid=checked_coid(coid), named=True, wait=float(wait))
+
+    def _enter(self, tickets: Sequence[Ticket], effect: Effect, wish: Wish) -> Placed:
         self._terms.check_open(tickets[0], effect)
-        return self._submit(tickets, effect)
+        return self._submit(tickets, effect, wish)
 
-    def _submit(self, tickets: Sequence[Ticket], effect: Effect, *, opens: bool = False) -> Placed:
+    def _submit(
+        self, tickets: Sequence[Ticket], effect: Effect, wish: Wish, *, opens: bool = False
+    ) -> Placed:
         self._guard.check_entry(tickets[0], effect, opens=opens)
-        return self._send(tickets)
+        return self._send(tickets, wish)
 
-    def _send(self, tickets: Sequence[Ticket]) -> Placed:
+    def _send(self, tickets: Sequence[Ticket], wish: Wish) -> Placed:
         return self._ways().desk.place(
             Submission(
                 tickets=tuple(tickets),
                 replies=self._replies,
                 deadline=self._deadline(),
-                wait_for_outcome=self._settings.unknown_deadline,
+                wait_for_outcome=wish.wait,
+                named=wish.named,
             )
         )
 

@@ -175,6 +175,16 @@ class Journal:
         if end is not None and not self._lifeline().lives(entry.owner):
             self._lifeline().bury(entry.owner)
 
+    def sent_before(self, intent: Intent) -> bool:
+        """Tell whether a request under one of these cOIDs has gone out, or may have.
+
+        Raises:
+            ConfigurationError: The journal cannot be read; nothing was sent.
+            InvalidOrder: It was for another order, or is on its way right now; nothing was sent.
+        """
+        with self._refusing():
+            return any(self._used(self._open_store(), intent, coid) for coid in intent.coids)
+
     def close(self) -> None:
         """Let go: what is open now is for whoever comes next."""
         with self._lock:
@@ -275,20 +285,32 @@ class Journal:
 
     def _check_coids(self, store: Store, intent: Intent, now: datetime) -> None:
         for coid in intent.coids:
-            used = store.read(
-                "SELECT body_hash, begun_at FROM entry_coid JOIN entry ON entry.id = entry_coid.entry"
-                " WHERE coid = ? AND entry_coid.account = ? AND ended IS NOT ?",
-                (coid, intent.account, End.NOT_SENT),
-            )
-            for body_hash, begun_at in used:
-                if body_hash != intent.body_hash:
-                    raise InvalidOrder(f"the cOID {coid} was used for another order; nothing was sent.")
+            for begun_at in self._used(store, intent, coid):
                 age = now - datetime.fromisoformat(begun_at)
                 if not intent.repeat or age >= timedelta(hours=COID_HOURS):
                     raise InvalidOrder(
                         f"an order with the cOID {coid} was sent at {begun_at}; nothing was sent.",
                         remedy="Look it up with find_order.",
                     )
+
+    def _used(self, store: Store, intent: Intent, coid: str) -> list[str]:
+        """When the same order was begun under a cOID before."""
+        rows = store.read(
+            "SELECT body_hash, begun_at, owner, ended, step FROM entry_coid"
+            " JOIN entry ON entry.id = entry_coid.entry"
+            " WHERE coid = ? AND entry_coid.account = ? AND ended IS NOT ?",
+            (coid, intent.account, End.NOT_SENT),
+        )
+        for body_hash, begun_at, owner, ended, step in rows:
+            if body_hash != intent.body_hash:
+                raise InvalidOrder(f"the cOID {coid} was used for another order; nothing was sent.")
+            if ended is None and step != UNKNOWN and self._lifeline().lives(owner):
+                raise InvalidOrder(
+                    f"another call, begun at {begun_at}, is at work on the cOID {coid}; this one sent nothing.",
+                    remedy="Wait for that call, then look with find_order.",
+                    repeatable=True,
+                )
+        return [row[1] for row in rows]
 
     def _prune(self, store: Store, now: datetime) -> None:
         before = (now - timedelta(days=KEPT_DAYS)).isoformat()

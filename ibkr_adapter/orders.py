@@ -28,6 +28,7 @@ from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.outcome import Absent, Resolver
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.records import Record, placing
+from ibkr_adapter.repeats import Repeats
 from ibkr_adapter.replies import Circumstances, ReplyHandler
 from ibkr_adapter.settling import Settling
 from ibkr_adapter.wire import endpoints, orders, tickets
@@ -45,7 +46,8 @@ class Submission:
 
     ``tickets`` is one order, an entry followed by the exits that hang on it, or a pair of exits
     of which one cancels the other. ``deadline`` is on the clock; ``wait_for_outcome`` seconds are
-    spent on looking a lost answer up.
+    spent on looking a lost answer up. ``named`` is an order whose cOID is the caller's own, which
+    the caller may have sent before.
     """
 
     tickets: tuple[Ticket, ...]
@@ -53,6 +55,7 @@ class Submission:
     deadline: float
     wait_for_outcome: float
     reducing: bool = False
+    named: bool = False
 
     def __attrs_post_init__(self) -> None:
         if not self.tickets or self.tickets[0].coid is None:
@@ -95,6 +98,7 @@ class OrderDesk:
         conversation: Conversation,
         watch: Watch,
         resolver: Resolver,
+        repeats: Repeats,
         changes: OrderChanges,
         own: OwnOrders,
     ) -> None:
@@ -104,6 +108,7 @@ class OrderDesk:
         self._conversation = conversation
         self._watch = watch
         self._resolver = resolver
+        self._repeats = repeats
         self._changes = changes
         self._own = own
 
@@ -128,6 +133,7 @@ class OrderDesk:
             QuestionRefused: IBKR asked what the policy does not allow; nothing is working.
             PartlyPlaced: Some legs stand and others do not; it says which.
             OrderOutcomeUnknown: Nobody can tell yet; it must not be sent again.
+            InvalidOrder: Its cOID was used for another order, or is at work; nothing was sent.
             NotSent: The order never left; nothing is working.
             SessionError: There was no session; nothing was sent.
             ConfigurationError: There is no journal; nothing was sent, or what was is dropped again.
@@ -136,13 +142,17 @@ class OrderDesk:
         """
         began = self._clock.monotonic()
         self._settling.ready(submission.account)
-        departure = _Departure(
-            sent=self._clock.monotonic(),
-            sent_at=self._clock.now(),
-            record=Record(self._journal, placing(submission.tickets)),
+        record = Record(self._journal, placing(submission.tickets, repeat=submission.named))
+        before = (
+            self._repeats.look(record.intent, within=submission.wait_for_outcome)
+            if submission.named
+            else None
         )
-        # What was left open by others must not cost this order its time.
+        departure = _Departure(sent=self._clock.monotonic(), sent_at=self._clock.now(), record=record)
+        # Looking for what others, or an earlier call, left open must not cost this order its time.
         late = attrs.evolve(submission, deadline=submission.deadline + departure.sent - began)
+        if before is not None:
+            return self._found(late, before, None, departure)
         return _concluded(departure, lambda: self._send(late, departure))
 
     def _send(self, submission: Submission, departure: _Departure) -> Placed:

@@ -9,6 +9,7 @@ an exit that outlived a restart would not be ended by a close and could open a p
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -35,6 +36,8 @@ SCHEMA_STEPS = (
 REMEMBER = "INSERT OR IGNORE INTO placed (order_id, account, coid) VALUES (?, ?, ?)"
 
 COID_PREFIX = "ibka-"
+# IBKR tells no bounds; names in use have up to 32 characters.
+_COID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 # IBKR's ids have up to eleven digits.
 _LONGEST_ID = 20
 
@@ -113,6 +116,20 @@ class OwnOrders:
                     "our orders are remembered in memory only, so exits may outlive a restart: %s", reason
                 )
             return None
+
+
+def checked_coid(coid: object) -> str:
+    """Return a caller's own client order id, if it can be one.
+
+    Raises:
+        InvalidOrder: It is no text of 1 to 64 letters, digits and ``.``, ``_``, ``:``, ``-``; nothing was sent.
+    """
+    if not isinstance(coid, str) or _COID.fullmatch(coid) is None:
+        raise InvalidOrder(
+            f"{coid!r:.80} cannot be a client order id; nothing was sent.",
+            remedy="Take 1 to 64 letters, digits, dots, colons, dashes and underscores.",
+        )
+    return coid
 
 
 def checked_id(order_id: object) -> str:

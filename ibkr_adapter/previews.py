@@ -17,7 +17,7 @@ import attrs
 
 from ibkr_adapter import combos
 from ibkr_adapter.connections import Connection
-from ibkr_adapter.entries import Entries
+from ibkr_adapter.entries import Entries, Wish
 from ibkr_adapter.errors import ApiError
 from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.guardrails import Guardrails
@@ -39,8 +39,8 @@ class Drafts(Entries):
     def __init__(self, connection: Connection, settings: Settings) -> None:
         super().__init__(connection, attrs.evolve(settings, guardrails=Guardrails(dry_run=True)))
 
-    def _enter(self, tickets: Sequence[Ticket], effect: Effect) -> Placed:  # noqa: ARG002  (nothing is risked)
-        return self._send(tickets)
+    def _enter(self, tickets: Sequence[Ticket], effect: Effect, wish: Wish) -> Placed:  # noqa: ARG002  (nothing is risked)
+        return self._send(tickets, wish)
 
 
 class Previews(Trading):

@@ -111,6 +111,11 @@ class Record:
         """Write how it ended; the first end counts."""
         self._note(end, end=end)
 
+    @property
+    def intent(self) -> Intent:
+        """What is to be sent."""
+        return self._intent
+
     @contextmanager
     def concluding(self) -> Iterator[None]:
         """Write how it ended by how the block ends; what is none of the known ends is unknown."""

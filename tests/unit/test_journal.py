@@ -75,7 +75,7 @@ def begun(journal, *tickets, **more):
 
 def test_a_coid_is_used_once_whichever_process_was_first(made):
     first, second = made()[0], made("b")[0]
-    begun(first)
+    begun(first).end(End.PLACED)
 
     with pytest.raises(InvalidOrder, match="ibka-1 was used for another order; nothing was sent"):
         begun(second, attrs.evolve(TICKET, quantity=Decimal(2)))
@@ -86,10 +86,10 @@ def test_a_coid_is_used_once_whichever_process_was_first(made):
 def test_a_repeat_is_the_callers_own_word_and_holds_for_a_day(made, clock):
     """After that IBKR has forgotten the cOID and would book it again."""
     journal = made()[0]
-    begun(journal)
+    begun(journal).end(End.PLACED)
     clock.advance(24 * 3600 - 1)
 
-    begun(journal, repeat=True)
+    begun(journal, repeat=True).end(End.PLACED)
     with pytest.raises(InvalidOrder, match="another order"):
         begun(journal, attrs.evolve(TICKET, quantity=Decimal(2)), repeat=True)
     clock.advance(1)
