@@ -334,8 +334,10 @@ def test_a_child_does_not_keep_its_dead_parent_alive(tmp_path):
     parent = os.fork()
     if parent == 0:
         life = Lifeline(tmp_path)
-        os.write(tell, life.name().encode())
+        name = life.name()
         if os.fork() == 0:
+            # It has let go by now, because that is done inside the fork.
+            os.write(tell, name.encode())
             os.close(end)
             os.read(go_on, 1)
         os._exit(0)
