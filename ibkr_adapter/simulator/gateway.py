@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ibkr_adapter.simulator import answers, inflict
+from ibkr_adapter.simulator import answers, inflict, windows
 from ibkr_adapter.simulator.control import ControlRoom, WishError
 from ibkr_adapter.simulator.door import Answer, HelloFault, Request, WireFault
 from ibkr_adapter.simulator.faults import Armed, FaultBox, Strike
@@ -203,6 +203,9 @@ class Gateway:
     def _serve(self, call: Call, route: Route | None) -> Answer:
         name = f"{call.request.method} {call.template}"
         self.control.run_triggers(name, after=False)
+        away = windows.away(call.template, self.world.now, self.world.options)
+        if away is not None:
+            return away
         try:
             if route is None or not route.hands_out_tokens:
                 self.login.check(call)
@@ -283,6 +286,7 @@ class Gateway:
         with self._lock:
             now = self.world.settle()
             self.world.options.update(changes)
+            self.world.fillers.fill_up()
             for account_id in self.world.options.accounts:
                 if account_id not in self.world.accounts:
                     self.world.open_account(account_id, now)
