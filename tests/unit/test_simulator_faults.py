@@ -797,8 +797,12 @@ def test_a_fault_of_an_order_that_is_asked_about_strikes_when_it_is_entered(brok
     waiting = consumed(broker)
 
     reply = broker.post(f"/iserver/reply/{asked.body[0]['id']}", {"confirmed": True})
+    names = {"P": "P2", "T": "T2", "S": "S2"}
+    others = [{key: names.get(value, value) for key, value in leg.items()} for leg in bracket()]
+    second = broker.place(*others)
 
     assert reply.body[0]["order_status"] == "Failed"
+    assert "Failed" not in {row["order_status"] for row in second.body}
     assert (waiting, consumed(broker)) == ([0], [1])
 
 
