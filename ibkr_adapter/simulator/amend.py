@@ -16,6 +16,7 @@ from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.desk import Twists, failed
 from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.faults import land, wait
 from ibkr_adapter.simulator.order import Order, Status, Ticket
 from ibkr_adapter.simulator.questions import Question
 from ibkr_adapter.simulator.refusals import RefusalError, Rejection
@@ -66,12 +67,24 @@ class AmendDesk:
             now = self._world.settle()
             if order.is_done:
                 return answers.refusal("Order is inactive", 400)
+            if twists.get("crosses"):
+                land(twists)
+                self._world.book.force(order, now)
+                return answers.json_answer([acknowledgement(order)])
             self._world.book.modify(order, kept, now)
-            changed = self._world.book.reincarnate(order, now) if twists.get("incarnations") else order
+            changed = order
+            if twists.get("incarnations"):
+                land(twists)
+                changed = self._world.book.reincarnate(order, now)
             self._world.book.nudge(now)
             return answers.json_answer([acknowledgement(changed)])
 
-        return self._world.dialogues.begin(account, [*rounds, *twists.get("rounds", [])], act)
+        if "rounds" in twists:
+            land(twists)
+        rounds += twists.get("rounds", [])
+        answer = self._world.dialogues.begin(account, rounds, act)
+        wait(twists, asked=bool(rounds))
+        return answer
 
     def _refuse_other_terms(self, order: Order, ticket: Ticket) -> None:
         old = order.ticket
@@ -110,14 +123,19 @@ class AmendDesk:
             return self._cancel(order, twists)
 
         asked = [[Question(message_id="o0", text="Are you sure you want to cancel this order?")]]
-        return world.dialogues.begin(account, asked if world.options.cancel_question else [], act)
+        answer = world.dialogues.begin(account, asked if world.options.cancel_question else [], act)
+        wait(twists, asked=world.options.cancel_question)
+        return answer
 
     def _cancel(self, order: Order, twists: Twists) -> Answer:
         world = self._world
         now = world.now
         if not order.is_done and order.status is not Status.PENDING_CANCEL:
-            world.book.cancel(order, now)
+            if "slow" in twists:
+                land(twists)
+            world.book.cancel(order, now, twists.get("slow"))
         if twists.get("crosses") and not order.is_done:
+            land(twists)
             world.book.force(order, now)
         body: dict[str, Any] = {"msg": _MSG, "order_id": order.order_id, "conid": -1, "account": None}
         if world.options.cancel_ack == "full":
@@ -137,4 +155,5 @@ class AmendDesk:
         if not reference.isdigit():
             return None
         order = self._world.book.orders.get(int(reference))
-        return order if order is not None and order.ticket.account == account else None
+        known = order is not None and order.ticket.account == account and not order.vanished
+        return order if known else None

@@ -22,6 +22,7 @@ LOGIN_PAGE = (
     '<form action="/sso/Dispatcher" method="post"><input name="user_name"/></form>'
     "</body></html>"
 )
+BACK_END_DOWN = "xcredserv comm failed during getEvents due to Connection refused"
 NOT_FOUND_PAGE = "<html><body><h1>Resource not found</h1></body></html>"
 
 

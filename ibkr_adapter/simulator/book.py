@@ -97,11 +97,12 @@ class Book:
         found = self._coids.get(coid)
         return found is not None and moment - found[1] < _COID_LIFE
 
-    def cancel(self, order: Order, moment: datetime) -> None:
-        """Ask for a cancel; it takes effect after the cancel latency."""
+    def cancel(self, order: Order, moment: datetime, seconds: float | None = None) -> None:
+        """Ask for a cancel; it takes effect after the cancel latency, or after ``seconds``."""
+        latency = self._options.cancel_latency if seconds is None else seconds
         order.status = Status.PENDING_CANCEL
         order.changed = moment
-        order.cancel_due = moment + timedelta(seconds=self._options.cancel_latency)
+        order.cancel_due = moment + timedelta(seconds=latency)
         if order.cancel_due <= moment:
             self._step_order(order, moment)
 

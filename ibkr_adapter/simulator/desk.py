@@ -14,12 +14,13 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator import answers, lame
 from ibkr_adapter.simulator.account import Account
 from ibkr_adapter.simulator.calendars import calendar_of
 from ibkr_adapter.simulator.charges import LEVERAGE, MARGIN, requirement
 from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.faults import land, wait
 from ibkr_adapter.simulator.figures import cents
 from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import NOTHING, Order, Status, Ticket
@@ -49,6 +50,10 @@ class _Leg:
     @property
     def is_child(self) -> bool:
         return self.parent_leg is not None or self.parent_order is not None
+
+    @property
+    def hangs_on(self) -> Order | None:
+        return self.parent_leg.order if self.parent_leg is not None else self.parent_order
 
 
 class Desk:
@@ -84,10 +89,15 @@ class Desk:
         rounds = [one for leg in legs for one in self._world.rounds(leg.ticket, is_exit=leg.is_child)]
         rounds += twists.get("rounds", [])
 
+        if "rounds" in twists or (rounds and "strict" in twists):
+            land(twists)
+
         def act(asked: list[str]) -> Answer:
             return self._enter(legs, asked, twists)
 
-        return self._world.dialogues.begin(account, rounds, act, strict=bool(twists.get("strict")))
+        answer = self._world.dialogues.begin(account, rounds, act, strict=bool(twists.get("strict")))
+        wait(twists, asked=bool(rounds))
+        return answer
 
     def _refuse_duplicates(self, readings: Sequence[Ticket | Rejection]) -> None:
         world, seen = self._world, set()
@@ -208,42 +218,38 @@ class Desk:
         self._refuse_duplicates([leg.ticket for leg in legs])
         now = world.settle()
         children = [leg for leg in legs if leg.is_child]
-        refused = self._refused_child(children, twists)
+        chosen = lame.choose(legs, twists)
+        refused = chosen if chosen is not None and lame.is_refused(twists) else None
         group = None
         for leg in [*(leg for leg in legs if not leg.is_child), *children]:
             if leg is refused:
                 continue
-            parent = leg.parent_leg.order if leg.parent_leg else leg.parent_order
+            parent = leg.hangs_on
             loose_group = group if leg.ticket.single_group and parent is None and not children else None
             leg.order = world.book.enter(leg.ticket, now, parent=parent, group=loose_group)
             leg.order.questions = list(asked)
             if leg.ticket.single_group and parent is None and not children and group is None:
                 group = f"oco-{leg.order.order_id}"
                 world.book.join(leg.order, group)
-        if refused is not None and twists.get("variant") == "inactive":
-            for leg in legs:
-                if leg.order is not None:
-                    leg.order.end(Status.INACTIVE, now)
+        if chosen is not None:
+            lame.play_out(world.book, legs, chosen, chosen.hangs_on, twists, now)
         world.book.nudge(now)
-        return self._acknowledge(legs, refused)
+        rows = self._acknowledge(legs, refused)
+        if chosen is not None and twists["bracket"].variant == "reordered":
+            rows.reverse()
+        if self._world.options.ack_shape == "object" and len(rows) == 1:
+            return answers.json_answer(rows[0])
+        return answers.json_answer(rows)
 
-    def _acknowledge(self, legs: list[_Leg], refused: _Leg | None) -> Answer:
+    @staticmethod
+    def _acknowledge(legs: list[_Leg], refused: _Leg | None) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for leg in [*(leg for leg in legs if leg.is_child), *(leg for leg in legs if not leg.is_child)]:
             if leg is refused:
                 rows.insert(0, failed("Order rejected", "Order rejected by the exchange."))
             elif leg.order is not None:
                 rows.append(acknowledgement(leg.order))
-        if self._world.options.ack_shape == "object" and len(rows) == 1:
-            return answers.json_answer(rows[0])
-        return answers.json_answer(rows)
-
-    @staticmethod
-    def _refused_child(children: list[_Leg], twists: Twists) -> _Leg | None:
-        if "refuse_child" not in twists or not children:
-            return None
-        index = twists["refuse_child"]
-        return children[index] if -len(children) <= index < len(children) else children[-1]
+        return rows
 
     # Prompts that are answered through the notification endpoint.
 

@@ -77,13 +77,20 @@ class Dialogues:
         }
         return answers.json_answer([body])
 
-    def reply(self, reply_id: str, body: Any, dead_reply: str | None = None) -> Answer:
+    def reply(
+        self,
+        reply_id: str,
+        body: Any,
+        dead_reply: str | None = None,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> Answer:
         """Take the answer to a question.
 
         Args:
             reply_id: The id in the path.
             body: The decoded JSON body.
-            dead_reply: How a dead question answers, instead of the option's way.
+            dead_reply: What the question dies of now: how it answers, instead of the option's way.
+            on_death: Called when it does.
         """
         confirmed = body.get("confirmed") if isinstance(body, dict) else None
         if not isinstance(confirmed, bool):
@@ -91,6 +98,7 @@ class Dialogues:
             return answers.refusal(text, 500)
         if dead_reply is not None and reply_id in self._open:
             self._dead[reply_id] = self._open.pop(reply_id)
+            on_death()
         dialogue = self._open.pop(reply_id, None)
         if dialogue is None:
             return self._to_the_dead(reply_id, dead_reply or self._options.dead_reply)

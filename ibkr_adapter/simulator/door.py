@@ -18,17 +18,50 @@ class WireFaultKind(StrEnum):
 
     REFUSE = "refuse"  # F01: nobody listens; the request never arrived
     RESET_UNREAD = "reset_unread"  # F02: RST before the body is read; nothing was processed
+    CLOSE_UNREAD = "close_unread"  # F02: an orderly close instead, as of a line that was idle too long
+    HALF_OPEN_UNREAD = "half_open_unread"  # F02: nothing is read, nothing comes, the line stays open
     RESET_ANSWERED = "reset_answered"  # F03: processed, then RST instead of an answer
     CLOSE_ANSWERED = "close_answered"  # F03: processed, then an orderly close
     SILENCE = "silence"  # F04: processed, the answer leaves after ``seconds``
+    LATE = "late"  # F04: the same, also to a client that has hung up, and the line ends behind it
+    HALF_OPEN = "half_open"  # F04: processed, nothing ever comes, the line stays open
     TRUNCATE = "truncate"  # F16: Content-Length promises more than is sent
     CUT_CHUNK = "cut_chunk"  # F16: a chunked body that ends inside a chunk
     CUT_UNFRAMED = "cut_unframed"  # F16: no length at all, closed half way: looks like a clean 200
     BROKEN_GZIP = "broken_gzip"  # F16: Content-Encoding: gzip over half of a gzip stream
+    NOT_GZIP = "not_gzip"  # F16: Content-Encoding: gzip over plain text
+    TWO_LENGTHS = "two_lengths"  # F16: two Content-Lengths that differ
+    GARBAGE_CHUNK = "garbage_chunk"  # F16: a chunked body whose sizes are no numbers
+    SURPLUS = "surplus"  # F16: bytes behind the body, which the next answer on the line comes after
     TRICKLE = "trickle"  # F17: one byte every ``seconds``
     ENDLESS_HEADERS = "endless_headers"  # F17: header lines that never end
-    EARLY_HINTS = "early_hints"  # 103 before the answer
-    GARBAGE_STATUS = "garbage_status"  # a status line that is none
+    ENDLESS_BODY = "endless_body"  # F17: chunks of blanks that never end
+    HALF_BODY = "half_body"  # F17: head and half of the body, then nothing on an open line
+    EARLY_HINTS = "early_hints"  # F17: 103 before the answer
+    GARBAGE_STATUS = "garbage_status"  # F17: a status line that is none
+    GARBAGE_HEADER = "garbage_header"  # F17: lines behind the headers that are none
+    BELOW_TLS = "below_tls"  # F36: processed, then bytes that are no TLS records
+
+
+class HelloKind(StrEnum):
+    """What the server does to the TLS handshake of a connection: F36."""
+
+    EXPIRED = "expired"  # a certificate that is past its time
+    WRONG_HOST = "wrong_host"  # one for another name
+    SELF_SIGNED = "self_signed"  # a good one, that nobody has pinned
+    PLAIN = "plain"  # plain http where TLS was expected
+    OLD_VERSION = "old_version"  # an alert: no version of TLS that both speak
+    RESET = "reset"
+    SILENCE = "silence"
+    CLOSE = "close"
+
+
+@attrs.frozen(kw_only=True)
+class HelloFault:
+    """One thing to do to a handshake; ``seconds`` is how long a silence lasts."""
+
+    kind: HelloKind
+    seconds: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

@@ -2,28 +2,39 @@
 
 Knows sockets up to the first byte: a TLS hello begins with 0x16, a request line never does, so
 the first byte is looked at without being taken and http, https and later their WebSockets share
-one port. Also knows how to be away: the port stays ours, and callers are refused. What is said
-on a connection is for the protocol that it is handed to, :mod:`.server`.
+one port. Also knows how to be away: the port stays ours, and callers are refused; and every way in
+which a TLS handshake can go wrong (F36). What is said on a connection is for the protocol that it is
+handed to, :mod:`.server`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from .door import HelloFault, HelloKind
+
 if TYPE_CHECKING:
     import ssl
+
+    from .certificate import Wardrobe
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 128
 
 _TLS_HELLO = b"\x16"
+# A fatal alert: protocol version.
+_NO_SUCH_VERSION = bytes((0x15, 3, 1, 0, 2, 2, 70))
+_HELLO_SIZE = 65_536
+_RUDE = frozenset({HelloKind.RESET, HelloKind.SILENCE, HelloKind.CLOSE, HelloKind.OLD_VERSION})
 _HANDSHAKE_SECONDS = 10.0
 # How long a TLS line that we close may wait for the client's own farewell.
 _FAREWELL_SECONDS = 0.5
@@ -56,11 +67,13 @@ class Doorstep:
         self,
         listener: socket.socket,
         protocol: Callable[[], asyncio.Protocol],
-        context: ssl.SSLContext | None = None,
+        wardrobe: Wardrobe | None = None,
+        greet: Callable[[], HelloFault | None] = lambda: None,
     ) -> None:
         self._listener = listener
         self._protocol = protocol
-        self._context = context
+        self._wardrobe = wardrobe
+        self._greet_broker = greet
         self._is_open = False
         self._resting: asyncio.TimerHandle | None = None
         self._greeting: set[asyncio.Task[bool]] = set()
@@ -127,7 +140,13 @@ class Doorstep:
             first = await _first_byte(caller)
             if not first:
                 return False
-            self._lines.add(await self._hand_over(caller, secure=first == _TLS_HELLO))
+            context = None
+            if first == _TLS_HELLO and self._wardrobe is not None:
+                fault = self._greet_broker()
+                if fault is not None and fault.kind in _RUDE:
+                    return await _be_rude(fault, caller)
+                context = self._shown(self._wardrobe, fault)
+            self._lines.add(await self._hand_over(caller, context))
         except OSError as error:
             # A caller that hangs up, or does not trust us, is no trouble of ours.
             log.debug("a caller left before the first request: %s", error)
@@ -140,18 +159,24 @@ class Doorstep:
             task.cancel()
         await asyncio.gather(*greeting, return_exceptions=True)
 
-    async def _hand_over(self, caller: socket.socket, *, secure: bool) -> asyncio.Transport:
+    @staticmethod
+    def _shown(wardrobe: Wardrobe, fault: HelloFault | None) -> ssl.SSLContext | None:
+        if fault is None:
+            return wardrobe.own.context
+        return None if fault.kind is HelloKind.PLAIN else wardrobe.wrong(fault.kind.value).context
+
+    async def _hand_over(self, caller: socket.socket, context: ssl.SSLContext | None) -> asyncio.Transport:
         loop = asyncio.get_running_loop()
-        if secure and self._context is not None:
+        if context is not None:
             line, _ = await loop.connect_accepted_socket(
                 self._protocol,
                 caller,
-                ssl=self._context,
+                ssl=context,
                 ssl_handshake_timeout=_HANDSHAKE_SECONDS,
                 ssl_shutdown_timeout=_FAREWELL_SECONDS,
             )
         else:
-            # Without a certificate a TLS hello is just a bad request line, and is answered so.
+            # Without a certificate a TLS hello is just a bad request line, and is answered so in plain text.
             line, _ = await loop.connect_accepted_socket(self._protocol, caller)
         return line
 
@@ -183,6 +208,22 @@ async def _first_byte(caller: socket.socket) -> bytes:
     finally:
         loop.remove_reader(caller)
     return caller.recv(1, socket.MSG_PEEK)
+
+
+async def _be_rude(fault: HelloFault, caller: socket.socket) -> bool:
+    """Answer a TLS hello with nothing good; the line is never handed over."""
+    loop = asyncio.get_running_loop()
+    # Closing a socket with something unread in it would be a reset, whatever was wanted.
+    await loop.sock_recv(caller, _HELLO_SIZE)
+    if fault.kind is HelloKind.RESET:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    elif fault.kind is HelloKind.OLD_VERSION:
+        await loop.sock_sendall(caller, _NO_SUCH_VERSION)
+    elif fault.kind is HelloKind.SILENCE:
+        with contextlib.suppress(TimeoutError):
+            # Until the client has enough and leaves, which is read as nothing.
+            await asyncio.wait_for(loop.sock_recv(caller, _HELLO_SIZE), fault.seconds)
+    return False
 
 
 def _close_unless_handed_over(greeting: asyncio.Task[bool], caller: socket.socket) -> None:

@@ -1,8 +1,9 @@
 """Which faults are armed, and which call uses one up.
 
-A fault has the number it bears in the catalogue of faults, an endpoint it waits for and a
-number of times it strikes. Here it is armed, matched and counted; what it does is for
-:mod:`.inflict`.
+A fault has a name (:mod:`.fault_names`), an endpoint it waits for and a number of times it strikes.
+Here it is armed, matched and counted; what it does is for :mod:`.inflict`. A match is a
+:class:`Strike`, and only one that lands is *consumed*: a bracket's fault that meets a single order
+goes on waiting, and one whose order still awaits an answer lands when that order is entered.
 """
 
 from __future__ import annotations
@@ -13,75 +14,20 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter.simulator.fault_names import (
+    ELSEWHERE,
+    FOR_EVER,
+    HANDSHAKE,
+    SKEW,
+    TLS,
+    UNREAD,
+    VARIANTS,
+    home,
+)
 from ibkr_adapter.simulator.routes import RouteTable
 
-_ORDERS = "POST /iserver/account/{accountId}/orders"
-_ORDER = "/iserver/account/{accountId}/order/{orderId}"
-_REPLY = "POST /iserver/reply/{replyId}"
-_HISTORY = "GET /iserver/marketdata/history"
-
-# Fault -> its variants, the first being the default.
-VARIANTS: dict[str, tuple[str, ...]] = {
-    "F01": ("refuse",),
-    "F02": ("reset",),
-    "F03": ("reset", "close"),
-    "F04": ("silence",),
-    "F05": ("unprocessed", "processed"),
-    "F06": ("unprocessed",),
-    "F07": ("taken",),
-    "F08": ("unprocessed",),
-    "F09": ("box",),
-    "F10": ("json", "html", "empty"),
-    "F11": ("json", "html", "empty"),
-    "F12": ("accounts", "no_bridge"),
-    "F13": ("error", "success"),
-    "F14": ("unprocessed", "processed"),
-    "F15": ("json", "types", "missing", "nan", "extra", "prefix", "null", "empty"),
-    "F16": ("truncate", "cut_chunk", "cut_unframed", "broken_gzip"),
-    "F17": ("trickle", "endless_headers", "early_hints", "garbage_status"),
-    "F18": ("chain", "unknown", "twice", "reply_400", "reply_503", "reply_503_live"),
-    "F19": ("strict",),
-    "F20": ("registered",),
-    "F23": ("filled",),
-    "F24": ("lost", "crosses", "incarnations"),
-    "F25": ("child", "inactive"),
-    "F26": ("empty", "lie"),
-    "F27": ("ids", "types"),
-    "F28": ("no_data", "partial", "cut"),
-    "F33": ("restart",),
-    "F34": ("skew",),
-    "F35": ("refused", "down", "expired"),
-    "F37": ("address", "moved"),
-}
-UNREAD = frozenset({"F01", "F02"})
-# A wrong wall clock is no answer: it lies under whatever else strikes the call.
-_SKEW = "F34"
 _SKEW_SECONDS = 300.0
-_FOR_EVER = frozenset({"F06", _SKEW})
-# Known faults that a server answering requests cannot inflict.
-_STREAM = frozenset({"F29", "F30", "F31", "F32"})
-_ELSEWHERE = {
-    "F21": "happens inside the client",
-    "F22": "happens inside the clients",
-    "F36": "is about certificates: start another server",
-    "F38": "happens on the client's disk",
-    "F39": "happens to the client's clock",
-    "F40": "is made with the option filler_positions",
-    "F41": "is not offered yet",
-    "F42": "happens inside the client",
-}
-# Where a fault strikes when nothing is said, if not everywhere.
-_HOME = {
-    "F18": _ORDERS,
-    "F19": _ORDERS,
-    "F20": _ORDERS,
-    "F23": _ORDERS,
-    "F24": f"DELETE {_ORDER}",
-    "F25": _ORDERS,
-    "F26": "GET /iserver/account/orders",
-    "F27": "GET /iserver/marketdata/snapshot",
-    "F28": _HISTORY,
-}
+
 _KEYS = frozenset(
     {
         "fault",
@@ -97,7 +43,7 @@ _KEYS = frozenset(
         "for",
     }
 )
-_NUMBERS = ("seconds", "status", "count", "retry_after", "leg", "for")
+_NUMBERS = ("seconds", "status", "count", "retry_after", "for")
 
 
 class FaultError(ValueError):
@@ -115,7 +61,13 @@ class Armed:
     among: frozenset[str] | None = None  # what "*" means, if not all
     until: datetime | None = None
     wishes: dict[str, Any] = attrs.field(factory=dict)
+    taken: int = 0  # matched with a call: landed, or about to
     consumed: int = 0
+
+    @property
+    def is_met_before_calls(self) -> bool:
+        """Tell whether it strikes the handshake of a connection."""
+        return self.fault == TLS and self.variant in HANDSHAKE
 
     def strikes(self, name: str, now: datetime) -> bool:
         """Tell whether it strikes a call of this name."""
@@ -123,7 +75,12 @@ class Armed:
             return False
         if self.until is not None:
             return now < self.until
-        return self.times is None or self.consumed < self.times
+        return self.times is None or self.taken < self.times
+
+    def land(self) -> None:
+        """Strike at once."""
+        self.taken += 1
+        self.consumed += 1
 
     def number(self, key: str, default: float) -> float:
         """A figure from the request that armed it."""
@@ -140,6 +97,43 @@ class Armed:
         }
 
 
+@attrs.define(kw_only=True, eq=False)
+class Strike:
+    """One fault that has met one call.
+
+    ``waits`` says that the call has asked a question, and that what it asked for is still to come.
+    """
+
+    armed: Armed
+    has_landed: bool = False
+    waits: bool = False
+
+    def land(self) -> None:
+        """Say that the fault has done what it is for; once is as good as twice."""
+        if not self.has_landed:
+            self.has_landed = True
+            self.armed.consumed += 1
+
+    def settle(self) -> None:
+        """End the call: a fault that it had no use for waits on."""
+        if not self.has_landed and not self.waits:
+            self.armed.taken -= 1
+
+
+def land(twists: Mapping[str, Any]) -> None:
+    """Let the fault that has twisted a call land, if there is one."""
+    strike: Strike | None = twists.get("strike")
+    if strike is not None:
+        strike.land()
+
+
+def wait(twists: Mapping[str, Any], *, asked: bool) -> None:
+    """Keep the fault of a call for the moment when its questions are answered."""
+    strike: Strike | None = twists.get("strike")
+    if strike is not None and asked:
+        strike.waits = True
+
+
 class FaultBox:
     """The armed faults, in the order in which they were armed."""
 
@@ -154,10 +148,8 @@ class FaultBox:
             FaultError: No such fault, endpoint, variant or key.
         """
         number = str(wishes.get("fault", ""))
-        if number in _STREAM:
-            raise FaultError(f"{number} is about streams: not yet")
-        if number in _ELSEWHERE:
-            raise FaultError(f"{number} {_ELSEWHERE[number]}")
+        if number in ELSEWHERE:
+            raise FaultError(f"{number} {ELSEWHERE[number]}")
         if number not in VARIANTS:
             raise FaultError(f"there is no fault {number or '(none named)'}")
         unknown = wishes.keys() - _KEYS
@@ -167,15 +159,17 @@ class FaultBox:
         if variant not in VARIANTS[number]:
             raise FaultError(f"{number} comes as {', '.join(VARIANTS[number])}, not as {variant}")
         self._check_figures(wishes)
-        on = str(wishes.get("on", _home(number, variant)))
+        on = str(wishes.get("on", home(number, variant)))
         if on != "*" and not self._routes.knows(on):
             raise FaultError(f"there is no endpoint {on}")
+        if on != "*" and number == TLS and variant in HANDSHAKE:
+            raise FaultError(f"{number} {variant} strikes connections, before there is an endpoint")
         lasting = wishes.get("for")
         armed = Armed(
             fault=number,
             on=on,
             variant=variant,
-            times=wishes.get("times", None if number in _FOR_EVER else 1),
+            times=wishes.get("times", None if number in FOR_EVER else 1),
             among=self._routes.token_names if (number, on) == ("F35", "*") and variant != "expired" else None,
             until=None if lasting is None else now + timedelta(seconds=float(lasting)),
             wishes=dict(wishes),
@@ -195,8 +189,8 @@ class FaultBox:
             except (TypeError, ValueError):
                 raise FaultError(f"{key} is a number") from None
 
-    def take(self, name: str, now: datetime, *, unread: bool) -> Armed | None:
-        """Use up the first fault that strikes this call.
+    def take(self, name: str, now: datetime, *, unread: bool) -> Strike | None:
+        """Match the first fault that strikes this call with it.
 
         Args:
             name: The endpoint's name.
@@ -204,18 +198,28 @@ class FaultBox:
             unread: Whether the call's body has not been read yet; only some faults strike then.
         """
         for armed in self.armed:
-            if armed.fault != _SKEW and armed.strikes(name, now):
-                if (armed.fault in UNREAD) is not unread:
-                    return None
-                armed.consumed += 1
+            # A wrong wall clock is no answer: it lies under whatever else strikes the call.
+            if armed.fault == SKEW or armed.is_met_before_calls or not armed.strikes(name, now):
+                continue
+            if (armed.fault in UNREAD) is not unread:
+                return None
+            armed.taken += 1
+            return Strike(armed=armed)
+        return None
+
+    def take_handshake(self, now: datetime) -> Armed | None:
+        """Use up the first fault that strikes the handshake of a connection."""
+        for armed in self.armed:
+            if armed.is_met_before_calls and armed.strikes("*", now):
+                armed.land()
                 return armed
         return None
 
     def skew(self, name: str, now: datetime) -> float:
         """How many seconds the wall clock is off for this call; uses up what strikes it."""
-        striking = [one for one in self.armed if one.fault == _SKEW and one.strikes(name, now)]
+        striking = [one for one in self.armed if one.fault == SKEW and one.strikes(name, now)]
         for armed in striking:
-            armed.consumed += 1
+            armed.land()
         return sum(one.number("seconds", _SKEW_SECONDS) for one in striking)
 
     def clear(self) -> int:
@@ -223,11 +227,3 @@ class FaultBox:
         count = len(self.armed)
         self.armed.clear()
         return count
-
-
-def _home(number: str, variant: str) -> str:
-    if variant.startswith("reply_"):
-        return _REPLY
-    if variant == "incarnations":
-        return f"POST {_ORDER}"
-    return _HOME.get(number, "*")

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ibkr_adapter.simulator import answers, inflict
+from ibkr_adapter.simulator import answers, inflict, windows
 from ibkr_adapter.simulator.control import ControlRoom, WishError
-from ibkr_adapter.simulator.door import Answer, Request, WireFault
-from ibkr_adapter.simulator.faults import Armed, FaultBox
+from ibkr_adapter.simulator.door import Answer, HelloFault, Request, WireFault
+from ibkr_adapter.simulator.faults import Armed, FaultBox, Strike
 from ibkr_adapter.simulator.inflict import Inflictor
 from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.ledger import broker_ledger
@@ -131,6 +131,15 @@ class Gateway:
                 return None
             return self._strike_unread(method, below, found)
 
+    def greet(self) -> HelloFault | None:
+        """Use up a fault that strikes the TLS handshake of a new connection.
+
+        The control room is reached in plain http on the same port, which has none.
+        """
+        with self._lock:
+            armed = self.faults.take_handshake(self.world.now)
+            return inflict.hello(armed) if armed else None
+
     def handle(self, request: Request) -> Answer:
         """Answer one request; safe to call from any thread."""
         with self._lock:
@@ -153,11 +162,12 @@ class Gateway:
 
     def _strike_unread(self, method: str, below: str, found: Found) -> WireFault | None:
         name = f"{method} {found[0].template if found else below}"
-        armed = self.faults.take(name, self.world.now, unread=True)
-        if armed is None:
+        strike = self.faults.take(name, self.world.now, unread=True)
+        if strike is None:
             return None
-        self._log(name, below, 0, armed)
-        return inflict.wire(armed)
+        strike.land()
+        self._log(name, below, 0, strike)
+        return inflict.wire(strike.armed)
 
     def _api(self, request: Request, below: str, found: Found) -> Answer:
         unread = self._strike_unread(request.method, below, found)
@@ -174,23 +184,28 @@ class Gateway:
             return answer
         if self.auth == "gateway":  # a login by token counts only who is let in
             self.world.sessions.touch(now)
-        armed = self.faults.take(name, now, unread=False)
+        strike = self.faults.take(name, now, unread=False)
         call = Call(request=request, template=template, parts=found[1] if found else {})
-        answer = self._strike(armed, call, found[0] if found else None)
-        self._log(name, below, answer.status, armed, call.twists.get("refused"))
+        answer = self._strike(strike, call, found[0] if found else None)
+        self._log(name, below, answer.status, strike, call.twists.get("refused"))
         return answer
 
-    def _strike(self, armed: Armed | None, call: Call, route: Route | None) -> Answer:
-        """Serve a call, with the fault that strikes it."""
-        instead = self._inflictor.before(armed, call) if armed else None
-        if instead is not None:
-            return instead
-        answer = self._serve(call, route)
-        return self._inflictor.after(armed, call, answer) if armed else answer
+    def _strike(self, strike: Strike | None, call: Call, route: Route | None) -> Answer:
+        """Serve a call, with the fault that it has met."""
+        if strike is None:
+            return self._serve(call, route)
+        answer = self._inflictor.before(strike, call)
+        if answer is None:
+            answer = self._inflictor.after(strike, call, self._serve(call, route))
+        strike.settle()
+        return answer
 
     def _serve(self, call: Call, route: Route | None) -> Answer:
         name = f"{call.request.method} {call.template}"
         self.control.run_triggers(name, after=False)
+        away = windows.away(call.template, self.world.now, self.world.options)
+        if away is not None:
+            return away
         try:
             if route is None or not route.hands_out_tokens:
                 self.login.check(call)
@@ -209,7 +224,7 @@ class Gateway:
         return answer
 
     def _log(
-        self, name: str, path: str, status: int, armed: Armed | None, refused: str | None = None
+        self, name: str, path: str, status: int, strike: Strike | None, refused: str | None = None
     ) -> None:
         self.requests_log.append(
             {
@@ -218,7 +233,7 @@ class Gateway:
                 "name": name,
                 "path": path,
                 "status": status,
-                "fault": armed.fault if armed else None,
+                "fault": strike.armed.fault if strike and strike.has_landed else None,
                 **({"refused": refused} if refused else {}),
             }
         )
@@ -271,6 +286,7 @@ class Gateway:
         with self._lock:
             now = self.world.settle()
             self.world.options.update(changes)
+            self.world.fillers.fill_up()
             for account_id in self.world.options.accounts:
                 if account_id not in self.world.accounts:
                     self.world.open_account(account_id, now)

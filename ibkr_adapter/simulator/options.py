@@ -33,6 +33,8 @@ class Options:
     snapshot_delay: float = 0.3  # from the pre-flight until the first values
     market_data_lines: int = 100
     filler_positions: int = 0  # one share each of so many made-up stocks
+    filler_orders: int = 0  # so many cancelled orders of the day
+    filler_executions: int = 0  # so many fills of the day
     fractions: bool = True
     walk_order: str = "strict"  # or "search": strikes may be skipped; or "free"
     empty_strikes: int = 0  # so many reads of a month's strikes are empty
@@ -43,7 +45,11 @@ class Options:
     established_reads: int = 1  # status reads after init until the session counts
     established_after: float = 3.0  # or this long
     idle_timeout: float | None = 360.0
+    region: str = "US"  # or "EU", "Asia": whose midnight, nights and maintenance
     nightly_reset: bool = False  # midnight ends the login, 01:00 the brokerage session
+    maintenance: bool = False  # away for some time after 01:00, and on Saturday evening
+    maintenance_face: str = "503"  # or "500", "401", "no bridge", "refused", "html"
+    reset_seconds: float = 300.0  # how long a reset is felt
     tickle_without_login: str = "401"  # or "no session"
     first_reads_empty: bool = True  # live orders, trades, P&L and algos of a new session
 
@@ -126,6 +132,8 @@ class Options:
 
 _TYPES = typing.get_type_hints(Options)
 _CHOICES: dict[str, tuple[Any, ...]] = {
+    "region": ("US", "EU", "Asia"),
+    "maintenance_face": ("503", "500", "401", "no bridge", "refused", "html"),
     "us_futures_fields": ("both", "indicator", "none"),
     "walk_order": ("strict", "search", "free"),
     "late_parent": ("accept", "ignore", "refuse"),

@@ -109,6 +109,7 @@ class Order:
     hidden: bool = False  # left out of live orders
     questions: list[str] = attrs.field(factory=list)
     foreign: bool = False
+    vanished: bool = False  # IBKR does not know it any more
 
     @property
     def remaining(self) -> Decimal:

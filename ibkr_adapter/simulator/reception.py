@@ -25,27 +25,38 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 from aiohttp import web
 
-from .breakage import duration, inflict, reset
-from .door import Answer, Request, WireFault, WireFaultKind
+from .breakage import duration, hold, inflict, reset
+from .door import Answer, HelloFault, Request, WireFault, WireFaultKind
 from .doorstep import Doorstep
 from .edge import CONTROL_ROOM, Edge, compress
 
 if TYPE_CHECKING:
     import socket
-    import ssl
+
+    from .certificate import Wardrobe
 
 log = logging.getLogger(__name__)
 
 # How long a request that is being answered may still take when the server stops.
 _GRACE_SECONDS = 0.2
 
-_UNREAD = frozenset({WireFaultKind.RESET_UNREAD, WireFaultKind.REFUSE})
+_UNREAD = frozenset(
+    {
+        WireFaultKind.RESET_UNREAD,
+        WireFaultKind.CLOSE_UNREAD,
+        WireFaultKind.HALF_OPEN_UNREAD,
+        WireFaultKind.REFUSE,
+    }
+)
 
 
 class Broker(Protocol):
-    """What the server asks of the simulated broker; both calls are quick and thread-safe."""
+    """What the server asks of the simulated broker; all calls are quick and thread-safe."""
 
     account: str
+
+    def greet(self) -> HelloFault | None:
+        """Take the fault, if one is armed, that strikes a TLS handshake."""
 
     def peek(self, method: str, path: str) -> WireFault | None:
         """Take the fault, if one is armed, that strikes before this call's body is read."""
@@ -58,13 +69,13 @@ class Reception:
     """The inside of a running server: everything here but three calls happens in its loop."""
 
     def __init__(
-        self, gateway: Broker, edge: Edge, listener: socket.socket, context: ssl.SSLContext | None = None
+        self, gateway: Broker, edge: Edge, listener: socket.socket, wardrobe: Wardrobe | None = None
     ) -> None:
         self.ready = threading.Event()
         self._gateway = gateway
         self._edge = edge
         self._listener = listener
-        self._context = context
+        self._wardrobe = wardrobe
         self._busy: set[object] = set()
         self._reopening: asyncio.TimerHandle | None = None
 
@@ -88,7 +99,7 @@ class Reception:
         self._loop = asyncio.get_running_loop()
         self._stopped: asyncio.Future[None] = self._loop.create_future()
         self._http = web.Server(self._answer, logger=log, access_log=None)
-        self._doorstep = Doorstep(self._listener, self._http, self._context)
+        self._doorstep = Doorstep(self._listener, self._http, self._wardrobe, self._gateway.greet)
         self._doorstep.open()
         self.ready.set()
         await self._stopped
@@ -144,7 +155,7 @@ class Reception:
         if fault.kind not in _UNREAD:
             left = await inflict(fault, answer, line, self._pause)
             return _hang_up(request) if left is None else _response(compress(arrived, left))
-        if not arrived.path.startswith(CONTROL_ROOM):
+        if not arrived.path.startswith(CONTROL_ROOM) or fault.kind is not WireFaultKind.REFUSE:
             return await self._drop_unread(request, line, fault)
         # The control room says how it went before the port shuts; see the module's docstring.
         await self._refuse(fault)
@@ -156,7 +167,10 @@ class Reception:
         if fault.kind is WireFaultKind.REFUSE:
             # Before the reset: a quick client calls again at once, and must find the port shut.
             await self._refuse(fault)
-        reset(line)
+        if fault.kind is WireFaultKind.HALF_OPEN_UNREAD:
+            await hold(line, self._pause, duration(fault))
+        elif fault.kind is not WireFaultKind.CLOSE_UNREAD:
+            reset(line)
         return _hang_up(request)
 
     async def _refuse(self, fault: WireFault) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.calendars import Span, calendar_of
 from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.faults import land
 from ibkr_adapter.simulator.figures import long_stamp, milliseconds, number
 from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.market_tags import SLOW_TAGS, Shown, market_tags
@@ -65,6 +66,8 @@ class MarketDataEndpoints:
             return answers.bad_request("conids is not valid")
         fields = [one for one in call.query.get("fields", "").split(",") if one][:_MOST_FIELDS]
         bare = bool(call.twists.get("bare_rows"))
+        if bare:
+            land(call.twists)
         rows = [self._row(brokerage, one, fields, bare=bare) for one in asked]
         return answers.json_answer([one for one in rows if one is not None])
 

@@ -24,6 +24,7 @@ import attrs
 from ibkr_adapter.simulator import answers, oauth1a
 from ibkr_adapter.simulator.credentials import Consumer
 from ibkr_adapter.simulator.door import Answer, Request
+from ibkr_adapter.simulator.faults import land
 from ibkr_adapter.simulator.figures import milliseconds
 from ibkr_adapter.simulator.login import NotLetInError
 from ibkr_adapter.simulator.nonces import NonceError, Nonces
@@ -157,6 +158,8 @@ class OAuth1aLogin:
             body["live_session_token_signature"] = secrets.token_hex(20)
         else:
             still_born = bool(call.twists.get("expired"))
+            if still_born:
+                land(call.twists)
             self._grant(token, timedelta(0) if still_born else lifetime)
         return answers.json_answer(body)
 

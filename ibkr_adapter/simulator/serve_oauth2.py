@@ -23,6 +23,7 @@ from ibkr_adapter.simulator import answers, assertions
 from ibkr_adapter.simulator.assertions import Assertion, AssertionRefusedError
 from ibkr_adapter.simulator.credentials import SCOPE, Client
 from ibkr_adapter.simulator.door import Answer, Request
+from ibkr_adapter.simulator.faults import land
 from ibkr_adapter.simulator.figures import milliseconds
 from ibkr_adapter.simulator.login import NotLetInError
 from ibkr_adapter.simulator.routes import Call, Needs, Route
@@ -122,7 +123,7 @@ class OAuth2Login:
         """Give an access token for an assertion."""
         scope = self._check_form(call)
         world, client = self._world, self._client
-        lifetime = timedelta(seconds=0 if call.twists.get("expired") else world.options.access_token_lifetime)
+        lifetime = _lifetime(call, world.options.access_token_lifetime)
         issued = world.wall()
         claims = {
             "iss": _AUDIENCE,
@@ -203,7 +204,7 @@ class OAuth2Login:
         """Give a bearer for the API."""
         world = self._world
         claims = self._check_session(call.request)
-        lifetime = timedelta(seconds=0 if call.twists.get("expired") else world.options.token_lifetime)
+        lifetime = _lifetime(call, world.options.token_lifetime)
         body = {
             "sub": "WEB_API",
             "aud": str(secrets.randbelow(10**9)),
@@ -303,3 +304,11 @@ def _content_type(request: Request) -> str:
 
 def _origin(request: Request) -> str:
     return f"{'https' if request.secure else 'http'}://{request.headers.get('host', '')}"
+
+
+def _lifetime(call: Call, usual: float) -> timedelta:
+    """How long a new token is good; not at all, where a fault wants it dead."""
+    if not call.twists.get("expired"):
+        return timedelta(seconds=usual)
+    land(call.twists)
+    return timedelta(0)

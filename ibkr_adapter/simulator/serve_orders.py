@@ -17,6 +17,7 @@ from ibkr_adapter.simulator.charges import fee, fee_currency, requirement
 from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.desk import Desk
 from ibkr_adapter.simulator.door import Answer
+from ibkr_adapter.simulator.faults import land
 from ibkr_adapter.simulator.figures import grouped, money, quantity_text
 from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import Order, Ticket
@@ -82,8 +83,8 @@ class OrderEndpoints:
 
     def reply(self, call: Call) -> Answer:
         """Answer a question."""
-        dead = call.twists.get("dead_reply")
-        return self._world.dialogues.reply(call.parts["replyId"], call.json(), dead)
+        dead, reply_id = call.twists.get("dead_reply"), call.parts["replyId"]
+        return self._world.dialogues.reply(reply_id, call.json(), dead, lambda: land(call.twists))
 
     def notification(self, call: Call) -> Answer:
         """Answer a prompt; the body of the answer is a bare JSON string."""
@@ -122,7 +123,7 @@ class OrderEndpoints:
     def _is_listed(self, order: Order, account: str, today: datetime) -> bool:
         now = self._world.now
         lag = timedelta(seconds=self._world.options.orders_lag)
-        if order.hidden or order.ticket.account != account or now < order.entered + lag:
+        if order.hidden or order.vanished or order.ticket.account != account or now < order.entered + lag:
             return False
         return not order.is_done or order.changed >= today
 
@@ -130,7 +131,7 @@ class OrderEndpoints:
         """The state of one order."""
         reference = call.parts["orderId"]
         order = self._world.book.orders.get(int(reference)) if reference.isdigit() else None
-        if order is None:
+        if order is None or order.vanished:
             status = self._world.options.missing_order_status
             return answers.fault(f"Order {reference} is not found", status)
         if order.ticket.account != self._selected():

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from ibkr_adapter.clock import Clock, SystemClock
 
-from .certificate import Certificate, issue
+from .certificate import Certificate, Wardrobe
 from .doorstep import listen_at
 from .edge import Edge
 from .reception import Broker, Reception
@@ -162,9 +162,8 @@ class SimulatorServer:
             # In the caller's thread, so that a port that is taken is the caller's error.
             listener = listen_at(self._host, self._wanted_port)
             undo.callback(listener.close)
-            certificate = self._issue(undo) if self._tls else None
-            context = certificate.context if certificate else None
-            reception = Reception(self._gateway, self._edge, listener, context)
+            wardrobe = self._dress(undo) if self._tls else None
+            reception = Reception(self._gateway, self._edge, listener, wardrobe)
             port = listener.getsockname()[1]
             thread = threading.Thread(target=reception.run, name=THREAD_NAME, daemon=True)
             thread.start()
@@ -172,12 +171,13 @@ class SimulatorServer:
                 raise RuntimeError("the simulator's loop did not start")
             undo.callback(thread.join)
             self._leavings = undo.pop_all()
-        self._certificate, self._reception, self._port = certificate, reception, port
+        self._certificate = wardrobe.own if wardrobe else None
+        self._reception, self._port = reception, port
         log.info("simulator listens at %s", self.url)
 
-    def _issue(self, undo: ExitStack) -> Certificate:
+    def _dress(self, undo: ExitStack) -> Wardrobe:
         folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="ibkr-simulator-"))
-        return issue(Path(folder), now=self._clock.now(), host=self._host)
+        return Wardrobe(Path(folder), now=self._clock.now(), host=self._host)
 
 
 def run(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ibkr_adapter.simulator import hours
+from ibkr_adapter.simulator import windows
 
 if TYPE_CHECKING:
     from ibkr_adapter.simulator.options import Options
@@ -26,7 +26,6 @@ HARDWARE = f"21026956|{MAC}"
 SERVER = {"serverName": "JifZ22107", "serverVersion": "Build 10.44.1d, Mar 3, 2026 1:55:32 PM"}
 SSO_LIFE = timedelta(hours=24)
 SSO_EXPIRES_MS = 600_000
-_NIGHTLY_HOUR = 1
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -97,6 +96,8 @@ class Sessions:
             self.log_out("24 hours", now)
         if self._options.nightly_reset:
             self._nightly(now)
+        if self.brokerage and self._options.maintenance and windows.is_maintenance(now, self._options.region):
+            self.drop("maintenance", now)
         if self.rival and self.rival_until and now >= self.rival_until:
             self.rival = self.rival_until = None
         waiting = self.brokerage
@@ -105,12 +106,10 @@ class Sessions:
             waiting.established = age >= timedelta(seconds=self._options.established_after)
 
     def _nightly(self, now: datetime) -> None:
-        local = now.astimezone(hours.NEW_YORK)
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-        if self.login and self.login < midnight:
+        region = self._options.region
+        if self.login and self.login < windows.midnight(now, region):
             self.log_out("midnight", now)
-        reset = midnight.replace(hour=_NIGHTLY_HOUR)
-        if self.brokerage and self.brokerage.opened < reset <= local:
+        if self.brokerage and self.brokerage.opened < windows.last_reset(now, region):
             self.drop("nightly reset", now)
 
     def touch(self, now: datetime) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ibkr_adapter.simulator import hours
+from ibkr_adapter.simulator import windows
 
 if TYPE_CHECKING:
     from ibkr_adapter.simulator.options import Options
@@ -90,7 +90,7 @@ class TokenBook:
 
     def settle(self, now: datetime) -> None:
         """End what is due to end by now."""
-        midnight = now.astimezone(hours.NEW_YORK).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = windows.midnight(now, self._options.region)
         idle = self._options.bearer_idle
         for grant in [one for one in self._grants if one.ended is None]:
             if now >= grant.expires:

@@ -16,6 +16,7 @@ from ibkr_adapter.simulator.book import Book
 from ibkr_adapter.simulator.catalogue import Catalogue
 from ibkr_adapter.simulator.currencies import RATES
 from ibkr_adapter.simulator.dialogue import Dialogues
+from ibkr_adapter.simulator.fillers import Fillers
 from ibkr_adapter.simulator.hours import MarketClock
 from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import Ticket
@@ -28,9 +29,6 @@ from ibkr_adapter.simulator.tokens import TokenBook
 if TYPE_CHECKING:
     from ibkr_adapter.clock import Clock
     from ibkr_adapter.simulator.options import Options
-
-# Made-up stocks that only fill pages of positions; far from the other invented conids.
-_FIRST_FILLER = 910000001
 
 
 class World:
@@ -59,24 +57,13 @@ class World:
         self.main_account = account
         # The paged positions are served from a cache: account -> (read at, rows).
         self.position_pages: dict[str, tuple[datetime, list[dict[str, Any]]]] = {}
-        self._fill_pages(account)
+        self.fillers = Fillers(self, account)
+        self.fillers.fill_up()
 
     def open_account(self, account_id: str, now: datetime) -> None:
         """Open one more account with the cash of the options."""
         cash = {"USD": Decimal(str(self.options.cash))}
         self.accounts[account_id] = Account(account_id=account_id, cash=cash, opened=now)
-
-    def _fill_pages(self, account: str) -> None:
-        for index in range(self.options.filler_positions):
-            instrument = Instrument(
-                conid=_FIRST_FILLER + index,
-                symbol=f"FIL{index}",
-                name=f"FILLER {index} INC",
-                exchange="NYSE",
-                price=Decimal(10),
-            )
-            self.catalogue.add(instrument)
-            self.accounts[account].seed(instrument, Decimal(1), Decimal(10))
 
     @property
     def now(self) -> datetime:

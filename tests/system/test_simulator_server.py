@@ -54,6 +54,9 @@ class StandIn:
         self.faults = []
         self.early = []
 
+    def greet(self):
+        return None
+
     def peek(self, method, path):
         return self.early.pop(0) if self.early else None
 
@@ -890,6 +893,7 @@ from ibkr_adapter.simulator.server import run
 
 class Broker:
     account = "DU1"
+    def greet(self): return None
     def peek(self, method, path): return None
     def handle(self, request): return Answer(body=b"{}")
 

@@ -14,13 +14,13 @@ from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.simulator.breakage import (
     DEFAULT_SECONDS,
     LONGEST_SECONDS,
-    MOST_HEADER_LINES,
+    MOST_PIECES,
     duration,
     half_gzip,
     inflict,
     whole,
 )
-from ibkr_adapter.simulator.certificate import issue
+from ibkr_adapter.simulator.certificate import Wardrobe
 from ibkr_adapter.simulator.door import Answer, Request, WireFault, WireFaultKind
 from ibkr_adapter.simulator.edge import COMPRESS_ABOVE, LARGEST_BODY, Edge, compress
 
@@ -147,7 +147,7 @@ def test_endless_headers_are_bounded_in_lines_and_in_memory():
     left = asyncio.run(inflict(fault, Answer(), line, pause))
 
     assert left is None
-    assert waits == [DEFAULT_SECONDS[WireFaultKind.ENDLESS_HEADERS]] * MOST_HEADER_LINES
+    assert waits == [DEFAULT_SECONDS[WireFaultKind.ENDLESS_HEADERS]] * MOST_PIECES
     assert 60_000 < len(line.buffer) < 70_000
 
 
@@ -170,7 +170,7 @@ def test_half_a_gzip_keeps_the_other_headers():
 
 def test_a_certificate_is_valid_around_the_time_it_was_made(tmp_path):
     """A day back for slow clocks, and good for the name that the server was given."""
-    made = issue(tmp_path, now=NOW, host="simulator.test")
+    made = Wardrobe(tmp_path, now=NOW, host="simulator.test").own
     certificate = x509.load_pem_x509_certificate(made.ca_file.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 

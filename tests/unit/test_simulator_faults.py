@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
 
 import pytest
 from simulator_client import AAPL, ACCOUNT, PLACE, Broker, bracket, ticket
 
 from ibkr_adapter.simulator.door import WireFaultKind
 from ibkr_adapter.simulator.faults import VARIANTS
-from ibkr_adapter.simulator.inflict import spoil
+from ibkr_adapter.simulator.spoiling import EVIL, spoil
 
 ORDER = f"/iserver/account/{ACCOUNT}/order"
 ROOT = "/v1/api"
+REPLY = "POST /iserver/reply/{replyId}"
 
 
 @pytest.fixture
@@ -36,17 +40,29 @@ def consumed(broker):
     [
         ("F01", "refuse", WireFaultKind.REFUSE, 0.5, 0),
         ("F02", "reset", WireFaultKind.RESET_UNREAD, 0.0, 0),
+        ("F02", "close", WireFaultKind.CLOSE_UNREAD, 0.0, 0),
+        ("F02", "half_open", WireFaultKind.HALF_OPEN_UNREAD, 120.0, 0),
         ("F03", "reset", WireFaultKind.RESET_ANSWERED, 0.0, 1),
         ("F03", "close", WireFaultKind.CLOSE_ANSWERED, 0.0, 1),
         ("F04", "silence", WireFaultKind.SILENCE, 5.0, 1),
+        ("F04", "late", WireFaultKind.LATE, 5.0, 1),
+        ("F04", "half_open", WireFaultKind.HALF_OPEN, 120.0, 1),
         ("F16", "truncate", WireFaultKind.TRUNCATE, 0.0, 1),
         ("F16", "cut_chunk", WireFaultKind.CUT_CHUNK, 0.0, 1),
         ("F16", "cut_unframed", WireFaultKind.CUT_UNFRAMED, 0.0, 1),
         ("F16", "broken_gzip", WireFaultKind.BROKEN_GZIP, 0.0, 1),
+        ("F16", "not_gzip", WireFaultKind.NOT_GZIP, 0.0, 1),
+        ("F16", "two_lengths", WireFaultKind.TWO_LENGTHS, 0.0, 1),
+        ("F16", "garbage_chunk", WireFaultKind.GARBAGE_CHUNK, 0.0, 1),
+        ("F16", "surplus", WireFaultKind.SURPLUS, 0.0, 1),
         ("F17", "trickle", WireFaultKind.TRICKLE, 0.05, 1),
         ("F17", "endless_headers", WireFaultKind.ENDLESS_HEADERS, 0.05, 1),
+        ("F17", "endless_body", WireFaultKind.ENDLESS_BODY, 0.05, 1),
+        ("F17", "half_body", WireFaultKind.HALF_BODY, 120.0, 1),
         ("F17", "early_hints", WireFaultKind.EARLY_HINTS, 0.0, 1),
         ("F17", "garbage_status", WireFaultKind.GARBAGE_STATUS, 0.0, 1),
+        ("F17", "garbage_header", WireFaultKind.GARBAGE_HEADER, 0.0, 1),
+        ("F36", "below_tls", WireFaultKind.BELOW_TLS, 0.0, 1),
     ],
 )
 def test_what_only_a_socket_can_do_is_written_on_the_answer(broker, fault, variant, kind, seconds, booked):
@@ -144,6 +160,70 @@ def test_a_rival_without_seconds_stays(broker):
     broker.wait(300)
 
     assert broker.post("/iserver/auth/status").body["competing"] is True
+
+
+@pytest.mark.parametrize(("fault", "wished", "seconds"), [("F08", {}, 60), ("F09", {"retry_after": 5}, 5)])
+def test_retry_after_may_be_a_date(broker, fault, wished, seconds):
+    """By the wall clock that also dates the answers."""
+    arm(broker, fault, "*", variant="date", **wished)
+
+    headers = dict(broker.get("/tickle").answer.headers)
+
+    until = parsedate_to_datetime(headers["Retry-After"])
+    assert until - parsedate_to_datetime(headers["Date"]) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize(
+    ("fault", "variant", "booked"),
+    [*(("F10", one, 0) for one in VARIANTS["F10"]), *(("F11", one, 1) for one in VARIANTS["F11"])],
+)
+def test_every_server_error_comes_with_and_without_the_work(broker, fault, booked, variant, status):
+    """IBKR misuses them all, so the status tells nothing about the order."""
+    arm(broker, fault, PLACE, variant=variant, status=status)
+
+    reply = broker.place(ticket())
+
+    assert reply.status == status
+    assert (b"xcredserv comm failed" in reply.answer.body) is (variant == "refused")
+    assert len(broker.ledger["orders"]) == booked
+
+
+@pytest.mark.parametrize("status", [400, 401, 500, 503])
+@pytest.mark.parametrize(
+    ("variant", "words"), [("accounts", "Please query /accounts first"), ("no_bridge", "no bridge")]
+)
+def test_a_session_that_is_not_ready_says_so_with_any_status(broker, variant, words, status):
+    """The body repeats the status of its answer."""
+    arm(broker, "F12", PLACE, variant=variant, status=status)
+
+    reply = broker.place(ticket())
+
+    assert (reply.status, reply.body) == (status, {"error": f"Bad Request: {words}", "statusCode": status})
+    assert broker.ledger["orders"] == []
+
+
+def test_a_session_may_be_gone(broker):
+    """410 without a word, and no brokerage session behind it."""
+    arm(broker, "F12", PLACE, variant="gone")
+
+    reply = broker.place(ticket())
+
+    assert (reply.status, reply.answer.body) == (410, b"")
+    assert broker.place(ticket()).body["error"] == "Bad Request: no bridge"
+
+
+@pytest.mark.parametrize(("variant", "booked"), [("redirect", 0), ("redirect_processed", 1)])
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_call_may_be_sent_to_the_login_page(broker, variant, booked, status):
+    """A client that follows posts an order twice, or takes a page for an answer."""
+    arm(broker, "F14", PLACE, variant=variant, status=status)
+
+    reply = broker.place(ticket())
+
+    assert reply.status == status
+    assert dict(reply.answer.headers)["Location"].startswith("/sso/Login?")
+    assert len(broker.ledger["orders"]) == booked
 
 
 @pytest.mark.parametrize("after", [None, 7])
@@ -405,7 +485,69 @@ def test_a_modification_may_make_two_incarnations(broker):
     assert rows == [(order_id, "Cancelled", "one"), (order_id + 1, "PreSubmitted", "one")]
 
 
-@pytest.mark.parametrize(("leg", "lost"), [(-1, "S"), (0, "T"), (9, "S")])
+@pytest.mark.parametrize("on", ["POST /iserver/account/{accountId}/order/{orderId}", REPLY])
+def test_the_answers_to_a_modification_and_to_a_reply_may_be_lost(broker, on):
+    """What they asked for was done."""
+    broker.place(ticket(cOID="one"))
+    asked = broker.place(ticket(cOID="two", price=150.0))
+    arm(broker, "F24", on)
+
+    if on == REPLY:
+        reply = broker.post(f"/iserver/reply/{asked.body[0]['id']}", {"confirmed": True})
+    else:
+        reply = broker.post(f"{ORDER}/{broker.order('one')['order_id']}", ticket(price=163.0))
+
+    assert reply.wire.kind is WireFaultKind.RESET_ANSWERED
+    assert consumed(broker) == [1]
+    done = [(one["coid"], one["limit"]) for one in broker.ledger["orders"]]
+    assert done == ([("one", 164.0), ("two", 150.0)] if on == REPLY else [("one", 163.0)])
+
+
+def test_a_modification_may_cross_a_fill(broker):
+    """Acknowledged, and filled at the old terms."""
+    broker.place(ticket(cOID="one"))
+    arm(broker, "F24", "POST /iserver/account/{accountId}/order/{orderId}", variant="crosses")
+
+    reply = broker.post(f"{ORDER}/{broker.order('one')['order_id']}", ticket(price=163.0))
+
+    one = broker.order("one")
+    assert reply.body[0]["order_status"] == "Filled"
+    assert (one["status"], one["average_price"], one["limit"]) == ("Filled", 164.0, 164.0)
+    assert consumed(broker) == [1]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "status", "words"),
+    [({}, 200, "Order cannot be cancelled"), ({"body": "Too late.", "status": 400}, 400, "Too late.")],
+)
+def test_a_cancel_may_be_refused(broker, wishes, status, words):
+    """The order works on."""
+    broker.place(ticket(cOID="one"))
+    arm(broker, "F24", variant="refused", **wishes)
+
+    reply = broker.delete(f"{ORDER}/{broker.order('one')['order_id']}")
+
+    assert (reply.status, reply.body) == (status, {"error": words})
+    assert broker.order("one")["status"] == "PreSubmitted"
+
+
+def test_a_cancel_may_take_long(broker):
+    """Pending all the while, and then it is done."""
+    broker.place(ticket(cOID="one"))
+    arm(broker, "F24", variant="slow", seconds=40)
+    broker.delete(f"{ORDER}/{broker.order('one')['order_id']}")
+
+    broker.wait(39)
+    early = broker.order("one")["status"]
+    broker.wait(2)
+
+    assert (early, broker.order("one")["status"]) == ("PendingCancel", "Cancelled")
+    assert consumed(broker) == [1]
+
+
+@pytest.mark.parametrize(
+    ("leg", "lost"), [(-1, "S"), ("T", "T"), ("STP", "S"), ("LMT", "T"), (0, "T"), (9, "S")]
+)
 def test_a_parent_may_live_without_one_of_its_children(broker, leg, lost):
     """A naked entry, told inside a 200."""
     arm(broker, "F25", leg=leg)
@@ -414,6 +556,90 @@ def test_a_parent_may_live_without_one_of_its_children(broker, leg, lost):
 
     assert [row["order_status"] for row in reply.body] == ["Failed", "PreSubmitted", "PreSubmitted"]
     assert {one["coid"] for one in broker.ledger["orders"]} == {"P", "T", "S"} - {lost}
+
+
+def test_a_leg_that_no_bracket_has_is_waited_for(broker):
+    """A misspelt name refuses nothing, and the ledger shows it."""
+    arm(broker, "F25", leg="TRAIL")
+
+    reply = broker.place(*bracket())
+
+    assert "Failed" not in {row["order_status"] for row in reply.body}
+    assert consumed(broker) == [0]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "filled", "status"),
+    [
+        ({"variant": "filled"}, 10, "Filled"),
+        ({"variant": "partly"}, 5, "PreSubmitted"),
+        ({"variant": "partly", "count": 3}, 3, "PreSubmitted"),
+    ],
+)
+def test_an_entry_may_have_filled_before_its_stop_is_refused(broker, wishes, filled, status):
+    """Then there is a position without protection, and cancelling the entry does not help."""
+    arm(broker, "F25", leg="STP", **wishes)
+
+    reply = broker.place(*bracket(entry={"price": 164.0}))
+
+    assert reply.body[0]["order_status"] == "Failed"
+    assert (broker.position(), broker.order("P")["status"]) == (filled, status)
+    assert {one["coid"] for one in broker.ledger["orders"]} == {"P", "T"}
+
+
+def test_a_leg_that_is_sent_later_may_be_refused_too(broker):
+    """Its entry fills meanwhile."""
+    broker.place(ticket(cOID="P", quantity=10, price=164.0))
+    arm(broker, "F25", variant="filled")
+
+    reply = broker.place(bracket()[2])
+
+    assert [row["order_status"] for row in reply.body] == ["Failed"]
+    assert broker.position() == 10
+
+
+def test_a_leg_may_vanish_after_it_was_acknowledged(broker):
+    """Neither among the live orders nor by its id; its twin works on."""
+    arm(broker, "F25", variant="vanishes", leg="STP")
+
+    reply = broker.place(*bracket(entry={"price": 164.0}))
+
+    gone = str(broker.order("S")["order_id"])
+    assert gone in {row["order_id"] for row in reply.body}
+    assert "Failed" not in {row["order_status"] for row in reply.body}
+    assert gone not in {str(row["orderId"]) for row in broker.get("/iserver/account/orders").body["orders"]}
+    assert broker.get(f"/iserver/account/order/status/{gone}").status == 400
+    assert broker.delete(f"{ORDER}/{gone}").body == {"error": f"OrderID {gone} doesn't exist"}
+    assert broker.order("T")["status"] == "PreSubmitted"
+
+
+def test_legs_may_be_acknowledged_the_other_way_round(broker):
+    """Usually children come first; nothing promises it."""
+    usual = [row["local_order_id"] for row in broker.place(*bracket(entry={"price": 164.0})).body]
+    broker.gateway.reset()
+    broker.ready()
+    arm(broker, "F25", variant="reordered")
+
+    other = [row["local_order_id"] for row in broker.place(*bracket(entry={"price": 164.0})).body]
+
+    assert usual == ["T", "S", "P"]
+    assert other == ["P", "S", "T"]
+
+
+def test_one_leg_of_a_group_may_be_refused(broker):
+    """The other stands alone, and nothing will ever cancel it."""
+    broker.gateway.seed_position(AAPL, Decimal(10))
+    arm(broker, "F25", leg="STP")
+    exits = [
+        ticket(cOID="T", side="SELL", quantity=10, price=168.0, isSingleGroup=True),
+        ticket(cOID="S", side="SELL", quantity=10, price=161.7, orderType="STP", isSingleGroup=True),
+    ]
+
+    reply = broker.place(*exits)
+
+    assert [row["order_status"] for row in reply.body] == ["Failed", "PreSubmitted"]
+    assert {one["coid"] for one in broker.ledger["orders"]} == {"T"}
+    assert consumed(broker) == [1]
 
 
 def test_or_nothing_of_a_bracket_lives(broker):
@@ -426,10 +652,15 @@ def test_or_nothing_of_a_bracket_lives(broker):
 
 
 def test_a_single_order_has_no_child_to_lose(broker):
-    """The fault is used up and nothing happens."""
+    """The fault waits for an order that has some."""
     arm(broker, "F25")
 
-    assert broker.place(ticket()).body[0]["order_status"] == "PreSubmitted"
+    alone = broker.place(ticket())
+    missed = consumed(broker)
+    broker.place(*bracket())
+
+    assert alone.body[0]["order_status"] == "PreSubmitted"
+    assert (missed, consumed(broker)) == ([0], [1])
 
 
 @pytest.mark.parametrize(("variant", "snapshot"), [("empty", False), ("lie", True)])
@@ -510,6 +741,71 @@ def test_a_login_by_browser_has_no_tokens_to_refuse(broker, variant, status):
     assert broker.get("/portfolio/subaccounts").status == status
 
 
+@pytest.mark.parametrize("variant", VARIANTS["F41"])
+def test_texts_may_mean_harm(broker, variant):
+    """Names and sentences, not figures; a question's words too."""
+    arm(broker, "F41", "*", variant=variant, times=2)
+
+    named = broker.get("/trsrv/secdef", conids=str(AAPL)).body["secdef"][0]
+    asked = broker.place(ticket(price=150.0)).body[0]
+
+    assert named["name"].endswith(EVIL[variant])
+    assert named["conid"] == AAPL
+    assert asked["message"][0].endswith(EVIL[variant])
+    assert asked["messageIds"] == ["o163"]
+
+
+def test_harm_waits_for_a_text(broker):
+    """An answer of figures has nothing to spoil; the words can be chosen."""
+    arm(broker, "F41", "*", body=" \x1b[1m")
+
+    broker.get("/sso/ping")
+    before = consumed(broker)
+    refused = broker.place(ticket(conid=1))
+
+    assert before == [0]
+    assert refused.answer.body.endswith(b'\\u001b[1m"}')
+    assert consumed(broker) == [1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "variant"),
+    [
+        ("F15", "nan"),
+        ("F18", "chain"),
+        ("F19", "strict"),
+        ("F20", "registered"),
+        ("F23", "filled"),
+        ("F25", "child"),
+    ],
+)
+def test_a_call_that_a_fault_has_no_use_for_does_not_use_it_up(broker, fault, variant):
+    """A refused order is not an order that was struck; the log says so as well."""
+    arm(broker, fault, PLACE, variant=variant)
+
+    refused = broker.place(ticket(quantity=0))
+
+    assert "order_id" not in str(refused.body) or "-1" in str(refused.body)
+    assert consumed(broker) == [0]
+    assert broker.ledger["requests_log"][-1]["fault"] is None
+
+
+def test_a_fault_of_an_order_that_is_asked_about_strikes_when_it_is_entered(broker):
+    """Until then it is that order's, and nobody else's."""
+    arm(broker, "F25", leg="STP")
+    asked = broker.place(*bracket(entry={"price": 150.0, "orderType": "LMT"}))
+    waiting = consumed(broker)
+
+    reply = broker.post(f"/iserver/reply/{asked.body[0]['id']}", {"confirmed": True})
+    names = {"P": "P2", "T": "T2", "S": "S2"}
+    others = [{key: names.get(value, value) for key, value in leg.items()} for leg in bracket()]
+    second = broker.place(*others)
+
+    assert reply.body[0]["order_status"] == "Failed"
+    assert "Failed" not in {row["order_status"] for row in second.body}
+    assert (waiting, consumed(broker)) == ([0], [1])
+
+
 def test_nobody_agrees_to_tokens_where_there_are_none(broker):
     """The control room says so."""
     reply = broker.post("/simulator/authorize", {"oauth_token": "x"})
@@ -532,6 +828,7 @@ def test_unknown_paths_are_struck_too(broker):
         ({"fault": "F99"}, "there is no fault F99"),
         ({"fault": "F29"}, "not yet"),
         ({"fault": "F21"}, "inside the client"),
+        ({"fault": "F40"}, "filler_orders"),
         ({"fault": "F03", "on": "GET /nowhere"}, "there is no endpoint GET /nowhere"),
         ({"fault": "F03", "variant": "loud"}, "F03 comes as reset, close"),
         ({"fault": "F03", "tmes": 2}, "a fault has no tmes"),

@@ -415,6 +415,20 @@ def test_the_first_token_lives_as_long_as_it_says():
     assert is_problem(client.ask_session(), INVALID)
 
 
+@pytest.mark.parametrize(
+    ("region", "hours", "why"),
+    [("Asia", 1, "midnight"), ("EU", 8, "midnight"), ("EU", 2, None), ("US", 8, None)],
+)
+def test_a_token_ends_at_the_midnight_of_its_region_and_no_other(region, hours, why):
+    """At ten in New York it is sixteen in Zürich and twenty-three in Hong Kong."""
+    client = Bearer(nightly_reset=True, region=region).log_in()
+
+    client.gateway.advance(hours * 3600 + 60)
+    client.gateway.ledger()
+
+    assert [one["why"] for one in client.logins] == [None, why]
+
+
 def test_midnight_ends_sessions_and_not_the_first_token():
     """When the night is switched on."""
     client = Bearer(nightly_reset=True).log_in()
