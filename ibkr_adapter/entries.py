@@ -20,10 +20,10 @@ from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket, Tif, Trail
 from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.model.sizing import Sizing
-from ibkr_adapter.orders import Submission
 from ibkr_adapter.price_rules import Effect
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.standing import Standing
+from ibkr_adapter.submissions import Submission
 
 
 class Entries(Standing):

@@ -95,7 +95,7 @@ class Watch:
                     unseen.add(order_id)
                     continue
                 unseen.discard(order_id)
-                name = _matching(order, wanted)
+                name = matching(order, wanted)
                 if name is None:
                     continue
                 ids.remove(order_id)
@@ -144,7 +144,8 @@ def shows(order: Order, ticket: Ticket) -> bool:
     )
 
 
-def _matching(order: Order, wanted: Mapping[str, Ticket]) -> str | None:
+def matching(order: Order, wanted: Mapping[str, Ticket]) -> str | None:
+    """Find which of the legs that are wanted an order is, by what it is."""
     for name, ticket in wanted.items():
         if (
             order.conid == ticket.conid
