@@ -54,6 +54,7 @@ from ibkr_adapter.state import Store, state_directory
 from ibkr_adapter.stops import Stops
 from ibkr_adapter.throttle import Throttle
 from ibkr_adapter.tls import Trust
+from ibkr_adapter.tracking import Tracker
 from ibkr_adapter.transport import RequestsTransport, Transport
 from ibkr_adapter.turns import Turns
 
@@ -126,6 +127,7 @@ class Connection:
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
         self.watch = Watch(clock=clock, reads=self.reads)
+        self.tracker = Tracker(clock=clock, reads=self.reads)
         self.journal = Journal(clock=clock, login=_login(settings, user), store=self._placed)
         resolver = Resolver(clock=clock, reads=self.reads)
         self.settling = Settling(

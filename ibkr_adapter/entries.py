@@ -7,14 +7,18 @@ this, what stands for :mod:`ibkr_adapter.standing`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
+
+import attrs
 
 from ibkr_adapter import combos, order_builder, permits
 from ibkr_adapter.combos import Combos
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.measures import Terms
+from ibkr_adapter.model.algos import choose
 from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket, Tif, TrailingUnit
 from ibkr_adapter.model.query import ContractQuery
@@ -86,6 +90,8 @@ class Entries(Standing):
         stop_price: Decimal | None = None,
         trailing: Decimal | None = None,
         trailing_unit: TrailingUnit | None = None,
+        algo: str | None = None,
+        algo_parameters: Mapping[str, Any] | None = None,
         exact: bool = True,
     ) -> Placed:
         """Place one entry.
@@ -103,6 +109,9 @@ class Entries(Standing):
             stop_price: In the contract's currency.
             trailing: The distance of a trailing stop.
             trailing_unit: Whether that is money or percent.
+            algo: The algorithm that is to work it, by IBKR's id as :meth:`algos` lists it (``Adaptive``).
+            algo_parameters: Its parameters by their ids: texts, whole numbers, decimals, true or false.
+                What is needed and not given is IBKR's default, where it has one.
             exact: Refuse what would have to be rounded; otherwise round as docs/orders says.
 
         Raises:
@@ -130,6 +139,7 @@ class Entries(Standing):
             trailing_unit=trailing_unit,
             tif=permits.time_in_force(terms, tif),
         )
+        ticket = self._by_algo(terms, ticket, algo, algo_parameters)
         if exact:
             _unchanged(ticket, quantity, limit_price, stop_price, cash_quantity)
         change = None if ticket.quantity is None else side.sign * ticket.quantity
@@ -307,6 +317,19 @@ class Entries(Standing):
         )
         _unchanged(ticket, None, limit_price, None)
         return self._enter((ticket,), [(terms, None)])
+
+    def _by_algo(
+        self, terms: Terms, ticket: Ticket, algo: str | None, parameters: Mapping[str, Any] | None
+    ) -> Ticket:
+        """Have an algorithm work an order, held against the contract's own list."""
+        if algo is None:
+            if parameters:
+                raise InvalidOrder("parameters of an algorithm need the algorithm; nothing was sent.")
+            return ticket
+        permits.check_algo(terms, ticket.order_type, ticket.tif)
+        offered = self._connection.reference.algos(terms.contract.conid)
+        chosen = choose(terms.contract.symbol, offered, algo, parameters or {})
+        return attrs.evolve(ticket, algo=chosen)
 
     def _enter(self, tickets: Sequence[Ticket], effect: Effect) -> Placed:
         self._terms.check_open(tickets[0], effect)

@@ -130,6 +130,22 @@ def leg_of(name: str, order_id: str, ticket: Ticket, order: Order | None) -> Leg
     return Leg(name=name, order_id=order_id, ticket=ticket, state=state)
 
 
+def as_it_stands(ticket: Ticket, order: Order | None) -> Ticket:
+    """Bring a ticket up to what the broker shows of it, or another process's change would be undone.
+
+    The stop of a trailing order moves by itself and is left as it was sent.
+    """
+    if order is None:
+        return ticket
+    quantity, limit, stop = ticket.quantity, ticket.limit_price, ticket.stop_price
+    if quantity is not None and order.quantity > 0:
+        quantity = order.quantity
+    if not ticket.order_type.trails:
+        limit = limit if limit is None or order.limit_price is None else order.limit_price
+        stop = stop if stop is None or order.stop_price is None else order.stop_price
+    return attrs.evolve(ticket, quantity=quantity, limit_price=limit, stop_price=stop)
+
+
 def shows(order: Order, ticket: Ticket) -> bool:
     """Tell whether an order stands as ``ticket`` wants it."""
 

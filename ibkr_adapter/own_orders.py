@@ -72,7 +72,7 @@ class OwnOrders:
 
     def ticket(self, order_id: str) -> Ticket | None:
         """What was sent under ``order_id``, by this process or by one before it."""
-        known = self._sent(order_id)
+        known = self.sent(order_id)
         if known is not None:
             return known
         rows = self._stored(
@@ -104,11 +104,12 @@ class OwnOrders:
     def _marked(self, order: Order | Fill) -> bool:
         return (
             (order.coid or "").startswith(COID_PREFIX)
-            or self._sent(order.order_id or "") is not None
+            or self.sent(order.order_id or "") is not None
             or self._placed_before(order)
         )
 
-    def _sent(self, order_id: str) -> Ticket | None:
+    def sent(self, order_id: str) -> Ticket | None:
+        """What this process itself sent under ``order_id``."""
         with self._lock:
             return self._tickets.get(order_id)
 

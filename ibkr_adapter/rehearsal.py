@@ -93,7 +93,7 @@ class Rehearsal:
         """Answer with the order as it stands, marked; one that is over is told as it is."""
         order = self._standing(order_id, deadline)
         if not order.state.is_over:
-            sent = self._connection.own.ticket(order_id)
+            sent = self._connection.own.sent(order_id)
             query = tickets.cancel_query(sent.origin if sent is not None else origin)
             self._note(
                 endpoints.CANCEL_ORDER, {"accountId": account, "orderId": checked_id(order_id)}, query=query

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from worlds import World
 
-from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected, PartlyPlaced
+from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected, PartlyPlaced
 
 PLACE = "POST /iserver/account/{accountId}/orders"
 REPLY = "POST /iserver/reply/{replyId}"
@@ -295,6 +295,22 @@ def test_where_not_even_the_stop_stands_the_naked_quantity_is_said(world, ibkr):
 
     assert partly.value.naked_quantity == 5
     assert world.working() == []
+
+
+def test_a_pair_of_which_nobody_knows_is_followed_by_no_stop(world):
+    """It may stand, and a stop beside it would sell twice."""
+    ibkr = world.exchange(unknown_deadline=5)
+    ibkr.place_market_order("AAPL", "buy", 5)
+    ibkr.place_stop_loss("AAPL", "SELL", 5, 155)
+    world.arm("F03", PLACE, times=1)
+    world.arm("F10", "GET /iserver/account/trades", times=None)
+    path = "POST /iserver/account/DU1234567/orders"
+    world.doorway.after[path] = lambda: world.arm("F10", "GET /iserver/account/orders", times=None)
+
+    with pytest.raises(OrderOutcomeUnknown):
+        ibkr.place_take_profit("AAPL", "SELL", 5, 175)
+
+    assert (exits(world), len(world.working())) == (5, 2)
 
 
 def test_a_rehearsed_exit_on_an_entry_changes_nothing(world, ibkr):

@@ -175,6 +175,15 @@ def test_where_the_entry_wanted_no_stop_the_quantity_is_said(world, ibkr):
     assert world.working() == []
 
 
+def test_a_stop_in_place_of_a_leg_outlives_the_day(world):
+    ibkr = world.exchange(exit_tif="DAY").open()
+    world.arm("F25", leg=STOP)
+
+    market(ibkr)
+
+    assert {row["tif"] for row in world.working()} == {"GTC"}
+
+
 # Filled in part -------------------------------------------------------------------------------
 
 
