@@ -44,6 +44,7 @@ from ibkr_adapter.orders import OrderDesk
 from ibkr_adapter.outcome import Resolver
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.portfolio import Portfolio
+from ibkr_adapter.protection import Protection
 from ibkr_adapter.reference import Reference
 from ibkr_adapter.repeats import Repeats
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
@@ -51,8 +52,10 @@ from ibkr_adapter.setting_readers import AuthMethod
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.settling import Settling
 from ibkr_adapter.state import Store, state_directory
+from ibkr_adapter.stops import Stops
 from ibkr_adapter.throttle import Throttle
 from ibkr_adapter.tls import Trust
+from ibkr_adapter.tracking import Tracker
 from ibkr_adapter.transport import RequestsTransport, Transport
 from ibkr_adapter.turns import Turns
 
@@ -125,10 +128,16 @@ class Connection:
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
         self.watch = Watch(clock=clock, reads=self.reads)
+        self.tracker = Tracker(clock=clock, reads=self.reads)
         self.journal = Journal(clock=clock, login=_login(settings, user), store=self._placed)
         resolver = Resolver(clock=clock, reads=self.reads)
         self.settling = Settling(
-            clock=clock, journal=self.journal, session=self.session, resolver=resolver, reads=self.reads
+            clock=clock,
+            journal=self.journal,
+            session=self.session,
+            resolver=resolver,
+            reads=self.reads,
+            own=self.own,
         )
         conversation = Conversation(session=self.session, dialogue=dialogue, reads=self.reads)
         self.changes = OrderChanges(
@@ -138,6 +147,10 @@ class Connection:
             watch=self.watch,
             reads=self.reads,
             own=self.own,
+        )
+        self.holdings = Holdings(reads=self.reads, watch=self.watch, portfolio=self.portfolio, own=self.own)
+        stops = Stops(
+            clock=clock, watch=self.watch, changes=self.changes, holdings=self.holdings, own=self.own
         )
         self.desk = OrderDesk(
             clock=clock,
@@ -149,8 +162,9 @@ class Connection:
             repeats=Repeats(clock=clock, journal=self.journal, resolver=resolver),
             changes=self.changes,
             own=self.own,
+            protection=Protection(watch=self.watch, changes=self.changes, stops=stops),
+            mends=settings.missing_leg == "protect",
         )
-        self.holdings = Holdings(reads=self.reads, watch=self.watch, portfolio=self.portfolio, own=self.own)
         self.exits = Exits(
             clock=clock,
             desk=self.desk,

@@ -7,7 +7,7 @@ this, what stands for :mod:`ibkr_adapter.standing`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,16 +18,17 @@ from ibkr_adapter.combos import Combos
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.measures import Terms
+from ibkr_adapter.model.algos import choose
 from ibkr_adapter.model.combo import Combo, Spread
 from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket, Tif, TrailingUnit
 from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.model.sizing import Sizing
-from ibkr_adapter.orders import Submission
 from ibkr_adapter.own_orders import checked_coid
 from ibkr_adapter.price_rules import Effect
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.standing import Standing
+from ibkr_adapter.submissions import Submission
 
 # Longer than a lost answer is ever worth waiting for in a call.
 LONGEST_WAIT = 3600.0
@@ -102,6 +103,8 @@ class Entries(Standing):
         stop_price: Decimal | None = None,
         trailing: Decimal | None = None,
         trailing_unit: TrailingUnit | None = None,
+        algo: str | None = None,
+        algo_parameters: Mapping[str, Any] | None = None,
         exact: bool = True,
         coid: str | None = None,
         wait_for_outcome: float | None = None,
@@ -121,6 +124,9 @@ class Entries(Standing):
             stop_price: In the contract's currency.
             trailing: The distance of a trailing stop.
             trailing_unit: Whether that is money or percent.
+            algo: The algorithm that is to work it, by IBKR's id as :meth:`algos` lists it (``Adaptive``).
+            algo_parameters: Its parameters by their ids: texts, whole numbers, decimals, true or false.
+                What is needed and not given is IBKR's default, where it has one.
             exact: Refuse what would have to be rounded; otherwise round as docs/orders says.
             coid: Your own client order id. The same order under the same one is found, or proven absent
                 before it is sent again; one is made up if unset.
@@ -152,6 +158,7 @@ class Entries(Standing):
             trailing_unit=trailing_unit,
             tif=permits.time_in_force(terms, tif),
         )
+        ticket = self._by_algo(terms, ticket, algo, algo_parameters)
         if exact:
             _unchanged(ticket, quantity, limit_price, stop_price, cash_quantity)
         change = None if ticket.quantity is None else side.sign * ticket.quantity
@@ -354,6 +361,19 @@ class Entries(Standing):
         if coid is None:
             return Wish(coid=self._connection.own.new_coid(), named=False, wait=float(wait))
         return Wish(coid=checked_coid(coid), named=True, wait=float(wait))
+
+    def _by_algo(
+        self, terms: Terms, ticket: Ticket, algo: str | None, parameters: Mapping[str, Any] | None
+    ) -> Ticket:
+        """Have an algorithm work an order, held against the contract's own list."""
+        if algo is None:
+            if parameters:
+                raise InvalidOrder("parameters of an algorithm need the algorithm; nothing was sent.")
+            return ticket
+        permits.check_algo(terms, ticket.order_type, ticket.tif)
+        offered = self._connection.reference.algos(terms.contract.conid)
+        chosen = choose(terms.contract.symbol, offered, algo, parameters or {})
+        return attrs.evolve(ticket, algo=chosen)
 
     def _enter(self, tickets: Sequence[Ticket], effect: Effect, wish: Wish) -> Placed:
         self._terms.check_open(tickets[0], effect)

@@ -194,7 +194,8 @@ class PartlyPlaced(OrderError):
     """Some legs stand at the broker and others do not.
 
     ``placed`` maps the leg's name to its order id, ``missing`` names the legs that do not stand,
-    and ``naked_quantity`` is the position without protection, if that is known.
+    and ``naked_quantity`` is how much of the position has no stop: 0 where all of it has one, ``None``
+    where nobody can tell.
     """
 
     def __init__(

@@ -52,12 +52,25 @@ class Holding:
         return max(Decimal(0), -self.quantity * exit_side.sign)
 
     def covered(self, exit_side: Side) -> Decimal:
-        """How much our working exits could close together; a group counts once."""
+        """How much of the position our working exits could close together; a group counts once."""
+        return sum(self.groups(exit_side).values(), Decimal(0))
+
+    def groups(self, exit_side: Side) -> dict[str, Decimal]:
+        """How much of the position each group of our exits could close, in the order of the list."""
         groups: dict[str, Decimal] = {}
         for order in self.exits(exit_side):
-            key = order.oca_group or order.parent_id or order.order_id
-            groups[key] = max(groups.get(key, Decimal(0)), order.remaining)
-        return sum(groups.values(), Decimal(0))
+            key = group_of(order)
+            groups[key] = max(groups.get(key, Decimal(0)), self.awake(order))
+        return groups
+
+    def awake(self, order: Order) -> Decimal:
+        """How much of an exit is on the position, and not on what its entry has still to fill."""
+        parent = self.parent(order)
+        return order.remaining if parent is None else max(Decimal(0), order.remaining - parent.remaining)
+
+    def parent(self, order: Order) -> Order | None:
+        """The entry that an exit hangs on, while that works."""
+        return next((entry for entry in self.working if entry.order_id == order.parent_id), None)
 
 
 class Holdings:
@@ -131,6 +144,11 @@ class Holdings:
         return position.quantity if position is not None else Decimal(0)
 
 
+def group_of(order: Order) -> str:
+    """Name what an order fills together with: of one group, one order's fill ends the others."""
+    return order.oca_group or order.parent_id or order.order_id
+
+
 def _promised(
     live: Sequence[Order], account_id: str, conid: int, change: Decimal, order_id: str | None
 ) -> Decimal:
@@ -145,8 +163,8 @@ def _promised(
         moves = order.moves(conid)
         if order.account not in {"", account_id} or not order.state.may_fill or moves * change <= 0:
             continue
-        group = _group(order)
-        if mine is not None and group == _group(mine):
+        group = group_of(order)
+        if mine is not None and group == group_of(mine):
             continue
         parent = by_id.get(order.parent_id or "")
         amount = order.remaining
@@ -154,7 +172,3 @@ def _promised(
             amount = min(amount, parent.filled)
         groups[group] = max(groups.get(group, Decimal(0)), amount * abs(moves))
     return sum(groups.values(), Decimal(0))
-
-
-def _group(order: Order) -> str:
-    return order.oca_group or order.parent_id or order.order_id

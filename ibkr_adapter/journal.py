@@ -7,7 +7,7 @@ acknowledgement says is written together with the rows by which the orders are k
 
 An entry is open until its end is known. Whether somebody is still at work on an open one, the
 lifeline of its owner tells; what became of the others is found out by
-:mod:`ibkr_adapter.settling`. No bodies are kept: a hash of them, and what was to be traded. What a
+:mod:`ibkr_adapter.settling`. No bodies are kept: a hash of them, and the tickets. What a
 request is and which of its steps are worth a line is for :mod:`ibkr_adapter.records`.
 """
 
@@ -23,11 +23,11 @@ from enum import StrEnum
 
 import attrs
 
-from ibkr_adapter import own_orders
+from ibkr_adapter import own_orders, written_tickets
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ConfigurationError, InvalidOrder
 from ibkr_adapter.lifeline import Lifeline
-from ibkr_adapter.model.order import Order
+from ibkr_adapter.model.order import Order, Ticket
 from ibkr_adapter.redact import redact
 from ibkr_adapter.state import StateUnavailable, Store
 
@@ -49,6 +49,7 @@ SCHEMA_STEPS = (
         "CREATE INDEX step_by_entry ON step (entry)",
         "CREATE TABLE proof (id INTEGER PRIMARY KEY, at TEXT)",
     ),
+    (*own_orders.TICKETS_STEP, "ALTER TABLE entry ADD COLUMN tickets TEXT"),
 )
 
 # IBKR takes a cOID once in so many hours, and would book it again after them.
@@ -90,6 +91,7 @@ class Intent:
     body_hash: str
     about: tuple[str, ...] = ()
     coids: tuple[str, ...] = ()
+    tickets: tuple[Ticket, ...] = ()
     order_id: str | None = None
     repeat: bool = False
 
@@ -107,6 +109,7 @@ class Entry:
     owner: str
     begun_at: datetime
     step: str
+    tickets: tuple[Ticket, ...] = ()
 
 
 class Journal:
@@ -140,12 +143,12 @@ class Journal:
         """
         with self._refusing():
             rows = self._open_store().read(
-                "SELECT id, kind, account, order_id, about, owner, begun_at, step FROM entry"
+                "SELECT id, kind, account, order_id, about, owner, begun_at, step, tickets FROM entry"
                 " WHERE ended IS NULL AND login = ? AND account = ? ORDER BY id",
                 (self._login, account),
             )
             found = []
-            for number, kind, account_, order_id, about, owner, begun_at, step in rows:
+            for number, kind, account_, order_id, about, owner, begun_at, step, tickets in rows:
                 if not (with_unknown and step == UNKNOWN) and self._lifeline().lives(owner):
                     continue
                 coids = self._open_store().read(
@@ -162,6 +165,7 @@ class Journal:
                         owner=owner,
                         begun_at=datetime.fromisoformat(begun_at),
                         step=step,
+                        tickets=written_tickets.read(tickets),
                     )
                 )
             return tuple(found)
@@ -170,7 +174,7 @@ class Journal:
         self, entry: Entry, step: str, *, end: End | None = None, orders: Sequence[Order] = ()
     ) -> None:
         """Note what was found out about an entry; the orders found are ours from then on."""
-        rows = [(order.order_id, entry.account, order.coid) for order in orders]
+        rows = [(order.order_id, entry.account, order.coid, None) for order in orders]
         self.note(entry.number, step, end=end, orders=rows)
         if end is not None and not self._lifeline().lives(entry.owner):
             self._lifeline().bury(entry.owner)
@@ -210,7 +214,7 @@ class Journal:
                 self._check_coids(store, intent, now)
                 store.write(
                     "INSERT INTO entry (login, account, kind, order_id, body_hash, about, owner, begun_at, step,"
-                    " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?)",
+                    " changed_at, tickets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, ?)",
                     (
                         self._login,
                         intent.account,
@@ -221,6 +225,7 @@ class Journal:
                         owner,
                         now.isoformat(),
                         now.isoformat(),
+                        written_tickets.write(intent.tickets),
                     ),
                 )
                 number = int(store.read("SELECT last_insert_rowid()")[0][0])
@@ -239,7 +244,7 @@ class Journal:
         words: str = "",
         *,
         end: End | None = None,
-        orders: Sequence[tuple[str, str, str | None]] = (),
+        orders: Sequence[tuple[str, str, str | None, str | None]] = (),
         strict: bool = False,
     ) -> None:
         """Write a step of an open entry, and with it which orders are ours.

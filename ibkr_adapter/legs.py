@@ -95,7 +95,7 @@ class Watch:
                     unseen.add(order_id)
                     continue
                 unseen.discard(order_id)
-                name = _matching(order, wanted)
+                name = matching(order, wanted)
                 if name is None:
                     continue
                 ids.remove(order_id)
@@ -130,6 +130,22 @@ def leg_of(name: str, order_id: str, ticket: Ticket, order: Order | None) -> Leg
     return Leg(name=name, order_id=order_id, ticket=ticket, state=state)
 
 
+def as_it_stands(ticket: Ticket, order: Order | None) -> Ticket:
+    """Bring a ticket up to what the broker shows of it, or another process's change would be undone.
+
+    The stop of a trailing order moves by itself and is left as it was sent.
+    """
+    if order is None:
+        return ticket
+    quantity, limit, stop = ticket.quantity, ticket.limit_price, ticket.stop_price
+    if quantity is not None and order.quantity > 0:
+        quantity = order.quantity
+    if not ticket.order_type.trails:
+        limit = limit if limit is None or order.limit_price is None else order.limit_price
+        stop = stop if stop is None or order.stop_price is None else order.stop_price
+    return attrs.evolve(ticket, quantity=quantity, limit_price=limit, stop_price=stop)
+
+
 def shows(order: Order, ticket: Ticket) -> bool:
     """Tell whether an order stands as ``ticket`` wants it."""
 
@@ -144,7 +160,8 @@ def shows(order: Order, ticket: Ticket) -> bool:
     )
 
 
-def _matching(order: Order, wanted: Mapping[str, Ticket]) -> str | None:
+def matching(order: Order, wanted: Mapping[str, Ticket]) -> str | None:
+    """Find which of the legs that are wanted an order is, by what it is."""
     for name, ticket in wanted.items():
         if (
             order.conid == ticket.conid

@@ -16,7 +16,7 @@ from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.order import OrderType, Origin, Side, Tif
 from ibkr_adapter.model.rules import Rules
-from ibkr_adapter.model.ticks import Rounding, TickStep, snap, tick_at
+from ibkr_adapter.model.ticks import Rounding, TickStep, common_ticks, snap, tick_at
 
 # A larger quantity is a slip of the finger; a context of our own, as the caller's may round up.
 _LARGEST_POWER = 30
@@ -147,6 +147,38 @@ def price(terms: Terms, asked: Decimal, rounding: Rounding, what: str) -> Decima
     if (snapped <= 0 < asked) or abs(snapped - asked) > tick_at(asked, terms.ticks):
         raise InvalidOrder(f"the {what} {asked:f} cannot be brought onto the tick; nothing was sent.")
     return snapped
+
+
+def check_quantity(terms: Terms, asked: Decimal, order_type: OrderType | None) -> None:
+    """See that a quantity trades as it is.
+
+    Raises:
+        InvalidOrder: It would have to be rounded, or is none; nothing was sent.
+    """
+    near = quantity(terms, asked, order_type)
+    if near != asked:
+        raise InvalidOrder(
+            f"the quantity {asked:f} is not one that {terms.contract.symbol} trades; the next is {near:f}."
+            " Nothing was sent."
+        )
+
+
+def check_price(legs: Sequence[Terms], asked: Decimal, what: str) -> None:
+    """See that a price is on the tick; one of a combination on what its legs' ticks have in common.
+
+    Raises:
+        InvalidOrder: It is not, or is no price; nothing was sent.
+    """
+    if len(legs) == 1:
+        near = price(legs[0], asked, Rounding.DOWN, what)
+    elif not asked.is_finite():
+        raise InvalidOrder(f"the {what} {asked} is no price; nothing was sent.")
+    else:
+        near = snap(asked, common_ticks(terms.ticks for terms in legs), Rounding.DOWN)
+    if near != asked:
+        raise InvalidOrder(
+            f"the {what} {asked:f} is not on the tick; the next is {near:f}. Nothing was sent."
+        )
 
 
 def limit_price(terms: Terms, side: Side, asked: Decimal, what: str = "limit price") -> Decimal:

@@ -148,7 +148,7 @@ class OrderChanges:
         record: Record,
     ) -> Order:
         sent_at = self._clock.now()
-        sent = self._own.ticket(order_id)
+        sent = self._own.sent(order_id)
         outcome = self._conversation.hold(
             endpoints.CANCEL_ORDER,
             path={"accountId": account, "orderId": order_id},

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ibkr_adapter import written_tickets
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.order import Fill, Order, Ticket
 from ibkr_adapter.state import StateUnavailable, Store
@@ -32,8 +33,14 @@ SCHEMA_STEPS = (
     ),
 )
 
-# Writes down that an order is ours: its id, its account and its cOID.
-REMEMBER = "INSERT OR IGNORE INTO placed (order_id, account, coid) VALUES (?, ?, ?)"
+# Files of earlier versions have no place for tickets.
+TICKETS_STEP = ("ALTER TABLE placed ADD COLUMN ticket TEXT",)
+
+# Writes down that an order is ours: its id, its account, its cOID and what was sent, as far as known.
+REMEMBER = (
+    "INSERT INTO placed (order_id, account, coid, ticket) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (order_id, account) DO UPDATE SET ticket = coalesce(excluded.ticket, ticket)"
+)
 
 COID_PREFIX = "ibka-"
 # IBKR tells no bounds; names in use have up to 32 characters.
@@ -60,15 +67,21 @@ class OwnOrders:
     def remember(self, order_id: str, ticket: Ticket) -> None:
         """Note what was sent under ``order_id``, here and on disk."""
         with self._lock:
-            known = order_id in self._tickets
+            known = self._tickets.get(order_id)
             self._tickets[order_id] = ticket
-        if not known:
-            self._stored(lambda store: store.write(REMEMBER, (order_id, ticket.account, ticket.coid)))
+        if known != ticket:
+            row = (order_id, ticket.account, ticket.coid, written_tickets.write([ticket]))
+            self._stored(lambda store: store.write(REMEMBER, row))
 
     def ticket(self, order_id: str) -> Ticket | None:
-        """What this process sent under ``order_id``."""
-        with self._lock:
-            return self._tickets.get(order_id)
+        """What was sent under ``order_id``, by this process or by one before it."""
+        known = self.sent(order_id)
+        if known is not None:
+            return known
+        rows = self._stored(
+            lambda store: store.read("SELECT ticket FROM placed WHERE order_id = ?", (order_id,))
+        )
+        return next((ticket for (text,) in rows or () for ticket in written_tickets.read(text)), None)
 
     def remember_end(self, order: Order) -> None:
         """Note how an order ended, so that nobody need ask the broker again."""
@@ -94,9 +107,14 @@ class OwnOrders:
     def _marked(self, order: Order | Fill) -> bool:
         return (
             (order.coid or "").startswith(COID_PREFIX)
-            or self.ticket(order.order_id or "") is not None
+            or self.sent(order.order_id or "") is not None
             or self._placed_before(order)
         )
+
+    def sent(self, order_id: str) -> Ticket | None:
+        """What this process itself sent under ``order_id``."""
+        with self._lock:
+            return self._tickets.get(order_id)
 
     def _placed_before(self, order: Order | Fill) -> bool:
         rows = self._stored(

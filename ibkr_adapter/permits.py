@@ -50,6 +50,26 @@ def check_allowed(terms: Terms, order_type: OrderType, tif: Tif) -> None:
         raise InvalidOrder(f"account {terms.account} has no permission to trade {symbol}; nothing was sent.")
 
 
+def check_algo(terms: Terms, order_type: OrderType, tif: Tif) -> None:
+    """See that the contract's rules let an algorithm work this type and time in force.
+
+    Raises:
+        InvalidOrder: They list others; nothing was sent.
+    """
+    symbol, rules = terms.contract.symbol, terms.rules
+    if rules.algo_types and order_type.value not in rules.algo_types:
+        raise InvalidOrder(
+            f"{symbol} takes no algorithm for orders of type {order_type.value}; nothing was sent.",
+            remedy=f"It does for {_listed(rules.algo_types)}.",
+        )
+    listed = [one for one in _sendable(rules) if rules.tifs[one].algos]
+    if tif.value in rules.tifs and not rules.tifs[tif.value].algos:
+        raise InvalidOrder(
+            f"{symbol} takes no algorithm with {tif.value}; nothing was sent.",
+            remedy=f"It does with {_listed(listed)}." if listed else "It does with none.",
+        )
+
+
 def _check_class(terms: Terms, order_type: OrderType, tif: Tif) -> None:
     """See to what a class demands, whatever its rules list or leave out."""
     symbol = terms.contract.symbol

@@ -10,8 +10,9 @@ Source: Web API reference, "Preview Order / WhatIf Order"; docs/ibkr-facts.md.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -63,6 +64,8 @@ class Previews(Trading):
         stop_price: Decimal | None = None,
         trailing: Decimal | None = None,
         trailing_unit: TrailingUnit | None = None,
+        algo: str | None = None,
+        algo_parameters: Mapping[str, Any] | None = None,
         exact: bool = True,
     ) -> Preview:
         """Ask what an entry would cost and change; the arguments are those of :meth:`place`.
@@ -85,6 +88,8 @@ class Previews(Trading):
             stop_price=stop_price,
             trailing=trailing,
             trailing_unit=trailing_unit,
+            algo=algo,
+            algo_parameters=algo_parameters,
             exact=exact,
         )
         return self._what_if(draft.entry.ticket)

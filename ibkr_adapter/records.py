@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ibkr_adapter import written_tickets
 from ibkr_adapter.errors import (
     ConfigurationError,
     OrderOutcomeUnknown,
@@ -19,6 +20,7 @@ from ibkr_adapter.errors import (
     QuestionRefused,
 )
 from ibkr_adapter.journal import UNKNOWN, End, Intent, Journal, Kind
+from ibkr_adapter.model.algos import described
 from ibkr_adapter.model.order import Acknowledgement, Ticket
 from ibkr_adapter.wire import tickets as wire
 from ibkr_adapter.wire.orders import Accepted, Asked, Outcome
@@ -35,6 +37,7 @@ def placing(tickets: Sequence[Ticket], *, repeat: bool = False) -> Intent:
         body_hash=wire.body_hash(wire.place_body(tickets)),
         about=tuple(_told(ticket) for ticket in tickets),
         coids=tuple(ticket.coid for ticket in tickets if ticket.coid is not None),
+        tickets=tuple(tickets),
         repeat=repeat,
     )
 
@@ -46,6 +49,7 @@ def changing(order_id: str, account: str, ticket: Ticket | None = None) -> Inten
         account=account,
         body_hash=wire.body_hash(None if ticket is None else wire.modify_body(ticket)),
         about=() if ticket is None else (_told(ticket),),
+        tickets=() if ticket is None else (ticket,),
         order_id=order_id,
     )
 
@@ -90,7 +94,9 @@ class Record:
             type(outcome).__name__.lower(),
             _words(outcome),
             end=end,
-            orders=[(ack.order_id, self._intent.account, self._coid(ack)) for ack in standing],
+            orders=[
+                (ack.order_id, self._intent.account, self._coid(ack), self._written(ack)) for ack in standing
+            ],
         )
 
     def replying(self, question: Question, *, confirmed: bool) -> None:
@@ -141,6 +147,14 @@ class Record:
         if end is not None:
             self._number = None
 
+    def _written(self, ack: Acknowledgement) -> str | None:
+        """What was sent under the order's id; the legs of a bracket are told apart later, by looking."""
+        if self._intent.kind is not Kind.PLACE:
+            return None
+        coid = self._coid(ack)
+        ticket = next((one for one in self._intent.tickets if coid is not None and one.coid == coid), None)
+        return None if ticket is None else written_tickets.write([ticket])
+
     def _coid(self, ack: Acknowledgement) -> str | None:
         return ack.coid or (
             self._intent.coids[0] if len(self._intent.about) == 1 and self._intent.coids else None
@@ -151,7 +165,8 @@ def _told(ticket: Ticket) -> str:
     size = next(
         value for value in (ticket.quantity, ticket.cash_quantity, ticket.fx_quantity) if value is not None
     )
-    return f"{ticket.side} {size:f} {ticket.conidex or ticket.conid} {ticket.order_type}"
+    algo = "" if ticket.algo is None else f" by {described(ticket.algo)}"
+    return f"{ticket.side} {size:f} {ticket.conidex or ticket.conid} {ticket.order_type}{algo}"
 
 
 def _words(outcome: Outcome) -> str:

@@ -14,12 +14,12 @@ import attrs
 
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import OrderRejected
-from ibkr_adapter.exits import Changes, Exits, Places
+from ibkr_adapter.exits import Exits
 from ibkr_adapter.legs import name_of
 from ibkr_adapter.model.order import ENTRY, Leg, Order, OrderState, Origin, Placed, Ticket, Unsent
-from ibkr_adapter.orders import Submission
 from ibkr_adapter.own_orders import checked_id
 from ibkr_adapter.replies import ReplyHandler
+from ibkr_adapter.submissions import Changes, Places, Submission
 from ibkr_adapter.wire import endpoints, tickets
 from ibkr_adapter.wire.endpoints import Endpoint
 
@@ -42,7 +42,7 @@ class Rehearsal:
         self._connection = connection
         self._unsent: list[Unsent] = []
 
-    def ready(self, account: str) -> None:
+    def ready(self, account: str, replies: ReplyHandler) -> None:
         """Need nothing: what is not sent need not be written down first."""
 
     def place(self, submission: Submission) -> Placed:
@@ -93,7 +93,7 @@ class Rehearsal:
         """Answer with the order as it stands, marked; one that is over is told as it is."""
         order = self._standing(order_id, deadline)
         if not order.state.is_over:
-            sent = self._connection.own.ticket(order_id)
+            sent = self._connection.own.sent(order_id)
             query = tickets.cancel_query(sent.origin if sent is not None else origin)
             self._note(
                 endpoints.CANCEL_ORDER, {"accountId": account, "orderId": checked_id(order_id)}, query=query

@@ -162,6 +162,13 @@ def when_closed(value: Any) -> str:
     return str(value)
 
 
+def missing_leg(value: Any) -> str:
+    """What to do with a bracket that stands without a leg."""
+    if value not in {"protect", "leave"}:
+        raise ValueError("must be protect or leave")
+    return str(value)
+
+
 def environment(value: Any) -> Environment | None:
     """Whether live accounts may be traded."""
     word = text(value)

@@ -118,6 +118,7 @@ class Settings:
     exit_tif: str = attrs.field(default="GTC", converter=read.tif)
     outside_rth: bool = attrs.field(default=False, converter=read.switch)
     when_closed: str = attrs.field(default="refuse", converter=read.when_closed)
+    missing_leg: str = _connection("protect", read.missing_leg)
     allow_delayed_prices: bool = attrs.field(default=False, converter=read.switch)
     allow_short: bool = attrs.field(default=True, converter=read.switch)
     allow_fractional: bool = attrs.field(default=False, converter=read.switch)

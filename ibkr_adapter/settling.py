@@ -3,7 +3,9 @@
 A process can die between the journal and the send, the send and the answer, a question and the
 reply. Its open entries are looked up by cOID: found, the orders are ours again; proven absent,
 nothing of them works; else they stay open, new orders go out all the same, and who asks is told.
-Nothing is ever sent from here. Entries at which a living process is at work are left alone.
+Nothing is ever sent from here: a bracket that lacks a leg is handed to whoever may send, where all else
+is known and it is young enough to tell; else it stays open and says so. Entries at which a living
+process is at work are left alone.
 
 A request may have left long after its entry was begun, and clocks are set; so absence is counted
 from the moment at which its process was seen to be dead, not from any time on disk.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import attrs
@@ -22,15 +24,21 @@ from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import (
     ApiError,
     BrokerageUnavailable,
+    IBKRError,
     OrderOutcomeUnknown,
+    OrderRejected,
+    PartlyPlaced,
     SessionError,
     Throttled,
     TransportError,
 )
 from ibkr_adapter.journal import UNKNOWN, End, Entry, Journal, Kind
-from ibkr_adapter.model.order import Order
+from ibkr_adapter.lame import Lame, lamed
+from ibkr_adapter.legs import matching, name_of, shows
+from ibkr_adapter.model.order import Order, Placed
 from ibkr_adapter.order_reads import OrderReads, children_of
 from ibkr_adapter.outcome import Resolver
+from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.session import SessionKeeper
 
 log = logging.getLogger(__name__)
@@ -42,6 +50,8 @@ LOOK_WITHIN = 12.0
 LISTED = timedelta(days=6)
 # An order that a valid list of a later day does not have works no more.
 A_DAY = timedelta(days=1)
+# The last step of a bracket that stands without all of its legs.
+LAME = "stands without a leg"
 
 _BLIND = (ApiError, SessionError, Throttled, TransportError)
 
@@ -79,20 +89,33 @@ class Settling:
     """Looks up the open entries of a login's journal."""
 
     def __init__(
-        self, *, clock: Clock, journal: Journal, session: SessionKeeper, resolver: Resolver, reads: OrderReads
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        session: SessionKeeper,
+        resolver: Resolver,
+        reads: OrderReads,
+        own: OwnOrders,
     ) -> None:
         self._clock = clock
         self._journal = journal
         self._session = session
         self._resolver = resolver
         self._reads = reads
+        self._own = own
         self._lock = threading.Lock()
         self._done: set[str] = set()
         self._under_way: dict[str, Flag] = {}
         self._dead_since: dict[int, float] = {}
 
-    def ready(self, account: str) -> None:
+    def ready(self, account: str, mend: Callable[[Lame], Placed] | None = None) -> None:
         """Look up what was left open in an account, once; threads that come meanwhile wait for it.
+
+        Args:
+            account: The account that is about to be traded.
+            mend: Puts a bracket right that lacks a leg, and says how by what it raises; without it
+                such a bracket stays open.
 
         Raises:
             ConfigurationError: The journal cannot be read; nothing was sent.
@@ -111,7 +134,7 @@ class Settling:
                     )
                 continue
             try:
-                self._recover(account)
+                self._recover(account, mend)
                 self._done.add(account)
             finally:
                 with self._lock:
@@ -126,18 +149,43 @@ class Settling:
         """
         return tuple(self._unsettled(entry) for entry in self._open(account, with_unknown=True))
 
-    def _recover(self, account: str) -> None:
+    def _recover(self, account: str, mend: Callable[[Lame], Placed] | None) -> None:
         entries = self._open(account)
         if not entries:
             return
         log.warning("looking up %s requests that an earlier process left open", len(entries))
         until = self._clock.monotonic() + SETTLE_WITHIN
         self._session.ensure(until)
+        lame: list[Lame] = []
+        all_known = True
         for entry in entries:
             try:
-                self._resolve(entry, until)
+                self._resolve(entry, until, lame)
             except OrderOutcomeUnknown as unknown:
+                all_known = False
                 log.warning("%s %s", unknown.message, unknown.remedy)
+        for one in lame:
+            # A stop of a request whose end nobody knows may stand already.
+            if mend is None or not all_known or not one.can_be_mended(self._clock.now()):
+                log.warning("%s is left as it is: look at it in TWS", _named(one.entry))
+                continue
+            self._mended(one, mend)
+
+    def _mended(self, lame: Lame, mend: Callable[[Lame], Placed]) -> None:
+        try:
+            mend(lame)
+        except PartlyPlaced as failure:
+            log.warning("%s: %s", _named(lame.entry), failure)
+            end = End.PARTLY
+        except OrderRejected as failure:
+            log.warning("%s: %s", _named(lame.entry), failure)
+            end = End.REFUSED
+        except IBKRError as failure:
+            log.warning("%s could not be put right: %s", _named(lame.entry), failure)
+            return
+        else:
+            end = End.PLACED
+        self._journal.settle(lame.entry, end, end=end)
 
     def _open(self, account: str, *, with_unknown: bool = False) -> tuple[Entry, ...]:
         entries = self._journal.abandoned(account, with_unknown=with_unknown)
@@ -157,13 +205,16 @@ class Settling:
             resolver=lambda: self._resolve(entry, self._clock.monotonic() + SETTLE_WITHIN),
         )
 
-    def _resolve(self, entry: Entry, until: float) -> Order | None:
+    def _resolve(self, entry: Entry, until: float, lame: list[Lame] | None = None) -> Order | None:
         if entry.kind is Kind.PLACE:
-            return self._resolve_placed(entry, until)
+            return self._resolve_placed(entry, until, lame)
         return self._resolve_changed(entry, until)
 
-    def _resolve_placed(self, entry: Entry, until: float) -> Order | None:
-        """Look an order up, each of a pair by itself, and the legs that hang on it."""
+    def _resolve_placed(self, entry: Entry, until: float, lame: list[Lame] | None) -> Order | None:
+        """Look an order up, each of a pair by itself, and the legs that hang on it.
+
+        A bracket that lacks a leg goes to ``lame``; without it somebody looks who is told.
+        """
         sent = self._dead_since[entry.number]
         old = self._clock.now() - entry.begun_at > LISTED
         if old:
@@ -187,17 +238,52 @@ class Settling:
             raise self._unknown(entry, found)
         alive = [order for order in found if order.state.may_fill or order.filled > 0]
         end = End.PLACED if alive else End.REFUSED
-        standing = len(found) + len(legs)
-        if alive and standing < len(entry.about):
+        if alive and len(entry.about) > len(entry.coids):
+            self._keep(entry, found[0], legs)
+            bare = lamed(entry, found[0], legs)
+            if bare is not None:
+                return self._set_aside(bare, found[0], legs, lame)
+        elif alive and len(found) < len(entry.about):
             end = End.PARTLY
             log.warning(
-                "of %s only %s of %s orders stand: look now", _named(entry), standing, len(entry.about)
+                "of %s only %s of %s orders stand: look now", _named(entry), len(found), len(entry.about)
             )
         log.warning("%s is order %s, %s", _named(entry), found[0].order_id, found[0].state)
         if entry.step == "declining" and any(order.state.may_fill for order in found):
             log.warning("order %s works although its question was declined: cancel it", found[0].order_id)
         self._journal.settle(entry, end, end=end, orders=[*found, *legs])
         return found[0]
+
+    def _set_aside(
+        self, bare: Lame, found: Order, legs: Sequence[Order], lame: list[Lame] | None
+    ) -> Order | None:
+        entry = bare.entry
+        log.warning(
+            "%s stands as order %s without its %s", _named(entry), found.order_id, " and ".join(bare.missing)
+        )
+        if lame is not None:
+            self._journal.settle(entry, LAME, orders=[found, *legs])
+            lame.append(bare)
+            return found
+        self._journal.settle(entry, End.PARTLY, end=End.PARTLY, orders=[found, *legs])
+        raise PartlyPlaced(
+            f"{_named(entry)} stands as order {found.order_id}, which is {found.state} with {found.filled:f} filled,"
+            f" without its {' and '.join(bare.missing)}; nothing was sent.",
+            placed={leg.name: leg.order_id for leg in bare.legs},
+            missing=bare.missing,
+            remedy="Protect what it has filled, or cancel it.",
+        )
+
+    def _keep(self, entry: Entry, parent: Order, legs: Sequence[Order]) -> None:
+        """Remember what was sent under each id, so that it can be changed."""
+        if not entry.tickets:
+            return
+        self._own.remember(parent.order_id, entry.tickets[0])
+        wanted = {name_of(ticket): ticket for ticket in entry.tickets[1:]}
+        for order in legs:
+            name = matching(order, wanted)
+            if name is not None:
+                self._own.remember(order.order_id, wanted[name])
 
     def _legs(self, entry: Entry, parent: Order, until: float) -> list[Order] | None:
         try:
@@ -221,6 +307,8 @@ class Settling:
         if order is None and self._clock.now() - entry.begun_at <= A_DAY:
             raise self._unknown(entry, [])
         state = "listed no more" if order is None else order.state
+        if order is not None and entry.tickets and shows(order, entry.tickets[0]):
+            self._own.remember(order_id, entry.tickets[0])
         log.warning("%s: order %s is %s", _named(entry), order_id, state)
         self._journal.settle(entry, End.SEEN, end=End.SEEN)
         return order

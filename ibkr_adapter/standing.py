@@ -6,16 +6,18 @@ other people and programs are read and left alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter import measures
 from ibkr_adapter.connections import Connection
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
 from ibkr_adapter.guardrails import Guard
-from ibkr_adapter.legs import LOOKS
+from ibkr_adapter.legs import LOOKS, as_it_stands
 from ibkr_adapter.model.contract import Contract
-from ibkr_adapter.model.order import Fill, Order, Ticket
+from ibkr_adapter.model.order import Fill, Leg, Order, Placed, Ticket
 from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.own_orders import checked_id
 from ibkr_adapter.price_rules import Effect
@@ -80,10 +82,14 @@ class Standing:
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
     ) -> Order:
-        """Change an order that this process placed; what is not named stays as it is.
+        """Change an order of ours; what is not named stays as it stands at the broker.
+
+        The whole ticket is sent again with every key that it was sent with, by this process or by one
+        before it.
 
         Raises:
-            InvalidOrder: The order is not known to this process; nothing was sent.
+            InvalidOrder: Its ticket is not known, or a new number breaks the contract's rules; nothing
+                was sent.
             GuardrailRefused: As it would be it breaks a guardrail; the order stands as it was.
             OrderRejected: IBKR refused; the order stands as it was.
             OrderOutcomeUnknown: Nobody can tell which version stands.
@@ -92,19 +98,21 @@ class Standing:
         order_id = checked_id(order_id)
         self._guard.check_writable("modifying an order")
         self._terms.permit(self.account())
-        ticket = self._connection.own.ticket(order_id)
-        if ticket is None:
+        self._connection.desk.ready(self.account(), self._replies)
+        sent = self._connection.own.ticket(order_id)
+        if sent is None or sent.account != self.account():
             raise InvalidOrder(
                 f"order {order_id} was not placed here, so its ticket is not known; nothing was sent."
             )
+        ticket = as_it_stands(sent, self._connection.watch.look(order_id, self._deadline()))
         changed = attrs.evolve(
             ticket,
             quantity=ticket.quantity if quantity is None else quantity,
             limit_price=ticket.limit_price if limit_price is None else limit_price,
             stop_price=ticket.stop_price if stop_price is None else stop_price,
         )
+        self._check_numbers(changed, quantity, limit_price, stop_price)
         self._guard.check_change(order_id, ticket, changed, lambda: self._effect(changed))
-        self._connection.settling.ready(ticket.account)
         return self._ways().changes.modify(
             order_id, changed, replies=self._replies, deadline=self._deadline(), reducing=False
         )
@@ -125,7 +133,7 @@ class Standing:
             return over
         account = self.account()
         origin = None
-        if self._connection.own.ticket(order_id) is None:
+        if self._connection.own.sent(order_id) is None:
             live = self._connection.reads.live()
             order = next((order for order in live if order.order_id == order_id), None)
             if order is None:
@@ -156,6 +164,20 @@ class Standing:
         """Our working orders on one contract; other people's are not in it."""
         conid = self.contract(symbol).conid
         return self._connection.holdings.ours(self.live(), self.account(), conid)
+
+    def track(self, order: Order | Leg | Placed | str | int, *, timeout: float) -> Iterator[Order]:
+        """Follow an order to its end: as it stands now, then each change of its state or its fills.
+
+        Args:
+            order: An order id, or what carries one; of what was placed together the entry.
+            timeout: How long to follow it, in seconds.
+
+        Raises:
+            InvalidOrder: It is no order id, or the time is none.
+            OrderError: From the iterator: the time is over, or for two minutes nobody could see the
+                order; it says what was seen last. The order works on.
+        """
+        return self._connection.tracker.follow(order, timeout=timeout)
 
     def wait_for(self, order_id: object, *, timeout: float) -> Order:
         """Look at an order until it is over; return it as it was seen last."""
@@ -211,6 +233,21 @@ class Standing:
             (self._terms.terms(ContractQuery(conid=conid)), None if size is None else size * ratio)
             for conid, ratio in legs
         ]
+
+    def _check_numbers(
+        self, ticket: Ticket, quantity: Decimal | None, limit: Decimal | None, stop: Decimal | None
+    ) -> None:
+        """Hold what is new against the rules of the contract, as an entry is; nothing is rounded."""
+        combo = read_conidex(ticket.conidex)
+        conids = [ticket.conid] if combo is None else [conid for conid, _ in combo.legs]
+        if quantity is limit is stop is None:
+            return
+        terms = [self._terms.terms(ContractQuery(conid=conid)) for conid in conids]
+        if quantity is not None:
+            measures.check_quantity(terms[0], quantity, None if combo else ticket.order_type)
+        for name, price in (("limit price", limit), ("stop price", stop)):
+            if price is not None:
+                measures.check_price(terms, price, name)
 
     def _deadline(self) -> float:
         return self._connection.clock.monotonic() + self._settings.order_deadline

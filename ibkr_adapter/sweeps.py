@@ -17,8 +17,8 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter.closes import Closed
 from ibkr_adapter.errors import IBKRError, InvalidOrder
-from ibkr_adapter.exits import Closed
 from ibkr_adapter.model.account import Position
 from ibkr_adapter.model.order import Fill, Order
 from ibkr_adapter.model.query import ContractQuery

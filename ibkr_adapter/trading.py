@@ -10,9 +10,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ibkr_adapter import measures, order_builder
+from ibkr_adapter.closes import Closed
 from ibkr_adapter.entries import Entries
 from ibkr_adapter.errors import InvalidOrder
-from ibkr_adapter.exits import Closed, Mandate
+from ibkr_adapter.mandates import Mandate
 from ibkr_adapter.model.order import OrderType, Placed, Side, Ticket
 from ibkr_adapter.model.query import ContractQuery
 

@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.algos import ChosenAlgo
 from ibkr_adapter.model.contract import SecType
 
 # The names of a bracket's legs.
@@ -171,7 +172,7 @@ class Ticket:
     cOID), ``parent_coid`` that of the entry this order hangs on. ``trailing`` is an amount of money or
     a percentage, as ``trailing_unit`` says. A combination has ``conidex`` for its legs, and as
     ``conid`` that of its kind; its prices may be negative. ``route`` is the one exchange that the
-    order is to go to; without it IBKR looks for the best.
+    order is to go to; without it IBKR looks for the best. ``algo`` is the algorithm of IBKR's that works it.
     """
 
     account: str
@@ -193,6 +194,7 @@ class Ticket:
     parent_coid: str | None = None
     outside_rth: bool = False
     single_group: bool = False
+    algo: ChosenAlgo | None = None
 
     def __attrs_post_init__(self) -> None:
         sizes = [size for size in (self.quantity, self.cash_quantity, self.fx_quantity) if size is not None]

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.algos import ChosenAlgo
 from ibkr_adapter.model.order import OrderType, Origin, Ticket
 
 # Far beyond any price; written out, a power of millions would fill the memory.
@@ -68,6 +69,8 @@ def ticket_body(ticket: Ticket) -> dict[str, Any]:
         body["outsideRTH"] = True
     if ticket.origin is not None:
         body |= _origin(ticket.origin)
+    if ticket.algo is not None:
+        body |= _algo(ticket.algo)
     return body
 
 
@@ -106,6 +109,15 @@ def _size(ticket: Ticket) -> dict[str, Any]:
     if ticket.cash_quantity is not None:
         return {"cashQty": number(ticket.cash_quantity)}
     return {"quantity": number(ticket.units)}
+
+
+def _algo(chosen: ChosenAlgo) -> dict[str, Any]:
+    body: dict[str, Any] = {"strategy": chosen.algo_id}
+    if chosen.parameters:
+        body["strategyParameters"] = {
+            name: number(value) if isinstance(value, Decimal) else value for name, value in chosen.parameters
+        }
+    return body
 
 
 def _origin(origin: Origin) -> dict[str, Any]:

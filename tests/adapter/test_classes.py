@@ -121,7 +121,7 @@ def test_a_combination_with_a_future_in_it_carries_it(floor):
 
 
 def test_a_cancel_of_a_future_from_before_a_restart_says_who_cancels(floor, tmp_path):
-    """The order's class is in its row; its ticket is not known any more."""
+    """The order's class is in its row; who cancels is not who placed it."""
     ack = floor.exchange().place_limit_order(f"{FUTURE}@SMART", "buy", 1, 6000)
     other = Floor(tmp_path)
     other.broker.contracts, other.broker.rows = floor.broker.contracts, floor.broker.rows

@@ -595,7 +595,7 @@ CHANGING = {
 READING = {
     "account", "algos", "combo", "contract", "check_request", "fills", "find", "kill", "live", "revive", "preview", "preview_combo", "schedule",
     "seen", "sizing", "sizing_price", "smallest_size", "status", "stopped", "terms", "wait_for", "working",
-    "unsettled",
+    "track", "unsettled",
 }  # fmt: skip
 TRIED = {
     "place", "bracket", "place_combo", "convert", "stop_loss", "take_profit", "trailing_stop", "oco", "close", "modify",

@@ -16,6 +16,7 @@ from ibkr_adapter.errors import (
     NotSent,
     OrderOutcomeUnknown,
     OrderRejected,
+    PartlyPlaced,
     QuestionRefused,
 )
 from ibkr_adapter.journal import Intent, Journal, Kind
@@ -197,7 +198,7 @@ def _submission(ibkr):
     from decimal import Decimal
 
     from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif
-    from ibkr_adapter.orders import Submission
+    from ibkr_adapter.submissions import Submission
 
     link = ibkr.orders._connection
     ticket = Ticket(
@@ -318,14 +319,21 @@ def test_the_legs_of_a_dead_processs_bracket_are_ours_too(world, ibkr, tmp_path)
     }
 
 
-def test_a_bracket_that_lacks_a_leg_is_said(world, ibkr, tmp_path, caplog):
+def test_a_bracket_that_lacks_a_leg_and_of_which_too_little_is_known_stays_open(
+    world, ibkr, tmp_path, caplog
+):
+    """Without its tickets nobody knows what to send; whoever looks is told."""
     ibkr.open()
     placed_by_hand(world, "host-1")
     died(ibkr, intent("host-1", about=("BUY 1 265598 LMT", "SELL 1 265598 STP")))
 
     ibkr.place_limit_order("AAPL", "buy", 2, 161)
 
-    assert "only 1 of 2 orders stand" in caplog.text
+    assert "without its SELL 1 265598 STP" in caplog.text
+    assert rows(tmp_path)[0] == ("place", "stands without a leg", None)
+    (left,) = ibkr.orders.unsettled()
+    with pytest.raises(PartlyPlaced, match="nothing was sent"):
+        left.resolve()
     assert rows(tmp_path)[0] == ("place", "partly placed", "partly placed")
 
 

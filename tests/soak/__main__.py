@@ -53,7 +53,9 @@ def main() -> int:
             if broken is not None:
                 failed.append(seed)
                 print(f"seed {seed}: {broken}", *log[-LAST_STEPS:], sep="\n  ", flush=True)
-    print(f"{len(seeds)} seeds, {steps} steps, {time.perf_counter() - began:.0f} s, broken: {sorted(failed) or 'none'}")
+    print(
+        f"{len(seeds)} seeds, {steps} steps, {time.perf_counter() - began:.0f} s, broken: {sorted(failed) or 'none'}"
+    )
     return 1 if failed else 0
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from tests.soak.soak_stage import Killed, Stage
-from tests.soak.soak_steps import ALIVE, STEPS, Step
 
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown, OrderRejected, OutcomeUnknown, PartlyPlaced
+from tests.soak.soak_stage import Killed, Stage
+from tests.soak.soak_steps import ALIVE, STEPS, Step
 
 STEPS_A_DAY = 24
 # An order with its dialogue, what others left open, its look-up and what mends it; twice where two orders go.
@@ -178,7 +178,9 @@ def _honest(outcome: Any, fresh: list[dict[str, Any]], ledger: dict[str, Any]) -
         if isinstance(outcome, _OPEN):
             return
         standing = [
-            row["order_id"] for row in fresh if row["status"] in ALIVE or (row["filled"] and not row["parent_id"])
+            row["order_id"]
+            for row in fresh
+            if row["status"] in ALIVE or (row["filled"] and not row["parent_id"])
         ]
         if standing:
             raise Breach(f"I2: refused by {outcome!r}, but {standing} stand")
@@ -204,7 +206,11 @@ def _told(outcome: Any) -> str:
 
 
 def _books(ledger: dict[str, Any]) -> str:
-    working = [f"{row['order_id']}{row['side'][0]}{row['quantity']:g}" for row in ledger["orders"] if row["status"] in ALIVE]
+    working = [
+        f"{row['order_id']}{row['side'][0]}{row['quantity']:g}"
+        for row in ledger["orders"]
+        if row["status"] in ALIVE
+    ]
     held = [f"{row['conid']}:{row['quantity']:g}" for row in ledger["positions"]]
     return f"works {' '.join(working) or '-'} holds {' '.join(held) or '-'}"
 

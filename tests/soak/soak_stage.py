@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.adapter.worlds import URL, Doorway
-
 from ibkr_adapter import connections
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.connections import Doors
@@ -20,6 +18,7 @@ from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.keeper import Keeper
 from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.state import StateUnavailable, Store
+from tests.adapter.worlds import URL, Doorway
 
 # A Tuesday, before the market opens in New York.
 START = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)

@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
-from tests.soak.soak_stage import Stage
 
 from ibkr_adapter.model.order import OrderType, Side
 from ibkr_adapter.simulator.faults import VARIANTS
+from tests.soak.soak_stage import Stage
 
 SYMBOLS = {"AAPL": 265598, "MSFT": 272093}
 ALIVE = {"PreSubmitted", "Submitted", "PendingSubmit", "PendingCancel"}

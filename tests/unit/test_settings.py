@@ -51,6 +51,7 @@ def test_nothing_set_is_a_gateway_on_this_machine_with_careful_defaults():
     assert (settings.verify_tls, settings.sign_query, settings.requests_per_second) == (True, True, 10.0)
     assert (settings.entry_tif, settings.exit_tif, settings.outside_rth) == ("DAY", "GTC", False)
     assert (settings.when_closed, settings.allow_delayed_prices) == ("refuse", False)
+    assert settings.missing_leg == "protect"
     assert (settings.allow_short, settings.allow_fractional) == (True, False)
     assert (settings.default_order_usd, settings.dh_generator) == (Decimal(600), 2)
     assert (settings.realm, settings.scope) == ("limited_poa", "sso-sessions.write")
@@ -178,6 +179,8 @@ VALUES = [
     ("exit_tif", "", None),
     ("when_closed", "queue", "queue"),
     ("when_closed", "wait", None),
+    ("missing_leg", "leave", "leave"),
+    ("missing_leg", "cancel", None),
     ("suppress_messages", "o163, o354,,o163", ("o163", "o354")),
     ("suppress_messages", ["o163 ", "o354"], ("o163", "o354")),
     ("answer_messages", {"o163"}, ("o163",)),
@@ -323,6 +326,7 @@ def test_what_belongs_to_the_connection_is_told():
         "sign_query": True,
         "compete": True,
         "requests_per_second": 10.0,
+        "missing_leg": "protect",
         "suppress_messages": (),
         "state_dir": None,
     }
