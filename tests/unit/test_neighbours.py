@@ -179,6 +179,17 @@ def test_a_long_download_of_another_process_does_not_hold_up_an_order(street):
     assert moments == [pytest.approx(1 + SURELY_SENT)]
 
 
+def test_a_call_that_is_over_keeps_no_order_waiting(street):
+    one, other = street.process(), street.process()
+    with one.passage(1), one.passage(1):
+        pass
+
+    with other.hold(1):
+        moment = street.now()
+
+    assert moment == 0
+
+
 def test_the_owner_of_a_dialogue_may_hold_and_pass_again(street):
     one = street.process()
 

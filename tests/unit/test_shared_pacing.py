@@ -306,13 +306,36 @@ def test_the_claim_of_a_dead_process_holds_up_nobody_for_long(machine):
     assert moments == pytest.approx([1.05], abs=NEAR)
 
 
+def test_a_claim_is_given_up_when_its_call_has_left(machine):
+    one, other = machine.process(), machine.process()
+    leave(one, times=10)
+
+    urgent = leave(one, PLACE_ORDERS, urgent=True)
+
+    assert urgent + leave(other) == pytest.approx([1.0, 1.0], abs=NEAR)
+
+
+def test_an_urgent_call_that_waits_for_its_own_limit_holds_up_nobody(machine):
+    one, other, moments = machine.process(), machine.process(), []
+    leave(one, LIVE_ORDERS)
+    waiting = machine.start(lambda: moments.extend(leave(one, LIVE_ORDERS, urgent=True)))
+    machine.clock.sleep(0.5)
+
+    left = leave(other)
+    machine.join(waiting)
+
+    assert left + moments == pytest.approx([0.5, 5.0], abs=NEAR)
+
+
 def test_without_the_folder_pacing_goes_on_in_memory_and_says_so_once(machine, tmp_path, caplog):
-    (tmp_path / "file").write_text("no folder")
     machine.folder = tmp_path / "file"
+    machine.folder.write_text("no folder")
     throttle = machine.process()
 
     with caplog.at_level(logging.WARNING):
         moments = leave(throttle, times=25)
+        machine.clock.sleep(61)
+        leave(throttle)
 
     assert moments == pytest.approx([0.0] * 10 + [1.0] * 10 + [2.0] * 5, abs=NEAR)
     assert len([record for record in caplog.records if "for itself" in record.message]) == 1
@@ -322,14 +345,19 @@ def test_what_left_while_the_folder_was_away_counts_when_it_is_back(machine, tmp
     machine.folder = tmp_path / "late"
     machine.folder.write_text("no folder yet")
     throttle, other = machine.process(), machine.process()
-    leave(throttle)
-    throttle.refused(LIVE_ORDERS)
+    throttle.refused(LEDGER)
+    machine.clock.sleep(59)
+    leave(throttle, LIVE_ORDERS)
     machine.folder.unlink()
-    machine.clock.sleep(60)
-    leave(throttle, times=5)
+    # Others have written there meanwhile; what is there does not undo what we know.
+    leave(other, LIVE_ORDERS, urgent=True)
+    machine.clock.sleep(1.5)
 
-    assert other.state().rate == pytest.approx(throttle.state().rate)
-    assert len(leave(other, times=1)) == 1
+    rate = throttle.state().rate
+
+    assert rate == pytest.approx(other.state().rate)
+    assert rate < 6
+    assert leave(other, LIVE_ORDERS) == pytest.approx([64.0], abs=NEAR)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
