@@ -60,8 +60,6 @@ from ibkr_adapter.transport import RequestsTransport, Transport
 from ibkr_adapter.turns import Turns
 
 USER_AGENT = "ibkr-adapter"
-# Seconds to wait for another process that writes down a departure, before pacing goes on alone.
-_PATIENCE = 1.0
 
 
 def _new_id() -> str:
@@ -289,7 +287,7 @@ def throttle_of(settings: Settings, doors: Doors) -> Throttle:
 
     def store() -> Store:
         folder = state_directory(settings.state_dir, os.environ)
-        return doors.store(folder, "pacing", steps=PACING, disposable=True, patience=_PATIENCE)
+        return doors.store(folder, "pacing", steps=PACING, disposable=True)
 
     book = SharedBook(
         doors.clock,
