@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -36,8 +37,10 @@ from ibkr_adapter.holdings import Holdings
 from ibkr_adapter.journal import SCHEMA_STEPS as ORDERS
 from ibkr_adapter.journal import Journal
 from ibkr_adapter.keeper import Keeper
+from ibkr_adapter.lease import Lease
 from ibkr_adapter.legs import Watch
 from ibkr_adapter.market_data import MarketData
+from ibkr_adapter.neighbours import Neighbours, OneAtATime
 from ibkr_adapter.order_changes import OrderChanges
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.orders import OrderDesk
@@ -48,12 +51,13 @@ from ibkr_adapter.protection import Protection
 from ibkr_adapter.reference import Reference
 from ibkr_adapter.repeats import Repeats
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
-from ibkr_adapter.setting_readers import AuthMethod
+from ibkr_adapter.setting_readers import AuthMethod, is_loopback
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.settling import Settling
 from ibkr_adapter.state import Store, state_directory
 from ibkr_adapter.stops import Stops
-from ibkr_adapter.throttle import Throttle
+from ibkr_adapter.throttle import SCHEMA_STEPS as PACING
+from ibkr_adapter.throttle import SharedBook, Throttle
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.tracking import Tracker
 from ibkr_adapter.transport import RequestsTransport, Transport
@@ -72,7 +76,9 @@ class Doors:
 
     ``market_time`` tells the time by which markets open and close, where that is not the clock's;
     ``store`` makes the files that outlive a process. ``environ`` is where the
-    kill switch may be thrown.
+    kill switch may be thrown. ``across_processes`` is whether pacing, logins and dialogues are shared with
+    other processes through the state folder; unset, they are where the clock is the machine's,
+    because that is the one clock that all of them have.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
@@ -81,6 +87,12 @@ class Doors:
     market_time: Callable[[], datetime] | None = None
     store: Callable[..., Store] = Store
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ)
+    across_processes: bool | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may be at the same login."""
+        return isinstance(self.clock, SystemClock) if self.across_processes is None else self.across_processes
 
 
 class Connection:
@@ -106,9 +118,12 @@ class Connection:
         self._lock = threading.Lock()
         self.throttle = throttle
         self.brakes = brakes
-        dialogue = Dialogue(clock)
+        folder, name = state_directory(settings.state_dir, os.environ), _session_name(settings)
+        gateway = settings.auth_method is AuthMethod.GATEWAY
+        dialogue = Dialogue(clock, Neighbours(clock, folder, name) if doors.shared else None)
         turns = Turns(throttle=throttle, dialogue=dialogue)
-        auth = _auth(settings, clock, self._transport, turns)
+        self._lease = Lease(folder, name) if doors.shared and not gateway else None
+        auth = _auth(settings, clock, self._transport, turns, self._lease)
         self.client = Client(clock=clock, transport=self._transport, turns=turns, auth=auth)
         self.session = SessionKeeper(
             clock=clock,
@@ -117,6 +132,8 @@ class Connection:
             compete=settings.compete,
             suppress=settings.suppress_messages,
             read_deadline=settings.read_deadline,
+            # A gateway is open to every process; a token is owned by one.
+            alone=OneAtATime(clock, folder / f"{name}.opening").hold if doors.shared and gateway else None,
         )
         # What has expired, which month is the front one and what is open is a matter of the market's day.
         market = clock if doors.market_time is None else Redated(clock, doors.market_time)
@@ -184,6 +201,9 @@ class Connection:
         self._keeper.drop(self.session)
         self.session.close()
         self._transport.close()
+        self.throttle.close()
+        if self._lease is not None:
+            self._lease.close()
         self.journal.close()
         with self._lock:
             for store in self._stores.values():
@@ -231,11 +251,10 @@ class Connections:
                 keeper = self._keepers.get(doors.clock)
                 if keeper is None:
                     keeper = self._keepers[doors.clock] = Keeper(doors.clock, every=TICKLE_EVERY)
-                pace = (*key, settings.requests_per_second)
+                pace = (*key, settings.requests_per_second, settings.pacing_margin)
                 throttle = self._throttles.get(pace)
                 if throttle is None:
-                    throttle = Throttle(doors.clock, per_second=settings.requests_per_second)
-                    self._throttles[pace] = throttle
+                    throttle = self._throttles[pace] = throttle_of(settings, doors)
                 brakes = self._brakes.get(key)
                 if brakes is None:
                     brakes = self._brakes[key] = Brakes(
@@ -266,6 +285,38 @@ def _login(settings: Settings, user: str | None) -> str:
     return f"{settings.auth_method}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
+def _session_name(settings: Settings) -> str:
+    """Name what all processes at one session of one user share; a hash, because a token is in it."""
+    parts = urlsplit(settings.base_url)
+    # One gateway has several names.
+    host = "localhost" if is_loopback(settings.host) else settings.host
+    told = (settings.consumer_key, settings.access_token, settings.client_id, settings.credential)
+    named = "\n".join(map(str, (settings.auth_method, host, parts.port, *told)))
+    return f"{settings.auth_method}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
+
+
+def throttle_of(settings: Settings, doors: Doors) -> Throttle:
+    """Make a login's throttle, with its book where other processes find it."""
+    rate, margin = settings.requests_per_second, settings.pacing_margin
+    if not doors.shared:
+        return Throttle(doors.clock, per_second=rate, margin=margin)
+
+    def store() -> Store:
+        folder = state_directory(settings.state_dir, os.environ)
+        return doors.store(folder, "pacing", steps=PACING, disposable=True)
+
+    book = SharedBook(
+        doors.clock,
+        store=store,
+        login=_session_name(settings),
+        # Simulators and gateways of one machine differ in their port only.
+        host=urlsplit(settings.base_url).netloc.lower(),
+        per_second=rate,
+        margin=margin,
+    )
+    return Throttle(doors.clock, margin=margin, book=book)
+
+
 def _agree(first: Settings, second: Settings) -> None:
     wanted = second.connection_settings()
     for name, value in first.connection_settings().items():
@@ -276,11 +327,11 @@ def _agree(first: Settings, second: Settings) -> None:
             )
 
 
-def _auth(settings: Settings, clock: Clock, transport: Transport, turns: Turns) -> Auth:
+def _auth(settings: Settings, clock: Clock, transport: Transport, turns: Turns, lease: Lease | None) -> Auth:
     if settings.auth_method is AuthMethod.OAUTH1A:
-        return OAuth1a(settings, clock=clock, transport=transport, turns=turns)
+        return OAuth1a(settings, clock=clock, transport=transport, turns=turns, lease=lease)
     if settings.auth_method is AuthMethod.OAUTH2:
-        return OAuth2(settings, clock=clock, transport=transport, turns=turns)
+        return OAuth2(settings, clock=clock, transport=transport, turns=turns, lease=lease)
     return GatewayAuth(settings.base_url)
 
 
@@ -289,12 +340,13 @@ def authorizing(settings: Settings, doors: Doors | None = None) -> Iterator[OAut
     """Lend the login by which a third party is let in, with a line of its own; nothing is kept."""
     doors = doors or DEFAULT_DOORS
     transport = (doors.transport or _transport)(settings, doors.clock)
-    throttle = Throttle(doors.clock, per_second=settings.requests_per_second)
+    throttle = throttle_of(settings, doors)
     turns = Turns(throttle=throttle, dialogue=Dialogue(doors.clock))
     try:
         yield OAuth1a(settings, clock=doors.clock, transport=transport, turns=turns)
     finally:
         transport.close()
+        throttle.close()
 
 
 def _transport(settings: Settings, clock: Clock) -> Transport:

@@ -3,7 +3,8 @@
 Between a question and its reply any other request on the session can kill the order that waits
 for the answer, and then the reply answers 503 while the order may still go live. So whoever
 places, modifies or cancels *holds* the session until IBKR has stopped asking, and every other
-call of the session takes a *passage*, which waits while somebody holds.
+call of the session takes a *passage*, which waits while somebody holds. Between processes
+:mod:`ibkr_adapter.neighbours` does the same; a thread asks there when its own process lets it.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from contextlib import contextmanager
 
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import BrokerageUnavailable
-
-# A call that has been under way for this long has certainly been written to its socket, so it
-# arrives before the order that now wants the session; a long download shall not delay an exit.
-SURELY_SENT = 0.25
+from ibkr_adapter.neighbours import SURELY_SENT, Neighbours
 
 
 class Dialogue:
-    """The one conversation that a brokerage session can carry; the outermost lock."""
+    """The one conversation that a brokerage session can carry; the outermost lock.
 
-    def __init__(self, clock: Clock) -> None:
+    ``neighbours`` are the other processes at this session, where there may be any.
+    """
+
+    def __init__(self, clock: Clock, neighbours: Neighbours | None = None) -> None:
         self._clock = clock
+        self._neighbours = neighbours
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._depth = 0
@@ -46,14 +48,21 @@ class Dialogue:
                 nothing was sent.
         """
         me = threading.get_ident()
-        self._take(me, deadline)
+        again = self._take(me, deadline)
         try:
-            self._drain(me)
+            if self._neighbours is None or again:
+                self._drain(me)
+            else:
+                since = self._neighbours.take_floor(deadline)
+                self._drain(me)
+                self._neighbours.let_arrive(since)
             yield
         finally:
             with self._lock:
                 self._depth -= 1
                 if self._depth == 0:
+                    if self._neighbours is not None:
+                        self._neighbours.leave_floor()
                     self._owner = None
                     self._wake()
 
@@ -82,13 +91,19 @@ class Dialogue:
                 return None
             call = object()
             if self._owner is None:
+                if self._neighbours is not None and not self._neighbours.enter():
+                    return None
                 self._under_way[call] = self._clock.monotonic()
             return call
 
     def leave(self, call: object) -> None:
         """End a call that was begun by :meth:`enter`."""
         with self._lock:
-            if self._under_way.pop(call, None) is not None and self._owner is not None:
+            if self._under_way.pop(call, None) is None:
+                return
+            if self._neighbours is not None:
+                self._neighbours.leave()
+            if self._owner is not None:
                 self._wake()
 
     def wait(self, deadline: float) -> None:
@@ -99,18 +114,23 @@ class Dialogue:
         """
         while True:
             with self._lock:
-                if self._owner is None or self._owner == threading.get_ident():
+                if self._owner == threading.get_ident():
                     return
+                if self._owner is None:
+                    break
                 flag = self._queue()
             self._wait(flag, deadline)
+        if self._neighbours is not None:
+            self._neighbours.wait(deadline)
 
-    def _take(self, me: int, deadline: float) -> None:
+    def _take(self, me: int, deadline: float) -> bool:
+        """Become the owner; tell whether this thread was that already."""
         while True:
             with self._lock:
                 if self._owner is None or self._owner == me:
                     self._owner = me
                     self._depth += 1
-                    return
+                    return self._depth > 1
                 flag = self._queue()
             self._wait(flag, deadline)
 

@@ -69,6 +69,10 @@ class CompetingSession(SessionError):
     """Another login of the same user holds the brokerage session; nothing was done."""
 
 
+class LoginInUse(SessionError):
+    """Another process of this machine is logged in with the same credentials; nothing was done."""
+
+
 class BrokerageUnavailable(SessionError):
     """The brokerage session is down for now and is being restored; nothing was done."""
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import uuid
 import weakref
 from contextlib import suppress
 from pathlib import Path
+
+from ibkr_adapter.filelocks import lock
 
 _ENDING = ".alive"
 # Whoever sweeps may take a fresh file for a dead one's, for a moment; then another name is made.
@@ -50,7 +51,7 @@ class Lifeline:
             name = uuid.uuid4().hex
             number = os.open(self._path(name), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
             os.write(number, f"{os.getpid()}\n".encode())
-            if _lock(number) and _same(self._path(name), number):
+            if lock(number) and _same(self._path(name), number):
                 self._held[os.getpid()] = (name, number)
                 return name
             os.close(number)
@@ -68,7 +69,7 @@ class Lifeline:
             # What cannot be looked at is not proven dead.
             return True
         try:
-            return not _lock(number)
+            return not lock(number)
         finally:
             os.close(number)
 
@@ -108,24 +109,6 @@ def _same(path: Path, number: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(number))
     except OSError:
         return False
-
-
-def _lock(number: int) -> bool:
-    """Lock a file until it is closed, at once or not at all."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415  (of this platform only)
-
-            # The byte at the place where the file stands is locked, and must be the same for all.
-            os.lseek(number, 0, os.SEEK_SET)
-            msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415  (of these platforms only)
-
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 _all: weakref.WeakSet[Lifeline] = weakref.WeakSet()

@@ -86,7 +86,8 @@ class Linked:
             through.clock, seed=seed, tls=tls, auth=config.auth_method.value, options=simulator_options
         )
         # Its market has a day of its own, which is not the machine's.
-        through = attrs.evolve(through, market_time=simulator.market_time)
+        # Nobody else can be at its sessions either.
+        through = attrs.evolve(through, market_time=simulator.market_time, across_processes=False)
         return cls({**settings, "base_url": NOWHERE}, doors=through, simulator=simulator)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import attrs
@@ -40,7 +41,10 @@ class Opened:
 
 
 class Opening:
-    """Opens one user name's brokerage session; it never takes it from another login unasked."""
+    """Opens one user name's brokerage session; it never takes it from another login unasked.
+
+    ``alone`` keeps the other processes of the login from doing so at the same time, if there may be any.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Opening:
         renew: Callable[[float], None],
         compete: bool,
         suppress: tuple[str, ...],
+        alone: Callable[[float], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._clock = clock
         self._client = client
@@ -58,6 +63,7 @@ class Opening:
         self._renew = renew
         self._compete = compete
         self._suppress = suppress
+        self._alone = alone
 
     def bring_up(self, deadline: float) -> Opened:
         """Do all steps and tell the accounts that may be traded.
@@ -66,8 +72,12 @@ class Opening:
             CompetingSession: Another login holds the session; it was left alone.
             LoginRequired: The outer session is gone, and a person must log in.
             AuthenticationError: It is gone, and IBKR does not accept the credentials.
-            BrokerageUnavailable: It did not come up.
+            BrokerageUnavailable: It did not come up, or another process was at it for too long.
         """
+        with nullcontext() if self._alone is None else self._alone(deadline):
+            return self._bring_up(deadline)
+
+    def _bring_up(self, deadline: float) -> Opened:
         # A login that is made later than this is looked at again; see SessionKeeper.ensure.
         self._client.prepare(deadline)
         login = self._auth.generation

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class OrderDesk:
     """Places orders; shared by every object of a connection."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what an order needs on its way)
         self,
         *,
         clock: Clock,
@@ -125,10 +125,17 @@ class OrderDesk:
         )
         # Looking for what others, or an earlier call, left open must not cost this order its time.
         late = attrs.evolve(submission, deadline=submission.deadline + self._clock.monotonic() - began)
-        departure = Departure(sent=self._clock.monotonic(), sent_at=self._clock.now(), record=record)
+        departure = self._departure(record)
         if before is not None:
             return self._found(late, before, None, departure)
         return departure.concluded(lambda: self._send(late, departure))
+
+    def _place(self, submission: Submission) -> Placed:
+        departure = self._departure(Record(self._journal, placing(submission.tickets)))
+        return departure.concluded(lambda: self._send(submission, departure))
+
+    def _departure(self, record: Record) -> Departure:
+        return Departure(sent=self._clock.monotonic(), sent_at=self._clock.now(), record=record)
 
     def _send(self, submission: Submission, departure: Departure) -> Placed:
         outcome = self._conversation.hold(

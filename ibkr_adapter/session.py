@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Any
 
@@ -73,6 +74,7 @@ class SessionKeeper:
         compete: bool = False,
         suppress: tuple[str, ...] = (),
         read_deadline: float = 15.0,
+        alone: Callable[[float], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._clock = clock
         self._client = client
@@ -84,6 +86,7 @@ class SessionKeeper:
             renew=self._renew,
             compete=compete,
             suppress=tuple(dict.fromkeys((*DISCLOSURES, *suppress))),
+            alone=alone,
         )
         self._read_deadline = read_deadline
         self._lock = threading.Lock()

@@ -20,6 +20,8 @@ from ibkr_adapter.model.guardrails import Guardrails
 
 GATEWAY_URL = "https://localhost:5000/v1/api"
 DIRECT_URL = "https://api.ibkr.com/v1/api"
+# How much longer each second of a pacing window is taken, on this machine and across a network.
+NEAR_MARGIN, FAR_MARGIN = 0.015, 0.05
 _FOREVER = 10**9
 # Where a key is kept in the system's key ring; the rest is SERVICE/NAME.
 KEYRING = "keyring:"
@@ -124,6 +126,16 @@ def seconds(value: Any) -> float:
     found = float(number(value))
     if not 0 < found < _FOREVER:
         raise ValueError("must be a number above 0")
+    return found
+
+
+def margin(value: Any) -> float | None:
+    """Seconds that may be 0, and a second at most: more is a mistaken unit."""
+    if value is None:
+        return None
+    found = 0.0 if str(value).strip() in {"0", "0.0"} else float(number(value))
+    if found > 1:
+        raise ValueError("must be seconds, 1 at most")
     return found
 
 

@@ -24,7 +24,9 @@ from ibkr_adapter.model.guardrails import Guardrails
 from ibkr_adapter.redact import remember
 from ibkr_adapter.setting_readers import (
     DIRECT_URL,
+    FAR_MARGIN,
     GATEWAY_URL,
+    NEAR_MARGIN,
     AuthMethod,
     Environment,
     UnshownError,
@@ -113,6 +115,7 @@ class Settings:
     account_id: str | None = attrs.field(default=None, converter=read.text)
     compete: bool = _connection(False, read.switch)
     requests_per_second: float = _connection(10.0, read.seconds)
+    pacing_margin: float = _connection(None, read.margin)
 
     entry_tif: str = attrs.field(default="DAY", converter=read.tif)
     exit_tif: str = attrs.field(default="GTC", converter=read.tif)
@@ -152,6 +155,9 @@ class Settings:
         if self.base_url is None:
             url = GATEWAY_URL if method is AuthMethod.GATEWAY else DIRECT_URL
             object.__setattr__(self, "base_url", url)
+        if self.pacing_margin is None:
+            margin = NEAR_MARGIN if is_loopback(self.host) else FAR_MARGIN
+            object.__setattr__(self, "pacing_margin", margin)
         if not self.verify_tls and not is_loopback(self.host):
             raise ConfigurationError(
                 f"verify_tls=False is refused for {self.host}: whoever stands in between could trade the account.",

@@ -38,6 +38,7 @@ class Auth(Protocol):
         Raises:
             AuthenticationError: IBKR does not accept the credentials; nothing was sent.
             ConfigurationError: A key or a setting is missing or unusable; nothing was sent.
+            LoginInUse: Another process of this machine owns the login; nothing was sent.
             TransportError: It could not be asked.
             Throttled: The pacing limits do not allow it in time.
         """

@@ -28,6 +28,7 @@ from ibkr_adapter.auth.renewal import Grant
 from ibkr_adapter.auth.token_login import TokenLogin
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import AuthenticationError, BrokerageUnavailable, ConfigurationError
+from ibkr_adapter.lease import Lease
 from ibkr_adapter.redact import remember
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.transport import Transport
@@ -92,10 +93,11 @@ class OAuth1a(TokenLogin):
         clock: Clock,
         transport: Transport,
         turns: Turns,
+        lease: Lease | None = None,
         new_nonce: Callable[[], str] = _new_nonce,
         new_exponent: Callable[[], int] = _new_exponent,
     ) -> None:
-        super().__init__(settings, clock=clock, transport=transport, turns=turns)
+        super().__init__(settings, clock=clock, transport=transport, turns=turns, lease=lease)
         self._new_nonce = new_nonce
         self._new_exponent = new_exponent
         self._signing = threading.Lock()

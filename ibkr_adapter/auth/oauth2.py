@@ -23,6 +23,7 @@ from ibkr_adapter.auth.renewal import Grant
 from ibkr_adapter.auth.token_login import TokenLogin
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import AuthenticationError, BrokerageUnavailable, ConfigurationError
+from ibkr_adapter.lease import Lease
 from ibkr_adapter.redact import remember
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.transport import Transport
@@ -53,8 +54,16 @@ _REMEDIES = {
 class OAuth2(TokenLogin):
     """Logs in by private_key_jwt (RFC 7523) and bears the session's token on every call."""
 
-    def __init__(self, settings: Settings, *, clock: Clock, transport: Transport, turns: Turns) -> None:
-        super().__init__(settings, clock=clock, transport=transport, turns=turns)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        transport: Transport,
+        turns: Turns,
+        lease: Lease | None = None,
+    ) -> None:
+        super().__init__(settings, clock=clock, transport=transport, turns=turns, lease=lease)
         self._key: RSAPrivateKey | None = None
 
     def headers(self, method: str, url: str, query: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG002  (the protocol's arguments)

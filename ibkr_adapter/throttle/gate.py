@@ -17,6 +17,7 @@ from typing import Self
 
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import Throttled
+from ibkr_adapter.throttle.book import Book, OwnBook
 from ibkr_adapter.throttle.pace import Pace, Pacing, Wish
 from ibkr_adapter.wire.endpoints import TICKLE, Endpoint
 
@@ -25,7 +26,9 @@ from ibkr_adapter.wire.endpoints import TICKLE, Endpoint
 _SHORTEST = 1e-6
 _LONGEST = 3600.0
 # How late a departure may be counted for its arrival: what a busy machine takes to carry it over.
-_ARRIVES_WITHIN = 0.035
+_ARRIVES_WITHIN = 0.045
+# The part of the margin that a late arrival may use up; the rest is for a meter that is not exact.
+_COVERED = 2 / 3
 
 
 class _Waiter:
@@ -69,21 +72,23 @@ class Slot:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the place back, whatever became of the call.
-
-        The request arrived somewhere between its departure and now; on a busy machine the later
-        moment is the safer one to count from, within bounds that cost next to no rate.
-        """
-        self._throttle.put_off(self._endpoint, self._booked, no_later_than=self._booked + _ARRIVES_WITHIN)
-        self._throttle.release(self._endpoint)
+        """Give the place back, whatever became of the call."""
+        self._throttle.over(self._endpoint, self._booked)
 
 
 class Throttle:
-    """The one gate through which every call of a login leaves; for any number of threads."""
+    """The one gate through which every call of a login leaves; for any number of threads.
 
-    def __init__(self, clock: Clock, *, per_second: float = 10, margin: float = 0.015) -> None:
+    ``book`` is where it is written what left when, if others share it, at the same ``margin``; without
+    one the throttle keeps its own.
+    """
+
+    def __init__(
+        self, clock: Clock, *, per_second: float = 10, margin: float = 0.015, book: Book | None = None
+    ) -> None:
         self._clock = clock
-        self._pace = Pace(per_second=per_second, margin=margin)
+        self._covered = margin * _COVERED
+        self._book = book or OwnBook(Pace(per_second=per_second, margin=margin))
         self._lock = threading.Lock()
         self._line: list[_Waiter] = []
         self._joined = 0
@@ -108,50 +113,72 @@ class Throttle:
                 as soon as that is known, so a call that would wait for minutes fails at once.
         """
         with self._lock:
-            now = self._clock.monotonic()
-            if not self._line and now <= deadline and self._pace.opens(endpoint, now) <= now:
-                self._pace.book(endpoint, now)
-                return now
+            if not self._line:
+                with self._book.opened() as pace:
+                    now = self._clock.monotonic()
+                    if now <= deadline and pace.opens(endpoint, now, urgent=urgent) <= now:
+                        pace.book(endpoint, now)
+                        return now
             self._joined += 1
-            waiter = _Waiter(Wish(endpoint, deadline), (not urgent, self._joined), self._clock.flag())
+            wish = Wish(endpoint, deadline, urgent)
+            waiter = _Waiter(wish, (not urgent, self._joined), self._clock.flag())
             insort(self._line, waiter, key=_rank)
         try:
             while (pause := self._decide(waiter)) > 0:
                 waiter.flag.wait(pause)
         except BaseException:
             # An interrupt that hits the waiting thread must not leave a ghost in the line.
-            with self._lock:
+            with self._lock, self._book.opened() as pace:
                 if waiter in self._line:
                     self._line.remove(waiter)
                 else:
                     # It had just been let go, and nobody is left who would release it.
-                    self._pace.finish(endpoint)
-                self._foretell(self._clock.monotonic())
+                    pace.finish(endpoint)
+                self._foretell(pace, self._clock.monotonic())
             raise
         return waiter.left_at
 
-    def put_off(self, endpoint: Endpoint, booked: float, *, no_later_than: float = math.inf) -> float:
+    def put_off(self, endpoint: Endpoint, booked: float) -> float:
         """Move a departure from the moment it was booked for to now, and return that.
 
         A meter at the other end counts arrivals. Opening a line takes some milliseconds on
         loopback and a good part of a second across an ocean; counted from the earlier moment,
         the calls behind it would arrive too soon after it.
         """
-        with self._lock:
+        with self._lock, self._book.opened() as pace:
             now = self._clock.monotonic()
-            moment = min(now, no_later_than)
-            if moment > booked:
-                self._pace.put_off(endpoint, booked, moment)
-                self._foretell(now)
-            return moment
+            self._move(pace, endpoint, booked, now, now)
+            return now
 
     def release(self, endpoint: Endpoint) -> None:
         """Say that the call is over; endpoints without a limit on those under way take no notice."""
         if endpoint.concurrent is None:
             return
+        with self._lock, self._book.opened() as pace:
+            pace.finish(endpoint)
+            self._foretell(pace, self._clock.monotonic())
+
+    def over(self, endpoint: Endpoint, booked: float) -> None:
+        """Say that the call is over which was booked for that moment.
+
+        It arrived somewhere between then and now; on a busy machine the later moment is the safer
+        one to count from, within bounds that cost next to no rate. What the margin covers
+        anyway is not counted, so an answer that comes at once costs nothing.
+        """
+        arrived = min(self._clock.monotonic(), booked + _ARRIVES_WITHIN) - self._covered
+        if endpoint.concurrent is None and arrived <= booked:
+            return
+        with self._lock, self._book.opened() as pace:
+            now = self._clock.monotonic()
+            if endpoint.concurrent is not None:
+                pace.finish(endpoint)
+                self._foretell(pace, now)
+            self._move(pace, endpoint, booked, arrived, now)
+
+    def close(self) -> None:
+        """Close the book's file, if it has one; a later call opens it again."""
         with self._lock:
-            self._pace.finish(endpoint)
-            self._foretell(self._clock.monotonic())
+            self._book.close()
 
     def refused(self, endpoint: Endpoint, *, retry_after: float | None = None) -> None:
         """Say that IBKR answered 429; who can no longer leave in time is told at once.
@@ -161,44 +188,55 @@ class Throttle:
         within five minutes stops everything for a quarter of an hour, but one tickle a
         minute. A refusal of an endpoint with a limit on calls under way closes that one only.
         """
-        with self._lock:
+        with self._lock, self._book.opened() as pace:
             now = self._clock.monotonic()
-            self._pace.refuse(endpoint, now, retry_after)
-            self._foretell(now)
+            pace.refuse(endpoint, now, retry_after)
+            self._foretell(pace, now)
 
     def state(self) -> Pacing:
         """Tell the rate, what is closed, the penalty box and the line, for people to read."""
-        with self._lock:
+        with self._lock, self._book.opened() as pace:
             now = self._clock.monotonic()
             return Pacing(
-                rate=self._pace.rate(now),
-                closed={endpoint.name: left for endpoint, left in self._pace.closed(now).items()},
-                boxed_for=self._pace.boxed_for(now),
+                rate=pace.rate(now),
+                closed={endpoint.name: left for endpoint, left in pace.closed(now).items()},
+                boxed_for=pace.boxed_for(now),
                 waiting=len(self._line),
             )
 
     def _decide(self, waiter: _Waiter) -> float:
         """Let the waiter leave (the answer is 0), send it off, or say how long to nap."""
-        with self._lock:
+        wish = waiter.wish
+        with self._lock, self._book.opened() as pace:
             now = self._clock.monotonic()
-            moment = self._foretell(now)[self._line.index(waiter)]
+            moment = self._foretell(pace, now)[self._line.index(waiter)]
             waiter.flag.clear()
-            deadline = waiter.wish.deadline
-            if moment <= min(now, deadline):
-                self._pace.book(waiter.wish.endpoint, now)
+            if moment <= min(now, wish.deadline):
+                pace.book(wish.endpoint, now)
                 waiter.left_at = now
                 self._line.remove(waiter)
+                if wish.urgent:
+                    self._book.claim(pace, None)
                 return 0.0
-            if now >= deadline or deadline < moment < math.inf:
-                raise self._refusal(waiter.wish, moment, now)
-            waiter.wakes_at = min(moment, deadline)
-            return min(max(waiter.wakes_at - now, _SHORTEST), _LONGEST)
+            if now >= wish.deadline or wish.deadline < moment < math.inf:
+                raise self._refusal(pace, wish, moment, now)
+            waiter.wakes_at = min(moment, wish.deadline)
+            if wish.urgent and pace.opens_alone(wish.endpoint) <= now and moment < math.inf:
+                # It waits for the slots of all endpoints, and shall have the next one.
+                self._book.claim(pace, moment)
+            longest = self._book.look_again if moment == math.inf else _LONGEST
+            return min(max(waiter.wakes_at - now, _SHORTEST), longest, _LONGEST)
 
-    def _foretell(self, now: float) -> list[float]:
+    def _move(self, pace: Pace, endpoint: Endpoint, booked: float, moment: float, now: float) -> None:
+        if moment > booked:
+            pace.put_off(endpoint, booked, moment)
+            self._foretell(pace, now)
+
+    def _foretell(self, pace: Pace, now: float) -> list[float]:
         """Plan the whole line anew and wake those whose nap has become wrong."""
         if not self._line:
             return []
-        moments = self._pace.plan(now, [waiter.wish for waiter in self._line])
+        moments = pace.plan(now, [waiter.wish for waiter in self._line])
         for waiter, moment in zip(self._line, moments, strict=True):
             in_vain = waiter.wish.deadline < moment < math.inf
             if in_vain or moment < waiter.wakes_at:
@@ -206,11 +244,11 @@ class Throttle:
                 waiter.flag.set()
         return moments
 
-    def _refusal(self, wish: Wish, moment: float, now: float) -> Throttled:
+    def _refusal(self, pace: Pace, wish: Wish, moment: float, now: float) -> Throttled:
         endpoint = wish.endpoint
         # Nobody knows when a call that is under way will end.
         wait = 0.0 if moment == math.inf else max(0.0, moment - now)
-        boxed, closed = self._pace.boxed_for(now), self._pace.closed_for(endpoint, now)
+        boxed, closed = pace.boxed_for(now), pace.closed_for(endpoint, now)
         if boxed and endpoint is not TICKLE:
             cause = (
                 "IBKR refused two calls within five minutes (429), so everything stops for "

@@ -2,7 +2,7 @@
 
 Pure arithmetic: the time is an argument, on one clock that never goes back; whoever calls keeps
 the lock and does the waiting (:mod:`ibkr_adapter.throttle.gate`). That also lets several
-processes keep one book: what is written here is all that they would have to share.
+processes keep one book: :mod:`ibkr_adapter.throttle.book` carries it between them.
 
 A window holds its last departures themselves. A token bucket would earn credit in quiet times
 and then overrun IBKR's rolling span.
@@ -11,7 +11,7 @@ The margin: a meter at the other end sees a call some milliseconds after it left
 next less, and a thread wakes late by as much. So every window is longer than IBKR's by
 ``margin`` for each of its seconds, for five of them at most because the jitter of the way does
 not grow with the window. With 15 ms a call leaves at most 1.5 % later than allowed, and
-with 10 ms no breach was left in trials over loopback.
+with 10 ms no breach was left in trials over loopback; a longer way needs more.
 
 What a 429 means is not documented beyond "an address that goes on may be put in a penalty box
 for ten minutes", so the answer to it here is longer than that.
@@ -63,6 +63,7 @@ class Wish:
 
     endpoint: Endpoint
     deadline: float
+    urgent: bool = False
 
 
 def _key(endpoint: Endpoint) -> Endpoint:
@@ -77,12 +78,16 @@ def _place(departures: deque[float], moment: float) -> int:
     return place
 
 
+def _joined(one: deque[float], other: deque[float]) -> deque[float]:
+    return deque(sorted({*one, *other}), maxlen=one.maxlen)
+
+
 def _lengthened(seconds: float, margin: float) -> float:
     return seconds + margin * min(seconds, _MARGIN_GROWS_UNTIL)
 
 
 @attrs.define(kw_only=True, eq=False)
-class _Path:
+class Path:
     """What holds for one endpoint besides the global rate."""
 
     length: float
@@ -91,6 +96,7 @@ class _Path:
     under_way: int = 0
 
     def opens(self) -> float:
+        """Tell from which moment its own limits let the next call leave."""
         left = self.departures
         if left and len(left) == left.maxlen:
             return max(self.closed_until, left[0] + self.length)
@@ -99,45 +105,54 @@ class _Path:
 
 @attrs.define(kw_only=True, eq=False)
 class Pace:
-    """The book of departures and refusals of one login."""
+    """The book of departures and refusals of one login.
+
+    ``kept`` departures are remembered at least, for whoever shares the book at a higher rate.
+    ``yields_until`` is when an urgent call of somebody else who shares it will have left: until
+    then only urgent ones leave here.
+    """
 
     per_second: float
     margin: float
-    _departures: deque[float] = attrs.field(
-        default=attrs.Factory(lambda self: deque(maxlen=max(1, math.ceil(self.per_second))), takes_self=True)
+    kept: int = 1
+    departures: deque[float] = attrs.field(
+        default=attrs.Factory(
+            lambda self: deque(maxlen=max(self.kept, math.ceil(self.per_second))), takes_self=True
+        )
     )
-    _paths: dict[Endpoint, _Path] = attrs.field(factory=dict)
-    _refused_at: float | None = None
-    _rate_then: float = 0.0
-    _boxed_until: float = -math.inf
-    _probe_at: float = -math.inf
+    yields_until: float = -math.inf
+    paths: dict[Endpoint, Path] = attrs.field(factory=dict)
+    refused_at: float | None = None
+    rate_then: float = 0.0
+    boxed_until: float = -math.inf
+    probe_at: float = -math.inf
 
-    def opens(self, endpoint: Endpoint, now: float) -> float:
-        """Tell from which moment the call may leave if no other leaves before it.
+    def opens(self, endpoint: Endpoint, now: float, *, urgent: bool = False) -> float:
+        """Tell from which moment the call may leave if no other of ours leaves before it.
 
         The answer is infinite while as many are under way as may be.
         """
         if self.full(endpoint):
             return math.inf
-        return max(self.opens_alone(endpoint), self.opens_for_all(now))
+        return max(self.opens_alone(endpoint), self.opens_for_all(now), self.yields(urgent=urgent))
 
     def book(self, endpoint: Endpoint, now: float) -> None:
         """Write down that the call leaves now."""
-        self._departures.append(now)
-        if endpoint is TICKLE and now < self._boxed_until:
-            self._probe_at = now + PROBE_EVERY
+        self.departures.append(now)
+        if endpoint is TICKLE and now < self.boxed_until:
+            self.probe_at = now + PROBE_EVERY
         if endpoint.window is None and endpoint.concurrent is None:
             return
-        path = self._path(endpoint)
+        path = self.path(endpoint)
         path.departures.append(now)
         if endpoint.concurrent is not None:
             path.under_way += 1
 
     def put_off(self, endpoint: Endpoint, booked: float, now: float) -> None:
         """Write down that a call which was booked at one moment leaves only now."""
-        books = [self._departures]
+        books = [self.departures]
         if endpoint.window is not None or endpoint.concurrent is not None:
-            books.append(self._path(endpoint).departures)
+            books.append(self.path(endpoint).departures)
         for departures in books:
             # It is among the newest: searched from there, a long book costs no more than a short one.
             place = _place(departures, booked)
@@ -148,7 +163,7 @@ class Pace:
 
     def finish(self, endpoint: Endpoint) -> None:
         """Write down that a call with a limit on those under way is over."""
-        path = self._paths.get(_key(endpoint))
+        path = self.paths.get(_key(endpoint))
         if path is not None and path.under_way > 0:
             path.under_way -= 1
 
@@ -163,41 +178,41 @@ class Pace:
         shut for five more minutes at least.
         """
         asked = retry_after if retry_after is not None and math.isfinite(retry_after) else 0.0
-        path = self._path(endpoint)
+        path = self.path(endpoint)
         path.closed_until = max(path.closed_until, now + min(max(CLOSED_FOR, asked), LONGEST_CLOSED))
         if endpoint.concurrent is not None:
             return
-        if now < self._boxed_until:
-            self._boxed_until = max(self._boxed_until, now + RELAPSE)
-            self._rate_then = self.rate(now)
+        if now < self.boxed_until:
+            self.boxed_until = max(self.boxed_until, now + RELAPSE)
+            self.rate_then = self.rate(now)
         else:
-            if self._refused_at is not None and now - self._refused_at <= RELAPSE:
-                self._boxed_until = now + BOX
-                self._probe_at = now + PROBE_EVERY
-            self._rate_then = max(self.rate(now) / 2, min(SLOWEST, self.per_second))
-        self._refused_at = now
+            if self.refused_at is not None and now - self.refused_at <= RELAPSE:
+                self.boxed_until = now + BOX
+                self.probe_at = now + PROBE_EVERY
+            self.rate_then = max(self.rate(now) / 2, min(SLOWEST, self.per_second))
+        self.refused_at = now
 
     def rate(self, now: float) -> float:
         """Tell how many calls a second all endpoints together may make."""
-        if self._refused_at is None:
+        if self.refused_at is None:
             return self.per_second
-        recovered = min(1.0, (now - self._refused_at) / RECOVERY)
-        return self._rate_then + (self.per_second - self._rate_then) * recovered
+        recovered = min(1.0, (now - self.refused_at) / RECOVERY)
+        return self.rate_then + (self.per_second - self.rate_then) * recovered
 
     def boxed_for(self, now: float) -> float:
         """Tell how many seconds the penalty box lasts yet."""
-        return max(0.0, self._boxed_until - now)
+        return max(0.0, self.boxed_until - now)
 
     def closed_for(self, endpoint: Endpoint, now: float) -> float:
         """Tell for how many seconds yet a refusal keeps this endpoint closed."""
-        path = self._paths.get(_key(endpoint))
+        path = self.paths.get(_key(endpoint))
         return 0.0 if path is None else max(0.0, path.closed_until - now)
 
     def closed(self, now: float) -> dict[Endpoint, float]:
         """Tell which paths IBKR has closed, and for how many seconds yet."""
         return {
             endpoint: path.closed_until - now
-            for endpoint, path in self._paths.items()
+            for endpoint, path in self.paths.items()
             if path.closed_until > now
         }
 
@@ -220,7 +235,7 @@ class Pace:
                 endpoint = line[place].endpoint
                 if book.full(endpoint):
                     continue
-                opens = max(for_all, book.opens_alone(endpoint))
+                opens = max(for_all, book.opens_alone(endpoint), book.yields(urgent=line[place].urgent))
                 if opens < moment_of_first:
                     first, moment_of_first = place, opens
                     if opens == for_all:
@@ -246,36 +261,53 @@ class Pace:
         # A broken rate rounds the count up and lengthens the window: never more than ``count`` in
         # a second, and ``rate`` over a longer time.
         count = max(1, math.ceil(rate))
-        if len(self._departures) < count:
+        if len(self.departures) < count:
             return -math.inf
-        return self._departures[-count] + _lengthened(count / rate, self.margin)
+        return self.departures[-count] + _lengthened(count / rate, self.margin)
 
     def opens_alone(self, endpoint: Endpoint) -> float:
         """Tell from which moment the endpoint's own window, a refusal and the box let it leave."""
-        box = min(self._probe_at, self._boxed_until) if endpoint is TICKLE else self._boxed_until
-        path = self._paths.get(_key(endpoint))
+        box = min(self.probe_at, self.boxed_until) if endpoint is TICKLE else self.boxed_until
+        path = self.paths.get(_key(endpoint))
         return box if path is None else max(box, path.opens())
+
+    def yields(self, *, urgent: bool) -> float:
+        """Tell from which moment no urgent call of somebody else goes before this one."""
+        return -math.inf if urgent else self.yields_until
 
     def full(self, endpoint: Endpoint) -> bool:
         """Tell whether as many calls of the endpoint are under way as may be."""
         if endpoint.concurrent is None:
             return False
-        path = self._paths.get(_key(endpoint))
+        path = self.paths.get(_key(endpoint))
         return path is not None and path.under_way >= endpoint.concurrent
 
     def copy(self) -> Pace:
         """Make a twin in which a future can be tried out."""
         paths = {
             endpoint: attrs.evolve(path, departures=path.departures.copy())
-            for endpoint, path in self._paths.items()
+            for endpoint, path in self.paths.items()
         }
-        return attrs.evolve(self, departures=self._departures.copy(), paths=paths)
+        return attrs.evolve(self, departures=self.departures.copy(), paths=paths)
 
-    def _path(self, endpoint: Endpoint) -> _Path:
+    def join(self, other: Pace) -> None:
+        """Add what was written elsewhere while this book could not be had."""
+        self.departures = _joined(self.departures, other.departures)
+        self.boxed_until = max(self.boxed_until, other.boxed_until)
+        self.probe_at = max(self.probe_at, other.probe_at)
+        if other.refused_at is not None and other.refused_at > (self.refused_at or -math.inf):
+            self.refused_at, self.rate_then = other.refused_at, other.rate_then
+        for endpoint, theirs in other.paths.items():
+            path = self.path(endpoint)
+            path.closed_until = max(path.closed_until, theirs.closed_until)
+            path.departures = _joined(path.departures, theirs.departures)
+
+    def path(self, endpoint: Endpoint) -> Path:
+        """Return the page of an endpoint, a fresh one where nothing was written yet."""
         key = _key(endpoint)
-        path = self._paths.get(key)
+        path = self.paths.get(key)
         if path is None:
             count, seconds = endpoint.window or (0, 0.0)
-            path = _Path(length=_lengthened(seconds, self.margin), departures=deque(maxlen=count))
-            self._paths[key] = path
+            path = Path(length=_lengthened(seconds, self.margin), departures=deque(maxlen=count))
+            self.paths[key] = path
         return path

@@ -21,7 +21,7 @@ BOUND = 2 * (45 + 45 + 40 + 60)
 _OPEN = (OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced)
 
 
-class Breach(AssertionError):
+class Breach(AssertionError):  # noqa: N818  (named by what it is)
     """An invariant does not hold."""
 
 

@@ -168,6 +168,13 @@ VALUES = [
     ("requests_per_second", "1e-400", None),
     ("requests_per_second", True, None),
     ("requests_per_second", "fast", None),
+    ("pacing_margin", "0.03", 0.03),
+    ("pacing_margin", 0, 0.0),
+    ("pacing_margin", "1", 1.0),
+    ("pacing_margin", 15, None),
+    ("pacing_margin", -0.1, None),
+    ("pacing_margin", False, None),
+    ("pacing_margin", "some", None),
     ("default_order_usd", "750.50", Decimal("750.50")),
     ("default_order_usd", 0.1, Decimal("0.1")),
     ("default_order_usd", -1, None),
@@ -327,9 +334,16 @@ def test_what_belongs_to_the_connection_is_told():
         "compete": True,
         "requests_per_second": 10.0,
         "missing_leg": "protect",
+        "pacing_margin": 0.015,
         "suppress_messages": (),
         "state_dir": None,
     }
+
+
+@pytest.mark.parametrize(("url", "margin"), [(GATEWAY_URL, 0.015), ("https://api.ibkr.com/v1/api", 0.05)])
+def test_the_pacing_margin_is_wider_across_a_network(url, margin):
+    """Requests that left evenly arrive less so, the longer the way."""
+    assert Settings(base_url=url).pacing_margin == margin
 
 
 def test_the_environment_is_read():

@@ -878,3 +878,15 @@ def test_putting_off_what_the_windows_have_forgotten_changes_nothing():
     pace.put_off(LEDGER, 0.0, 1.5)
 
     assert pace.opens(LEDGER, 1.5) == 2.0
+
+
+@pytest.mark.parametrize(("took", "later"), [(0.008, 0.0), (0.03, 0.02), (2.0, 0.035)])
+def test_a_late_answer_moves_its_call_as_far_as_the_margin_does_not_cover_it(took, later):
+    """It may have arrived as late as that; of a slow answer nobody knows, and it costs no more."""
+    house = House()
+    with house.throttle.slot(LIVE_ORDERS, deadline=inf):
+        house.clock.sleep(took)
+
+    house.call(LIVE_ORDERS)
+
+    assert house.left[0][1] == pytest.approx(5 + 5 * MARGIN + later, abs=HAIR)
