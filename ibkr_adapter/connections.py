@@ -113,6 +113,8 @@ class Connection:
             compete=settings.compete,
             suppress=settings.suppress_messages,
             read_deadline=settings.read_deadline,
+            region=settings.region,
+            during_maintenance=settings.during_maintenance,
         )
         # What has expired, which month is the front one and what is open is a matter of the market's day.
         market = clock if doors.market_time is None else Redated(clock, doors.market_time)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ibkr_adapter import redact
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.model.guardrails import Guardrails
+from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.setting_readers import DIRECT_URL, GATEWAY_URL, AuthMethod, Environment, is_loopback
 from ibkr_adapter.settings import Settings
 
@@ -178,6 +179,12 @@ VALUES = [
     ("exit_tif", "", None),
     ("when_closed", "queue", "queue"),
     ("when_closed", "wait", None),
+    ("during_maintenance", "fail", "fail"),
+    ("during_maintenance", "queue", None),
+    ("region", "Europe", Region.EUROPE),
+    ("region", "north-america", Region.NORTH_AMERICA),
+    ("region", Region.ASIA, Region.ASIA),
+    ("region", "antarctica", None),
     ("suppress_messages", "o163, o354,,o163", ("o163", "o354")),
     ("suppress_messages", ["o163 ", "o354"], ("o163", "o354")),
     ("answer_messages", {"o163"}, ("o163",)),
@@ -323,6 +330,8 @@ def test_what_belongs_to_the_connection_is_told():
         "sign_query": True,
         "compete": True,
         "requests_per_second": 10.0,
+        "region": Region.NORTH_AMERICA,
+        "during_maintenance": "wait",
         "suppress_messages": (),
         "state_dir": None,
     }
