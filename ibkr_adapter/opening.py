@@ -137,14 +137,12 @@ class Opening:
         compete = self._compete and not self._takeovers.spent
         if status.competing and not compete:
             raise self._competing(status)
-        if not status.authenticated or status.competing:
-            # A rival need not show in the status before, so each opening counts that could end one.
-            if compete:
-                self._takeovers.note()
+        is_open = status.authenticated and not status.competing
+        if not is_open and not self._open(deadline, compete=compete):
+            self._renew(deadline)
+            login = self._auth.generation
             if not self._open(deadline, compete=compete):
-                self._renew(deadline)
-                login = self._auth.generation
-                self._open(deadline, compete=compete)
+                raise self._auth.refused()
         until = min(deadline, self._clock.monotonic() + ESTABLISH_WITHIN)
         while True:
             found = self.status(deadline)
@@ -175,6 +173,9 @@ class Opening:
             )
         if fresh.competing and not compete:
             raise self._competing(fresh)
+        # A rival need not have shown in the status before, so each opening counts that could end one.
+        if compete:
+            self._takeovers.note()
         return True
 
     def _choose(

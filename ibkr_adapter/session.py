@@ -72,10 +72,6 @@ class SessionKeeper:
         self._portfolio: Any = None
         self._portfolio_of = 0
         self._warming: Flag | None = None
-        self.ensure = self._brokerage.ensure
-        self.lose = self._brokerage.lose
-        self.tickle = self._brokerage.tickle
-        self.close = self._brokerage.close
 
     @property
     def state(self) -> SessionState:
@@ -94,6 +90,27 @@ class SessionKeeper:
         logged and changes nothing.
         """
         return self._brokerage.on_change(listener)
+
+    def ensure(self, deadline: float) -> int:
+        """See that the brokerage session is up, without waiting for maintenance, and return its number.
+
+        Raises:
+            SessionError: It could not be had; nothing was sent.
+            TransportError: IBKR could not be asked.
+        """
+        return self._brokerage.ensure(deadline)
+
+    def lose(self, epoch: int, why: str) -> None:
+        """Note that the brokerage session of ``epoch`` is gone; a newer one is left alone."""
+        self._brokerage.lose(epoch, why)
+
+    def tickle(self) -> None:
+        """Keep the sessions alive, and bring back what a tickle finds lost; for the keeper thread."""
+        self._brokerage.tickle()
+
+    def close(self) -> None:
+        """Stop here; the user stays logged in."""
+        self._brokerage.close()
 
     def accounts(self) -> portfolio.BrokerageAccounts:
         """Tell what ``/iserver/accounts`` said when this session was opened."""

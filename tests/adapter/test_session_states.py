@@ -162,6 +162,21 @@ def test_an_opening_that_is_refused_for_an_old_login(world, ibkr, login, status)
     assert ibkr.session.state is READY
 
 
+def test_an_opening_that_stays_refused_after_a_new_login_is_told_at_once(world, ibkr, login):
+    """Not after twenty seconds of looking whether it is established."""
+    if login == "gateway":
+        pytest.skip("nobody logs in again")
+    ibkr.open()
+    world.gateway.change_session("drop")
+    world.arm("F10", INIT, status=410, times=None)
+    before = world.clock.monotonic()
+
+    with pytest.raises(AuthenticationError):
+        ibkr.get_ticker("AAPL")
+
+    assert world.clock.monotonic() - before < 5
+
+
 def test_401_for_ever_costs_few_requests(world, ibkr):
     """F06: an hour of a strategy that asks each second, and no storm of logins."""
     ibkr.open()
@@ -612,6 +627,21 @@ def test_after_a_quiet_time_the_session_is_taken_again(world):
     world.clock.sleep(opening.QUIET + 60)
 
     assert (held, ibkr.session.state) == (COMPETING, READY)
+
+
+def test_an_opening_that_failed_is_no_takeover(world):
+    """After a night of them a session that another login holds is taken as the settings say."""
+    ibkr = world.exchange(compete=True)
+    ibkr.open()
+    world.gateway.change_session("drop")
+    world.arm("F10", INIT, **{"for": 600})
+    world.clock.sleep(590)
+    world.gateway.change_session("rival")
+
+    world.clock.sleep(70)
+
+    assert ibkr.session.state is READY
+    assert world.ledger()["sessions"][0]["competing"] is False
 
 
 def test_who_stands_back_still_takes_what_is_free(world):
