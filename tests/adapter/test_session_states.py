@@ -17,6 +17,7 @@ from ibkr_adapter.errors import (
     CompetingSession,
     IBKRError,
     LoginRequired,
+    NotSent,
     SessionError,
 )
 from ibkr_adapter.session import SessionState
@@ -48,6 +49,10 @@ def heard_by(ibkr) -> list[SessionState]:
     heard: list[SessionState] = []
     ibkr.session.on_change(heard.append)
     return heard
+
+
+def first_asked(world: World, since: int) -> str:
+    return next(path for _, path, _ in world.doorway.sent[since:] if path.startswith("/iserver"))
 
 
 # Listeners ------------------------------------------------------------------------------------
@@ -158,6 +163,7 @@ def test_an_opening_that_is_refused_for_an_old_login(world, ibkr, login, status)
     else:
         assert ibkr.get_ticker("AAPL")["lastPrice"]
         assert world.logins() == logins + 1
+        assert world.count(SUPPRESS) == 2  # once for each opening: the new one counts as that login's
 
     assert ibkr.session.state is READY
 
@@ -281,16 +287,13 @@ def test_a_machine_that_slept_looks_at_its_session_first(tmp_path, login):
     ibkr.get_ticker("AAPL")
     world.gateway.change_session("drop")
     jumpy.slept = timedelta(hours=2)
+    before = len(world.doorway.sent)
 
     ack = ibkr.place_limit_order("AAPL", "buy", 1, 164)
 
     assert ack["orderId"]
-    assert len(world.orders(symbol="AAPL")) <= 1
-    sent = [path for _, path, _ in world.doorway.sent]
-    last = max(place for place, path in enumerate(sent) if path == "/iserver/auth/ssodh/init")
-    assert last < next(
-        place for place, path in enumerate(sent) if path.endswith("/orders") and "account/" in path
-    )
+    assert len(world.working()) == 1
+    assert first_asked(world, before) == "/iserver/auth/status"
     world.close()
 
 
@@ -313,6 +316,45 @@ def test_a_session_that_still_stands_after_a_sleep_is_not_opened_again(tmp_path,
     assert world.count(INIT) == inits
     assert 1 <= world.count(STATUS) - statuses <= 1 + (login == "oauth1a")
     world.close()
+
+
+@pytest.mark.parametrize("where", [SNAPSHOT, TICKLE])
+def test_a_gateway_that_could_not_be_reached_is_looked_at_first(world, ibkr, where):
+    """It may have been restarted, so that an order would leave into nothing; a call or a tickle finds that."""
+    ibkr.get_ticker("AAPL")
+
+    def nobody() -> None:
+        raise NotSent("nobody is listening.", unreachable=True)
+
+    world.doorway.before[where] = nobody
+    if where == SNAPSHOT:
+        with pytest.raises(NotSent):
+            ibkr.get_ticker("AAPL")
+    else:
+        world.clock.sleep(61)
+    world.doorway.before.clear()
+    before = len(world.doorway.sent)
+
+    ibkr.get_ticker("AAPL")
+
+    assert first_asked(world, before) == "/iserver/auth/status"
+
+
+@pytest.mark.parametrize("asking", [True, False])
+def test_a_session_that_answers_is_not_looked_at(world, ibkr, asking):
+    """Calls are proof of it where tickles fail, and tickles where nobody calls."""
+    ibkr.get_ticker("AAPL")
+    before = world.count(STATUS)
+    if asking:
+        world.arm("F03", TICKLE, times=None)
+
+    for _ in range(10):
+        world.clock.sleep(61)
+        if asking:
+            ibkr.get_ticker("AAPL")
+    ibkr.get_ticker("AAPL")
+
+    assert world.count(STATUS) == before
 
 
 # Midnight and one o'clock -----------------------------------------------------------------------
@@ -527,12 +569,13 @@ def test_the_chosen_account_is_chosen_again(tmp_path, login):
     world = World(tmp_path, login, accounts=["DU7654321"])
     ibkr = world.exchange(account_id="DU7654321")
     ibkr.get_open_orders()
-    chosen = world.ledger()["sessions"][0]["selected"]
+    ibkr.get_open_orders()
+    chosen, switches = world.ledger()["sessions"][0]["selected"], world.count(SWITCH)
     world.gateway.change_session("drop")
 
     ibkr.get_ticker("AAPL")
 
-    assert chosen == "DU7654321"
+    assert (chosen, switches) == ("DU7654321", 1)
     assert world.ledger()["sessions"][0]["selected"] == "DU7654321"
     sent = [f"{method} {path}" for method, path, _ in world.doorway.sent]
     opened = len(sent) - 1 - sent[::-1].index(INIT)
