@@ -19,6 +19,7 @@ import attrs
 from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import NotSent, OutcomeUnknown, Throttled, TransportError
+from ibkr_adapter.listeners import Listeners
 from ibkr_adapter.transport import Transport
 from ibkr_adapter.turns import Turns
 from ibkr_adapter.wire.endpoints import Endpoint
@@ -55,18 +56,12 @@ class Client:
         self._transport = transport
         self._turns = turns
         self._auth = auth
-        self._listeners: list[Callable[[Call], None]] = []
+        self._listeners: Listeners[Call] = Listeners()
         self._prepared = False
 
     def listen(self, listener: Callable[[Call], None]) -> Callable[[], None]:
         """Have ``listener`` told of every request; the answer ends that."""
-        self._listeners.append(listener)
-
-        def stop() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return stop
+        return self._listeners.add(listener)
 
     def prepare(self, deadline: float) -> None:
         """See that a call could be signed now; it is logged in for, if nobody has yet.
@@ -189,10 +184,8 @@ class Client:
 
     def _tell(self, endpoint: Endpoint, path: str, status: int | None, seconds: float) -> None:
         log.debug("called %s: %s in %.3f s", endpoint.name, status, seconds)
-        if self._listeners:
-            call = Call(endpoint=endpoint.name, path=path, status=status, seconds=seconds)
-            for listener in list(self._listeners):
-                listener(call)
+        self._listeners.note(Call(endpoint=endpoint.name, path=path, status=status, seconds=seconds))
+        self._listeners.tell()
 
     @staticmethod
     def _worth_repeating(failure: TransportError | _Busy) -> bool:

@@ -134,6 +134,8 @@ class Connection:
             read_deadline=settings.read_deadline,
             # A gateway is open to every process; a token is owned by one.
             alone=OneAtATime(clock, folder / f"{name}.opening").hold if doors.shared and gateway else None,
+            region=settings.region,
+            during_maintenance=settings.during_maintenance,
         )
         # What has expired, which month is the front one and what is open is a matter of the market's day.
         market = clock if doors.market_time is None else Redated(clock, doors.market_time)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from ibkr_adapter.redact import redact
 
@@ -48,6 +48,14 @@ class IBKRError(Exception):
         self.message = redact(message)
         super().__init__(f"{self.message} {self.remedy}" if remedy else self.message)
 
+    def again(self, remedy: str = "") -> Self:
+        """Copy it for another thread, because two must not share a traceback; ``remedy`` is added to its own."""
+        more = f"{self.remedy} {redact(remedy)}".strip()
+        copy = type(self).__new__(type(self), f"{self.message} {more}" if more else self.message)
+        copy.__dict__.update(self.__dict__)
+        copy.remedy = more
+        return copy
+
 
 class ConfigurationError(IBKRError):
     """A person must change settings, keys or trust; nothing was sent."""
@@ -74,9 +82,20 @@ class LoginInUse(SessionError):
 
 
 class BrokerageUnavailable(SessionError):
-    """The brokerage session is down for now and is being restored; nothing was done."""
+    """The brokerage session is down for now and is being restored; nothing was done.
+
+    ``maintenance`` where IBKR says so, or where its calendar has it at this hour; ``reopens_at`` is
+    when it should be over then, as far as the calendar knows.
+    """
 
     repeatable_by_kind = True
+
+    def __init__(
+        self, message: str, *, maintenance: bool = False, reopens_at: datetime | None = None, **about: Any
+    ) -> None:
+        self.maintenance = maintenance
+        self.reopens_at = reopens_at
+        super().__init__(message, **about)
 
 
 class TransportError(IBKRError):

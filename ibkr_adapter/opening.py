@@ -1,8 +1,9 @@
 """Bring the brokerage session up, step by step, and say which step failed.
 
-Status, opening, status again until it is established, accounts, suppressed disclosures: in this
-order, because before a session is established data calls answer with silence, and before the
-accounts were asked for the rest is refused. Who may try when is for :mod:`ibkr_adapter.session`.
+Status, opening, status again until it is established, accounts, the account that was chosen,
+suppressed disclosures: in this order, because before a session is established data calls answer
+with silence, and before the accounts were asked for the rest is refused. Who may try when is for
+:mod:`ibkr_adapter.brokerage`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ log = logging.getLogger(__name__)
 # How often the status is read while a fresh session comes up, and for how long (seconds).
 POLL_EVERY = 0.5
 ESTABLISH_WITHIN = 20.0
+# Two programs that both compete would throw each other out for ever: so often the session is opened
+# in competition, and then no more before so many seconds were quiet.
+MOST_TAKEOVERS = 3
+QUIET = 1800.0
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +43,26 @@ class Opened:
 
     accounts: portfolio.BrokerageAccounts
     login: int
+
+
+class Takeovers:
+    """Counts how often the session was opened in competition, and ends that for a while."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._count = 0
+        self._last = 0.0
+
+    @property
+    def spent(self) -> bool:
+        """Whether that was done too often by now."""
+        if self._clock.monotonic() - self._last >= QUIET:
+            self._count = 0
+        return self._count >= MOST_TAKEOVERS
+
+    def note(self) -> None:
+        """Count one."""
+        self._count, self._last = self._count + 1, self._clock.monotonic()
 
 
 class Opening:
@@ -64,20 +89,22 @@ class Opening:
         self._compete = compete
         self._suppress = suppress
         self._alone = alone
+        self._takeovers = Takeovers(clock)
 
-    def bring_up(self, deadline: float) -> Opened:
-        """Do all steps and tell the accounts that may be traded.
+    def bring_up(self, deadline: float, account: str | None = None) -> Opened:
+        """Do all steps, choose ``account`` where another is selected, and tell those that may be traded.
 
         Raises:
-            CompetingSession: Another login holds the session; it was left alone.
+            CompetingSession: Another login holds the session; it was left alone, or took it back
+                each time.
             LoginRequired: The outer session is gone, and a person must log in.
             AuthenticationError: It is gone, and IBKR does not accept the credentials.
             BrokerageUnavailable: It did not come up, or another process was at it for too long.
         """
         with nullcontext() if self._alone is None else self._alone(deadline):
-            return self._bring_up(deadline)
+            return self._bring_up(deadline, account)
 
-    def _bring_up(self, deadline: float) -> Opened:
+    def _bring_up(self, deadline: float, account: str | None) -> Opened:
         # A login that is made later than this is looked at again; see SessionKeeper.ensure.
         self._client.prepare(deadline)
         login = self._auth.generation
@@ -89,11 +116,13 @@ class Opening:
         if status is None or not status.connected:
             raise self._auth.refused()
         if not status.ready:
-            self._initialise(status, deadline)
+            login = self._initialise(status, deadline, login)
         content = self._plain(endpoints.ACCOUNTS, deadline)
         accounts = portfolio.read_accounts(content)
         if not accounts.accounts:
             raise BrokerageUnavailable("IBKR lists no account yet: the brokerage session is not fully up.")
+        if account in accounts.accounts and account != accounts.selected:
+            accounts = self._choose(account, accounts, deadline)
         self._send_suppressions(deadline)
         return Opened(accounts=accounts, login=login)
 
@@ -109,36 +138,86 @@ class Opening:
                 endpoint=endpoints.AUTH_STATUS.name,
                 status=answer.status,
                 text=answer.error or "",
+                maintenance=answer.maintenance,
             )
         return status
 
-    def _initialise(self, status: SessionStatus, deadline: float) -> None:
-        if status.competing and not self._compete:
-            raise _competing(status)
-        if not (status.authenticated and not status.competing):
-            answer = self._client.call(
-                endpoints.SSODH_INIT, deadline=deadline, body=init_body(compete=self._compete), urgent=True
-            )
-            fresh = read_status(answer.content) if answer.form is Form.JSON else None
-            if answer.status in {verdicts.UNAUTHORISED, verdicts.GONE}:
-                self._renew(deadline)
-            elif fresh is None:
-                raise BrokerageUnavailable(
-                    "IBKR did not open the brokerage session.", status=answer.status, text=answer.error or ""
-                )
-            elif fresh.competing and not self._compete:
-                raise _competing(fresh)
+    def _initialise(self, status: SessionStatus, deadline: float, login: int) -> int:
+        """Open it and wait until it is established; tell the login under which that was."""
+        compete = self._compete and not self._takeovers.spent
+        if status.competing and not compete:
+            raise self._competing(status)
+        is_open = status.authenticated and not status.competing
+        if not is_open and not self._open(deadline, compete=compete):
+            self._renew(deadline)
+            login = self._auth.generation
+            if not self._open(deadline, compete=compete):
+                raise self._auth.refused()
         until = min(deadline, self._clock.monotonic() + ESTABLISH_WITHIN)
         while True:
             found = self.status(deadline)
             if found is not None and found.ready:
-                return
-            if found is not None and found.competing and not self._compete:
-                raise _competing(found)
-            if self._clock.monotonic() + POLL_EVERY >= until:
+                return login
+            late = self._clock.monotonic() + POLL_EVERY >= until
+            if found is not None and found.competing and (late or not compete):
+                raise self._competing(found)
+            if late:
                 said = f" IBKR says: {words_of(found.message)}" if found and found.message else ""
                 raise BrokerageUnavailable(f"the brokerage session was not established in time.{said}")
             self._clock.sleep(POLL_EVERY)
+
+    def _open(self, deadline: float, *, compete: bool) -> bool:
+        """Ask for it; the answer is no where the outer session is too old for that (401, 410)."""
+        answer = self._client.call(
+            endpoints.SSODH_INIT, deadline=deadline, body=init_body(compete=compete), urgent=True
+        )
+        if answer.status in {verdicts.UNAUTHORISED, verdicts.GONE}:
+            return False
+        fresh = read_status(answer.content) if answer.form is Form.JSON else None
+        if fresh is None:
+            raise BrokerageUnavailable(
+                "IBKR did not open the brokerage session.",
+                status=answer.status,
+                text=answer.error or "",
+                maintenance=answer.maintenance,
+            )
+        if fresh.competing and not compete:
+            raise self._competing(fresh)
+        # A rival need not have shown in the status before, so each opening counts that could end one.
+        if compete:
+            self._takeovers.note()
+        return True
+
+    def _choose(
+        self, account: str, accounts: portfolio.BrokerageAccounts, deadline: float
+    ) -> portfolio.BrokerageAccounts:
+        """Select an account; naming the same one twice changes nothing, so a lost answer does no harm."""
+        answer = self._client.call(
+            endpoints.SWITCH_ACCOUNT, deadline=deadline, body={"acctId": account}, urgent=True
+        )
+        if answer.status != 200 or answer.error:  # noqa: PLR2004  (HTTP's own number)
+            raise BrokerageUnavailable(
+                f"the session came back with another account, and {account} could not be selected.",
+                endpoint=endpoints.SWITCH_ACCOUNT.name,
+                status=answer.status,
+                text=answer.error or "",
+            )
+        return attrs.evolve(accounts, selected=account)
+
+    def _competing(self, status: SessionStatus) -> CompetingSession:
+        if self._compete and self._takeovers.spent:
+            return CompetingSession(
+                f"another login of the same user takes the brokerage session back each time; it was opened in"
+                f" competition {MOST_TAKEOVERS} times and is left alone now; nothing was sent.",
+                text=status.message,
+                remedy=f"Give one of the two programs a user name of its own. The session comes back when the other"
+                f" login leaves; it is taken again after {QUIET / 60:.0f} quiet minutes.",
+            )
+        return CompetingSession(
+            "another login of the same user name holds the brokerage session; nothing was sent.",
+            text=status.message,
+            remedy="Log out there (TWS, the mobile app, another program), or set compete to take the session over.",
+        )
 
     def _send_suppressions(self, deadline: float) -> None:
         answer = self._client.call(
@@ -158,11 +237,3 @@ class Opening:
                 text=answer.error or "",
             )
         return verdicts.content(endpoint, answer, None)
-
-
-def _competing(status: SessionStatus) -> CompetingSession:
-    return CompetingSession(
-        "another login of the same user name holds the brokerage session; nothing was sent.",
-        text=status.message,
-        remedy="Log out there (TWS, the mobile app, another program), or set compete to take the session over.",
-    )

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ibkr_adapter.model.guardrails import Guardrails
+from ibkr_adapter.model.maintenance import Region
 
 GATEWAY_URL = "https://localhost:5000/v1/api"
 DIRECT_URL = "https://api.ibkr.com/v1/api"
@@ -179,6 +180,21 @@ def missing_leg(value: Any) -> str:
     if value not in {"protect", "leave"}:
         raise ValueError("must be protect or leave")
     return str(value)
+
+
+def during_maintenance(value: Any) -> str:
+    """What reads do while IBKR is in maintenance."""
+    if value not in {"wait", "fail"}:
+        raise ValueError("must be wait or fail")
+    return str(value)
+
+
+def region(value: Any) -> Region:
+    """Where the login's servers are, however it is spelt."""
+    try:
+        return Region((text(value) or "").lower().replace("-", "_").replace(" ", "_"))
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Region)}") from None
 
 
 def environment(value: Any) -> Environment | None:

@@ -21,6 +21,7 @@ import attrs
 from ibkr_adapter import setting_readers as read
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.model.guardrails import Guardrails
+from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.redact import remember
 from ibkr_adapter.setting_readers import (
     DIRECT_URL,
@@ -116,6 +117,10 @@ class Settings:
     compete: bool = _connection(False, read.switch)
     requests_per_second: float = _connection(10.0, read.seconds)
     pacing_margin: float = _connection(None, read.margin)
+    region: Region = attrs.field(
+        default=Region.NORTH_AMERICA, converter=read.region, metadata={"connection": True}
+    )
+    during_maintenance: str = _connection("wait", read.during_maintenance)
 
     entry_tif: str = attrs.field(default="DAY", converter=read.tif)
     exit_tif: str = attrs.field(default="GTC", converter=read.tif)

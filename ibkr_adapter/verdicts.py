@@ -83,7 +83,11 @@ def refusal(endpoint: Endpoint, answer: Deciphered) -> IBKRError:
     if answer.status == UNAUTHORISED:
         return AuthenticationError(f"IBKR refuses {endpoint.name} although the session is up{said}", **about)
     if lost(endpoint, answer) or answer.maintenance:
-        return BrokerageUnavailable(f"IBKR's session is not available for {endpoint.name}{said}", **about)
+        return BrokerageUnavailable(
+            f"IBKR's session is not available for {endpoint.name}{said}",
+            maintenance=answer.maintenance,
+            **about,
+        )
     return ApiError(
         f"{endpoint.name} failed (HTTP {answer.status}){said}",
         repeatable=answer.status in {502, 503, 504},

@@ -19,7 +19,6 @@ from ibkr_adapter.errors import (
     AuthenticationError,
     BrokerageUnavailable,
     IBKRError,
-    NotSent,
     SessionError,
     Throttled,
     TransportError,
@@ -225,18 +224,5 @@ def _doubled(first: float, times: int, longest: float) -> float:
 
 
 def _again(failure: IBKRError, left: float) -> IBKRError:
-    """Copy a failure, so that threads do not share one traceback."""
-    remedy = failure.remedy
-    if isinstance(failure, SessionError):
-        remedy = f"{remedy} The login is not tried again for {left:.0f} s.".strip()
-    copy = type(failure)(
-        failure.message,
-        endpoint=failure.endpoint,
-        status=failure.status,
-        text=failure.text,
-        remedy=remedy,
-        repeatable=failure.repeatable,
-    )
-    if isinstance(failure, NotSent) and isinstance(copy, NotSent):
-        copy.unreachable = failure.unreachable
-    return copy
+    is_told = isinstance(failure, SessionError)
+    return failure.again(f"The login is not tried again for {left:.0f} s." if is_told else "")

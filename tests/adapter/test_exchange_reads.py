@@ -254,6 +254,20 @@ def test_listeners_hear_of_every_request_until_they_stop(ibkr):
     assert all(call.status == 200 for call in heard)
 
 
+def test_a_listener_that_raises_does_not_lose_the_answer_to_an_order(world, ibkr):
+    """The order has left when the listener is told: its error would stand where the acknowledgement was."""
+
+    def broken(_):
+        raise ValueError("no display")
+
+    ibkr.on_call(broken)
+
+    ack = ibkr.place_market_order("AAPL", "buy", 1)
+
+    assert ack["status"] == "filled"
+    assert len(world.orders()) == 1
+
+
 def test_otoco_answers_with_the_real_ids_of_both_exits(world, ibkr):
     ack = ibkr.place_otoco_order("AAPL", "buy", 2, "market", None, 175, 155)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ibkr_adapter import redact
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.model.guardrails import Guardrails
+from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.setting_readers import DIRECT_URL, GATEWAY_URL, AuthMethod, Environment, is_loopback
 from ibkr_adapter.settings import Settings
 
@@ -188,6 +189,12 @@ VALUES = [
     ("when_closed", "wait", None),
     ("missing_leg", "leave", "leave"),
     ("missing_leg", "cancel", None),
+    ("during_maintenance", "fail", "fail"),
+    ("during_maintenance", "queue", None),
+    ("region", "Europe", Region.EUROPE),
+    ("region", "north-america", Region.NORTH_AMERICA),
+    ("region", Region.ASIA, Region.ASIA),
+    ("region", "antarctica", None),
     ("suppress_messages", "o163, o354,,o163", ("o163", "o354")),
     ("suppress_messages", ["o163 ", "o354"], ("o163", "o354")),
     ("answer_messages", {"o163"}, ("o163",)),
@@ -335,6 +342,8 @@ def test_what_belongs_to_the_connection_is_told():
         "requests_per_second": 10.0,
         "missing_leg": "protect",
         "pacing_margin": 0.015,
+        "region": Region.NORTH_AMERICA,
+        "during_maintenance": "wait",
         "suppress_messages": (),
         "state_dir": None,
     }
