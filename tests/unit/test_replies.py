@@ -10,7 +10,14 @@ import pytest
 
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.errors import ConfigurationError, NotSent, QuestionRefused
-from ibkr_adapter.replies import MOST_ROUNDS, Circumstances, DeclinedUnclear, ReplyHandler, ReplyPolicy
+from ibkr_adapter.replies import (
+    DECLINE_WITHIN,
+    MOST_ROUNDS,
+    Circumstances,
+    DeclinedUnclear,
+    ReplyHandler,
+    ReplyPolicy,
+)
 from ibkr_adapter.wire.orders import Accepted, Asked, Refused, Unclear, classify
 from ibkr_adapter.wire.response import decipher
 
@@ -36,8 +43,10 @@ class Line:
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
         self.sent: list[tuple[str, bool]] = []
+        self.deadlines: list[float] = []
 
-    def change(self, _endpoint: Any, *, path: dict[str, str], body: Any, **_: Any) -> Any:
+    def change(self, _endpoint: Any, *, path: dict[str, str], body: Any, deadline: float, **_: Any) -> Any:
+        self.deadlines.append(deadline)
         self.sent.append(
             (path["replyId"], body["confirmed"] if isinstance(body, dict) else json.loads(body)["confirmed"])
         )
@@ -178,3 +187,14 @@ def test_a_decline_beside_an_acknowledgement_leaves_the_outcome_open():
     found = settle(Line(answer({"error": "Declined."})), outcome, left=0.0)
 
     assert isinstance(found, DeclinedUnclear)
+
+
+def test_a_decline_has_seconds_of_its_own_and_its_answer_is_written_down():
+    """The order's time is over, and a question that nobody answers leaves it half alive."""
+    line, log = Line(answer({"error": "Declined."})), Log()
+
+    with pytest.raises(QuestionRefused):
+        settle(line, asked("a"), log, left=0.0)
+
+    assert line.deadlines == [DECLINE_WITHIN]
+    assert log.steps == [("a", False), "Refused"]
