@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 CODE := ibkr_adapter tests examples
 
-.PHONY: demo test check format format-check lint types floors coverage wheel docs examples clean
+.PHONY: demo test check format format-check lint types floors coverage wheel docs examples mutants faults clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ibkr-adapter demo
@@ -78,6 +78,16 @@ docs: $(VENV)/.docs
 
 examples: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/system/test_examples.py
+
+# Not part of check: forty changes a room, the same ones for the same seed. ROOMS="journal.py" for one, SAMPLE= for all.
+ROOMS ?=
+SAMPLE ?= --sample 40
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutation $(ROOMS) $(SAMPLE)
+
+# Not part of check: installs ibind from the registry beside this project, and takes some minutes.
+faults: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.faults
 
 clean:
 	rm -rf build dist $(VENV)

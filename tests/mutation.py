@@ -1,0 +1,247 @@
+"""Break one room in many small ways, and see whether its tests notice.
+
+Run it with ``python -m tests.mutation`` (all rooms) or ``python -m tests.mutation journal.py --sample 40``.
+A mutant is one change of the syntax tree: a comparison, a sign or a condition turned round, a value
+not returned, a call left out. Each runs in a copy of the tree, so the checkout stays as it is. Which mutants a
+sample takes follows from ``--seed`` alone, so a survivor can be met again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "ibkr_adapter"
+
+# Room -> the tests that guard it, the quickest first.
+GUARDS: dict[str, tuple[str, ...]] = {
+    "replies.py": ("tests/unit/test_replies.py", "tests/adapter/test_dialogue.py"),
+    "journal.py": ("tests/unit/test_journal.py", "tests/adapter/test_settling.py"),
+    "records.py": ("tests/unit/test_journal.py", "tests/adapter/test_settling.py"),
+    "settling.py": ("tests/adapter/test_settling.py",),
+    "conversation.py": ("tests/adapter/test_lost_answers.py", "tests/adapter/test_settling.py"),
+    "order_changes.py": ("tests/adapter/test_order_desk.py", "tests/adapter/test_dialogue.py"),
+    "orders.py": ("tests/adapter/test_lost_answers.py", "tests/adapter/test_order_desk.py"),
+    "throttle/gate.py": ("tests/unit/test_throttle.py",),
+    "throttle/pace.py": ("tests/unit/test_throttle.py",),
+    "auth/desk.py": ("tests/unit/test_auth_desk.py",),
+    "auth/keys.py": ("tests/unit/test_auth_keys.py",),
+    "auth/oauth1a.py": ("tests/unit/test_auth_oauth1a.py",),
+    "auth/oauth2.py": ("tests/unit/test_auth_oauth2.py",),
+    "auth/renewal.py": ("tests/unit/test_auth_renewal.py",),
+}
+
+_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+_SUMS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
+}  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class Mutant:
+    """One change: where it is, how it reads, and the whole room with it."""
+
+    line: int
+    before: str
+    after: str
+    source: str
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901 - a table
+    """What may stand in a node's place; nothing where a change would only alter words."""
+    match node:
+        case ast.Compare(left=left, ops=[operator], comparators=rest):
+            yield ast.Compare(left=left, ops=[_COMPARISONS[type(operator)]()], comparators=rest)
+        case ast.BoolOp(op=operator, values=values):
+            yield ast.BoolOp(op=ast.And() if isinstance(operator, ast.Or) else ast.Or(), values=values)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield operand
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _SUMS:
+            yield ast.BinOp(left=left, op=_SUMS[type(operator)](), right=right)
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(value=not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield ast.Constant(value=value + 1)
+        case ast.If(test=test, body=body, orelse=other):
+            yield ast.If(test=ast.UnaryOp(op=ast.Not(), operand=test), body=body, orelse=other)
+        case ast.IfExp(test=test, body=body, orelse=other):
+            yield ast.IfExp(test=test, body=other, orelse=body)
+        case ast.Return(value=value) if value is not None and not _is_none(value):
+            yield ast.Return(value=ast.Constant(value=None))
+        case ast.Expr(value=ast.Call(func=called)) if not _is_log(called):
+            yield ast.Pass()
+        case ast.Raise():
+            yield ast.Pass()
+        case ast.Continue():
+            yield ast.Break()
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_log(node: ast.expr) -> bool:
+    return ast.unparse(node).startswith("log.")
+
+
+def mutants(source: str) -> list[Mutant]:
+    """Every mutant of a room, in the order of the text."""
+    tree = ast.parse(source)
+    found = []
+    words = {inner for node in ast.walk(tree) for wordy in _wordy(node) for inner in ast.walk(wordy)}
+    places = [
+        (parent, field, index)
+        for parent in ast.walk(tree)
+        if parent not in words
+        for field, value in ast.iter_fields(parent)
+        for index in (range(len(value)) if isinstance(value, list) else [None])
+    ]
+    for parent, field, index in places:
+        value = getattr(parent, field)
+        node = value if index is None else value[index]
+        if not isinstance(node, ast.AST) or node in words:
+            continue
+        for change in changes(node):
+            fresh = ast.copy_location(copy.deepcopy(change), node)
+            _put(parent, field, index, fresh)
+            text = ast.unparse(ast.fix_missing_locations(tree))
+            _put(parent, field, index, node)
+            if isinstance(node, ast.expr | ast.stmt):
+                found.append(Mutant(line=node.lineno, before=_short(node), after=_short(fresh), source=text))
+    return sorted(found, key=lambda one: one.line)
+
+
+def _wordy(node: ast.AST) -> Iterator[ast.AST]:
+    """What is said and not done: decorators, annotations, texts, imports for type checkers."""
+    match node:
+        case ast.FunctionDef(decorator_list=decorators, returns=returns):
+            yield from decorators
+            if returns is not None:
+                yield returns
+        case ast.ClassDef(decorator_list=decorators):
+            yield from decorators
+        case ast.AnnAssign(annotation=annotation):
+            yield annotation
+        case ast.arg() | ast.JoinedStr():
+            yield node
+        case ast.Module(body=body):
+            # Its own node is walked too, but what a module does at import is not what a room does.
+            yield from (one for one in body if isinstance(one, ast.If))
+
+
+def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def _short(node: ast.AST) -> str:
+    return ast.unparse(node).splitlines()[0][:90]
+
+
+def sample(found: Sequence[Mutant], count: int | None, seed: int) -> list[Mutant]:
+    """So many of them, the same for the same seed; all where nobody asks for fewer."""
+    if count is None or count >= len(found):
+        return list(found)
+    return sorted(random.Random(seed).sample(list(found), count), key=lambda one: one.line)
+
+
+def survivors(
+    room: Path, taken: Sequence[Mutant], passes: Callable[[], bool], say: Callable[[str], object]
+) -> list[Mutant]:
+    """Put each mutant in the room's place and keep those that the tests let through."""
+    original = room.read_text("utf-8")
+    if not passes():
+        raise SystemExit(f"the tests of {room.name} fail without any change")
+    left = []
+    try:
+        for mutant in taken:
+            room.write_text(mutant.source, "utf-8")
+            if passes():
+                left.append(mutant)
+                say(f"  {room.name}:{mutant.line}: {mutant.before}  ->  {mutant.after}\n")
+    finally:
+        room.write_text(original, "utf-8")
+    return left
+
+
+def run_tests(copied: Path, tests: Sequence[str], timeout: float) -> bool:
+    """Whether the tests pass in the copy; what hangs has noticed the change too."""
+    # No bytecode: two mutants of one size within a second would look alike to its cache.
+    environ = {**os.environ, "PYTHONPATH": str(copied), "PYTHONDONTWRITEBYTECODE": "1"}
+    # One login of three is enough for rooms that do not know which it is.
+    once = ["-k", "not oauth"] if all(test.startswith("tests/adapter") for test in tests) else []
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", *once, *tests]
+    with subprocess.Popen(  # noqa: S603 - a fixed command
+        command,
+        cwd=copied,
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:
+        try:
+            return running.wait(timeout) == 0
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            return False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Mutate the rooms that are asked for; 1 where less than the aim was noticed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("rooms", nargs="*", default=list(GUARDS), help="such as journal.py or auth/keys.py")
+    parser.add_argument("--sample", type=int, help="so many mutants a room; all unless given")
+    parser.add_argument("--seed", type=int, default=7, help="which ones a sample takes")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one run of the tests")
+    parser.add_argument("--aim", type=float, default=90.0, help="per cent that have to be noticed")
+    asked = parser.parse_args(arguments)
+    unknown = sorted(set(asked.rooms) - GUARDS.keys())
+    if unknown:
+        parser.error(f"no tests are named for {', '.join(unknown)}: there are {', '.join(GUARDS)}")
+    missed = False
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copied = Path(folder)
+        for name in (PACKAGE, "tests"):
+            shutil.copytree(ROOT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copied)
+        for room in asked.rooms:
+            started = time.monotonic()
+            path, tests = copied / PACKAGE / room, GUARDS[room]
+            found = mutants(path.read_text("utf-8"))
+            taken = sample(found, asked.sample, asked.seed)
+            left = survivors(
+                path, taken, lambda tests=tests: run_tests(copied, tests, asked.timeout), sys.stdout.write
+            )
+            killed = len(taken) - len(left)
+            share = 100 * killed / len(taken)
+            missed = missed or share < asked.aim
+            spent = time.monotonic() - started
+            sys.stdout.write(
+                f"{room}: {killed} of {len(taken)} noticed ({share:.0f} %), {len(found)} in all, {spent:.0f} s\n"
+            )
+            sys.stdout.flush()
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
