@@ -261,12 +261,18 @@ class OrderOutcomeUnknown(OrderError):
         super().__init__(message, **about)
 
     def resolve(self) -> Any:
-        """Look once more whether the order stands; nothing is ever sent again.
+        """Look once more what became of it; the request is never sent again.
+
+        A bracket that is found without a leg is put right as at first, which may send a stop.
 
         Returns:
-            The order as the broker has it, or ``None`` once it is proven absent.
+            What the call would have returned: a ``Placed`` for a placement, an ``Order`` for a modify
+            or a cancel.
 
         Raises:
+            OrderRejected: It is proven absent, or was refused; nothing of it is working.
+            QuestionRefused: It had been declined, and nothing of it is working.
+            PartlyPlaced: Some legs of it stand and others do not.
             OrderOutcomeUnknown: Nobody can tell yet.
         """
         if self._resolver is None:

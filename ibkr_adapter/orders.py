@@ -118,17 +118,20 @@ class OrderDesk:
         began = self._clock.monotonic()
         self._settle(submission.account, submission.replies)
         record = Record(self._journal, placing(submission.tickets, repeat=submission.named))
-        before = (
-            self._repeats.look(record.intent, within=submission.wait_for_outcome)
-            if submission.named
-            else None
-        )
+        before = self._before(submission, record) if submission.named else None
         # Looking for what others, or an earlier call, left open must not cost this order its time.
         late = attrs.evolve(submission, deadline=submission.deadline + self._clock.monotonic() - began)
         departure = self._departure(record)
         if before is not None:
             return self._found(late, before, None, departure)
         return departure.concluded(lambda: self._send(late, departure))
+
+    def _before(self, submission: Submission, record: Record) -> Order | None:
+        def told(order: Order) -> Placed:
+            late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
+            return self._found(late, order, None, self._departure(record))
+
+        return self._repeats.look(record.intent, within=submission.wait_for_outcome, told=told)
 
     def _place(self, submission: Submission) -> Placed:
         departure = self._departure(Record(self._journal, placing(submission.tickets)))

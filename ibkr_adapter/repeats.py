@@ -8,12 +8,12 @@ within a day. Only cOIDs that the journal knows cost a look.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import OrderOutcomeUnknown
+from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected
 from ibkr_adapter.journal import End, Entry, Intent, Journal
-from ibkr_adapter.model.order import Order
+from ibkr_adapter.model.order import Order, Placed
 from ibkr_adapter.outcome import Absent, Resolver
 
 
@@ -25,12 +25,13 @@ class Repeats:
         self._journal = journal
         self._resolver = resolver
 
-    def look(self, intent: Intent, *, within: float) -> Order | None:
+    def look(self, intent: Intent, *, within: float, told: Callable[[Order], Placed]) -> Order | None:
         """Return the order of an earlier call, or ``None`` where it may be sent.
 
         Args:
             intent: What the caller wants to send, with its cOID.
             within: Seconds for the look; the proof of absence takes 15 and two reads.
+            told: Makes of an order that a later look finds what the call would have returned.
 
         Raises:
             InvalidOrder: The cOID was used for another order, or another call is at work on it.
@@ -44,9 +45,19 @@ class Repeats:
             for entry in self._journal.abandoned(intent.account, with_unknown=True)
             if set(entry.coids) & set(intent.coids)
         ]
-        return self._find(intent.coids[0], unsettled, within)
+        coid = intent.coids[0]
 
-    def _find(self, coid: str, unsettled: Sequence[Entry], within: float) -> Order | None:
+        def resolve() -> Placed:
+            order = self._find(coid, unsettled, within, resolve)
+            if order is None:
+                raise OrderRejected(f"no order {coid} has reached IBKR; nothing is working.", repeatable=True)
+            return told(order)
+
+        return self._find(coid, unsettled, within, resolve)
+
+    def _find(
+        self, coid: str, unsettled: Sequence[Entry], within: float, resolve: Callable[[], Placed]
+    ) -> Order | None:
         now = self._clock.monotonic()
         # The earlier call may have ended only now, and clocks are set: absence counts from here.
         found = self._resolver.find(coid, sent=now, until=now + within)
@@ -56,7 +67,7 @@ class Repeats:
                 " this call sent nothing.",
                 coid=coid,
                 sent_at=unsettled[0].begun_at if unsettled else self._clock.now(),
-                resolver=lambda: self._find(coid, unsettled, within),
+                resolver=resolve,
                 remedy="Look it up with find_order, or in TWS.",
             )
         absent = isinstance(found, Absent)

@@ -122,7 +122,25 @@ def test_where_nobody_can_tell_the_repeat_sends_nothing(world, ibkr):
 
     seeing(world)
     assert world.count(PLACE) == 1
-    assert unknown.value.resolve().order_id == str(world.working()[0]["order_id"])
+    assert unknown.value.resolve().entry.order_id == str(world.working()[0]["order_id"])
+    assert world.count(PLACE) == 1
+
+
+def test_what_nobody_could_tell_can_prove_to_be_absent_later(world, ibkr):
+    """Looking again says so in the words of a lost answer; it is for the caller to ask anew."""
+    ibkr.open()
+    world.gateway.arm({"fault": "F10", "on": PLACE})
+    blind(world)
+    with pytest.raises(OrderOutcomeUnknown):
+        buy(ibkr, wait_for_outcome=2)
+    with pytest.raises(OrderOutcomeUnknown) as unknown:
+        buy(ibkr, wait_for_outcome=30)
+    seeing(world)
+
+    with pytest.raises(OrderRejected, match="has reached IBKR; nothing is working") as absent:
+        unknown.value.resolve()
+
+    assert absent.value.repeatable
     assert world.count(PLACE) == 1
 
 
