@@ -7,7 +7,7 @@ so a leg counts only when its own status was read, and it is told from its sibli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -15,12 +15,14 @@ import attrs
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, SessionError, Throttled, TransportError
 from ibkr_adapter.model.order import ENTRY, STOP_LOSS, TAKE_PROFIT, Leg, Order, OrderState, OrderType, Ticket
-from ibkr_adapter.order_reads import OrderReads, children_of
+from ibkr_adapter.order_reads import NEEDED_READS, VISIBLE_AFTER, OrderReads, children_of
 
 # Pauses between looks at an order (seconds); the last one repeats.
 LOOKS = (0.2, 0.3, 0.5, 1.0, 2.0)
 # A leg that is acknowledged can take a moment to show.
 LEG_LOOKS = 4
+# Lists may be read once in five seconds, and a cold one twice.
+GONE_WITHIN = 15.0
 # A look is worth these seconds even when the order's own deadline is over.
 LOOK_WITHIN = 5.0
 
@@ -106,7 +108,24 @@ class Watch:
             self._clock.sleep(LOOKS[attempt])
         # An acknowledged leg whose status cannot be read is not a leg that is missing.
         blind = bool(wanted) and (entry is None or len(unseen) >= len(wanted))
+        if blind and entry is not None and self._are_gone(entry_id, unseen, sent):
+            blind = False
         return Sighting(legs=tuple(legs), missing=tuple(wanted), blind=blind)
+
+    def _are_gone(self, entry_id: str, child_ids: Collection[str], sent: float) -> bool:
+        """Tell whether lists that have the entry lack its children, read late enough and often enough."""
+        self._clock.sleep(max(0.0, sent + VISIBLE_AFTER - self._clock.monotonic()))
+        try:
+            for _ in range(NEEDED_READS):
+                now = self._clock.monotonic()
+                live = self._reads.live(not_before=now, deadline=now + GONE_WITHIN)
+                listed = {order.order_id for order in live}
+                if entry_id not in listed or not listed.isdisjoint(child_ids):
+                    return False
+                self._reads.changed()
+        except _BLIND:
+            return False
+        return True
 
     def _listed_children(self, entry_id: str, sent: float, deadline: float, legs: Sequence[Leg]) -> list[str]:
         try:

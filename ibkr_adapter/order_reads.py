@@ -24,6 +24,9 @@ from ibkr_adapter.wire import endpoints, order_rows
 
 # IBKR allows one read in five seconds, so an older one could be replaced by a newer one.
 KEPT_FOR = 5.0
+# An order can stand for a moment before it is listed; what is not listed by then, twice, is not there.
+VISIBLE_AFTER = 15.0
+NEEDED_READS = 2
 # Cold reads that are repeated before the caller is told that IBKR does not know its orders.
 MOST_COLD = 4
 

@@ -1,7 +1,7 @@
 """Find out what became of an order whose answer was lost.
 
 An order is found when live orders or trades show its cOID. It is proven absent only by two valid
-reads of each, all begun at least :data:`VISIBLE_AFTER` seconds after it was sent: an order can
+reads of each, all begun at least :data:`~ibkr_adapter.order_reads.VISIBLE_AFTER` seconds after it was sent: an order can
 stand for a moment before it is listed. Until either is the case nobody knows.
 """
 
@@ -14,12 +14,10 @@ import attrs
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, SessionError, Throttled, TransportError
 from ibkr_adapter.model.order import Order
-from ibkr_adapter.order_reads import OrderReads, by_coid
+from ibkr_adapter.order_reads import NEEDED_READS, VISIBLE_AFTER, OrderReads, by_coid
 
 log = logging.getLogger(__name__)
 
-VISIBLE_AFTER = 15.0
-NEEDED_READS = 2
 # Live orders and trades may each be read once in five seconds.
 PAUSE = 1.0
 

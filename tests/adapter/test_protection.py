@@ -77,6 +77,27 @@ def test_an_unfilled_entry_without_a_leg_is_cancelled(world, ibkr, leg):
     assert (world.working(), world.position(), world.count(PLACE)) == ([], 0, 1)
 
 
+def test_an_acknowledged_leg_that_no_list_has_is_missing(world, ibkr):
+    """Its own status cannot be read, so two lists of fifteen seconds later decide; nobody is left in doubt."""
+    world.arm("F25", variant="vanishes", leg=STOP)
+
+    with pytest.raises(OrderRejected, match="cancelled unfilled"):
+        limit(ibkr)
+
+    assert world.working() == []
+
+
+def test_a_leg_that_cannot_be_seen_is_not_called_missing(world, ibkr):
+    """The list has it, and only its status fails: the entry must not be cancelled for that."""
+    ibkr.open()
+    world.arm("F10", "GET /iserver/account/order/status/{orderId}", times=None)
+
+    with pytest.raises(OrderOutcomeUnknown):
+        limit(ibkr)
+
+    assert len(world.working()) == 3
+
+
 def test_left_alone_where_that_is_asked_for(world):
     ibkr = world.exchange(missing_leg="leave").open()
     world.arm("F25", leg=STOP)
