@@ -310,7 +310,10 @@ def _cell(cell: Mapping[str, Any]) -> Decimal | str | None:
     if numbers.flag(cell.get("isNull")):
         return None
     amount, word = numbers.decimal(cell.get("amount")), numbers.text(cell.get("value"))
-    return amount if amount or word is None else word
+    if amount:
+        return amount
+    # Beside a word the amount is 0 and says nothing, also where the word cannot be read.
+    return amount if cell.get("value") is None else word
 
 
 def _held(positions: Iterable[Position], *, include_flat: bool) -> tuple[Position, ...]:

@@ -491,6 +491,16 @@ def test_figures_are_amounts_and_words_are_values():
     assert found.raw["accountcode"] == "DU1"
 
 
+@pytest.mark.parametrize("value", [["1.0"], {"of": 1}, True, ""], ids=repr)
+def test_a_word_of_the_summary_that_cannot_be_read_is_missing_and_not_the_zero_beside_it(value):
+    found = portfolio.read_summary(
+        {"netliquidation": {"amount": 5}, "cushion": {"amount": 0.0, "value": value, "isNull": False}}
+    )
+
+    assert found.cushion is None
+    assert found.raw["cushion"] is None
+
+
 def test_every_figure_of_the_summary_has_its_own_key():
     """Buying power taken for available funds would size orders on margin."""
     keys = {
