@@ -302,7 +302,8 @@ def test_a_pair_of_which_nobody_knows_is_followed_by_no_stop(world):
     ibkr = world.exchange(unknown_deadline=5)
     ibkr.place_market_order("AAPL", "buy", 5)
     ibkr.place_stop_loss("AAPL", "SELL", 5, 155)
-    world.arm("F03", PLACE, times=1)
+    # The pair draws a question about its price, and is booked by the reply.
+    world.arm("F03", "POST /iserver/reply/{replyId}", times=1)
     world.arm("F10", "GET /iserver/account/trades", times=None)
     path = "POST /iserver/account/DU1234567/orders"
     world.doorway.after[path] = lambda: world.arm("F10", "GET /iserver/account/orders", times=None)

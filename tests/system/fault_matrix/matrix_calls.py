@@ -115,6 +115,7 @@ ORDERS: dict[str, Row] = {
     "unsettled": read(lambda x, _: x.orders.unsettled(), resting=True),
     "working": read(lambda x, _: x.orders.working("AAPL"), resting=True),
     "wait_for": read(lambda x, order: x.orders.wait_for(order, timeout=3.0), resting=True),
+    "track": read(lambda x, order: next(x.orders.track(order, timeout=30)), resting=True),
     "seen": read(lambda x, order: x.orders.seen(order), resting=True),
     "terms": read(lambda x, _: x.orders.terms("MSFT"), cold=True),
     "sizing_price": read(lambda x, _: x.orders.sizing_price("AAPL")),

@@ -18,6 +18,9 @@ from ibkr_adapter.simulator.gateway import Gateway
 EXCEPTIONS: dict[tuple[str, ...], str] = {
     ("F34",): "a clock's skew matters to a login by token only; test_logins.py has it",
     ("F35",): "strikes token endpoints only; test_logins.py has it",
+    (
+        "F36",
+    ): "strikes connections before there is an endpoint; test_simulator_fault_sockets.py and test_tls.py have it",
     ("F37",): "an address matters to a login by token only; test_logins.py has it",
 }
 # Over sockets a fault must be longer than the read time-out; further keys of a fault.

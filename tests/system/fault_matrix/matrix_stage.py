@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ibkr_adapter.tls import Trust
 from ibkr_adapter.transport import RequestsTransport
 
 START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+THANKSGIVING = date(2026, 11, 26)
 # Journals are written durably, which costs more than all else on a disk.
 MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of its own is made in it)
 # No secret is needed by the gateway, so one is planted where one can be given.
@@ -81,6 +82,12 @@ class Stage:
     def set(self, row: Row) -> tuple[IBKRExchange, str]:
         """Make the world in which a row is called; answer the exchange and the id of what rests."""
         self._wait_for_the_port()
+        if self.clock.now().hour >= START.hour + 3:
+            # The calls take their time, and the market must not close upon them.
+            morning = self.clock.now().replace(hour=START.hour, minute=0, second=0) + timedelta(days=1)
+            while morning.weekday() > 4 or morning.date() == THANKSGIVING:
+                morning += timedelta(days=1)
+            self.clock.sleep((morning - self.clock.now()).total_seconds())
         self.gateway.reset()
         self.ears.lines.clear()
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
