@@ -485,6 +485,18 @@ def test_without_a_session_nothing_is_sent_and_the_look_up_is_made_later(world, 
     assert [end for _, _, end in rows(tmp_path)] == ["absent", "placed"]
 
 
+def test_a_session_lost_just_before_the_send_is_restored_first(world, ibkr):
+    """Nobody holds the dialogue over it, because whoever restores the session must get past."""
+    ibkr.open()
+    link = ibkr.orders._connection
+    submission = _submission(ibkr)
+    link.session.lose(link.session.epoch, "a test")
+
+    placed = link.desk.place(submission)
+
+    assert [placed.entry.order_id] == [str(row["order_id"]) for row in world.working()]
+
+
 def test_entries_of_another_login_are_left_alone(tmp_path):
     """Its orders may not be in the lists of this one, so absence would prove nothing."""
     from worlds import World

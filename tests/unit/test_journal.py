@@ -415,3 +415,37 @@ def test_an_entry_is_for_all_to_see_before_the_request_leaves(made, tmp_path):
     connection.close()
 
     assert found == [("ibka-1",)]
+
+
+def test_a_dead_ones_file_goes_with_its_last_question_and_not_before(tmp_path, made):
+    """Others would take it for living by nobody's file, or look at its entry for ever."""
+    journal, other = made()[0], made()[0]
+    begun(journal)
+    journal._lifeline().forked()  # the lock is let go and the file stays, as when a process dies
+    (file,) = (tmp_path / "state").glob("*.alive")
+    (entry,) = other.abandoned("DU1")
+
+    other.settle(entry, "unknown")
+    still_there = file.exists()
+    other.settle(entry, "absent", end=End.ABSENT)
+
+    assert still_there
+    assert not file.exists()
+
+
+def test_what_is_settled_of_a_living_one_leaves_its_file(tmp_path, made):
+    journal, other = made()[0], made()[0]
+    begun(journal)
+    (file,) = (tmp_path / "state").glob("*.alive")
+    (entry,) = [entry for entry in _all_open(journal) if entry.coids == ("ibka-1",)]
+
+    other.settle(entry, "placed", end=End.PLACED)
+
+    assert file.exists()
+    assert other._lifeline().lives(file.stem)
+
+
+def _all_open(journal):
+    """Its own open entry, seen as one whose call has ended."""
+    journal.note(1, "unknown")
+    return journal.abandoned("DU1", with_unknown=True)
