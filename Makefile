@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 CODE := ibkr_adapter tests examples
+TRIALS := tests/system/fault_matrix tests/adapter/test_soak.py tests/adapter/test_state_machine.py
 
-.PHONY: demo test check format format-check lint types floors coverage matrix wheel docs examples mutants faults clean
+.PHONY: demo test check format format-check lint types floors coverage trials wheel docs examples mutants faults clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ibkr-adapter demo
@@ -15,7 +16,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) -q
 
 # The order is that of the cheapest finding first.
-check: format-check lint types floors coverage matrix wheel docs
+check: format-check lint types floors coverage trials wheel docs
 	@echo "all checks passed"
 
 $(VENV)/bin/python:
@@ -57,13 +58,14 @@ floors: $(VENV)/.lint
 
 # Branch coverage: 95 % over all, 100 % where IBKR's words become values. All that `test` takes a tenth of.
 coverage: $(VENV)/.dev
-	IBKR_TESTS_ALL=1 IBKR_TESTS_MATRIX=0.1 IBKR_TESTS_HANDSHAKES=2000 $(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report=
+	IBKR_TESTS_ALL=1 IBKR_TESTS_HANDSHAKES=2000 $(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report= $(TRIALS:%=--ignore=%)
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='ibkr_adapter/wire/*,ibkr_adapter/model/*'
 
-# Every public call under every fault; apart from the coverage, which would double its time and adds nothing by it.
-matrix: $(VENV)/.dev
-	IBKR_TESTS_ALL=1 $(BIN)/python -m pytest -n $(JOBS) -q tests/system/fault_matrix
+# Every public call under every fault, courses of orders, and weeks of trouble; apart from the coverage, which would
+# double their time and gains nothing by them.
+trials: $(VENV)/.dev
+	IBKR_TESTS_ALL=1 $(BIN)/python -m pytest -n $(JOBS) -q $(TRIALS)
 
 # The wheel is built, installed alone into a fresh environment, smoked and given the unit tests.
 wheel: $(VENV)/.lint
