@@ -14,6 +14,7 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -206,7 +207,7 @@ class Orders(RuleBasedStateMachine):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-TestOrders = Orders.TestCase
+TestOrders = pytest.mark.timeout(600)(Orders.TestCase)
 TestOrders.settings = settings(
     max_examples=150 if ALL else 12,
     stateful_step_count=25,

@@ -124,6 +124,8 @@ class Host:
             transport=lambda _settings, _clock: self.world.doorway,
             new_id=lambda: f"{next(self.numbers):08d}",
             environ={},
+            # Each set of objects stands for a process, and all processes keep one book of pacing.
+            across_processes=True,
         )
         return IBKRExchange({"base_url": URL, "state_dir": str(self.folder)}, doors=doors)
 
