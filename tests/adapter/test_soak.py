@@ -14,7 +14,8 @@ from tests.soak.course import BreachError, Host, run
 ALL = "IBKR_TESTS_ALL" in os.environ
 DAYS = 5
 # Seeds that once found something; they stay.
-REGRESSIONS: tuple[int, ...] = ()
+# 89: exits put beside a filled entry were taken for a second booking.
+REGRESSIONS: tuple[int, ...] = (89,)
 
 
 @pytest.mark.parametrize("seed", [*REGRESSIONS, *range(1, 51 if ALL else 3)])
