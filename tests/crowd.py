@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
 from ibkr_adapter.errors import IBKRError
+
+
+def at_once(world, *targets):
+    """Run each of ``targets`` on a thread of its own, all at once, to the end."""
+    threads = [
+        threading.Thread(target=target, name=f"host-{number}") for number, target in enumerate(targets)
+    ]
+    for thread in threads:
+        world.clock.expect(thread)
+    for thread in threads:
+        thread.start()
+    with world.clock.aside():
+        for thread in threads:
+            thread.join()
 
 
 def together(world, work, count=8):
@@ -17,12 +32,5 @@ def together(world, work, count=8):
         except IBKRError as failure:
             results[number] = failure
 
-    threads = [threading.Thread(target=run, args=(number,), name=f"t{number}") for number in range(count)]
-    for thread in threads:
-        world.clock.expect(thread)
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
+    at_once(world, *(functools.partial(run, number) for number in range(count)))
     return results

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from decimal import Decimal
 
 import pytest
 
+from crowd import at_once
 from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.errors import BrokerageUnavailable, CompetingSession, QuestionRefused
 from ibkr_adapter.replies import Circumstances, ReplyPolicy
 from ibkr_adapter.wire.replies import Message, Question, Topic
 
 EVERY_LOGIN = True
-
-
-def run(world, *targets):
-    threads = [
-        threading.Thread(target=target, name=f"host-{number}") for number, target in enumerate(targets)
-    ]
-    for thread in threads:
-        world.clock.expect(thread)
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
 
 
 def test_reads_wait_while_an_order_is_asked_about(world, ibkr):
@@ -38,7 +25,7 @@ def test_reads_wait_while_an_order_is_asked_about(world, ibkr):
         for _ in range(5):
             ibkr.get_available_margin()
 
-    run(world, *[lambda: acks.append(ibkr.place_market_order("AAPL", "buy", 1))] * 4, read, read, read)
+    at_once(world, *[lambda: acks.append(ibkr.place_market_order("AAPL", "buy", 1))] * 4, read, read, read)
 
     assert [ack["status"] for ack in acks] == ["filled"] * 4
     assert world.position() == 4
@@ -64,7 +51,7 @@ def test_a_tickle_waits_for_the_dialogue_too(world):
         with dialogue.passage(world.clock.monotonic() + 60):
             order.append("tickle")
 
-    run(world, converse, tickle)
+    at_once(world, converse, tickle)
 
     assert order == ["dialogue over", "tickle"]
 
@@ -86,7 +73,7 @@ def test_a_call_that_would_wait_too_long_is_not_sent(world):
             pass
         told.append(refused.value)
 
-    run(world, converse, call)
+    at_once(world, converse, call)
 
     assert told[0].repeatable
 
@@ -117,7 +104,7 @@ def test_a_dialogue_lets_calls_that_are_under_way_arrive_first(world):
         with dialogue.hold(world.clock.monotonic() + 60):
             order.append("order")
 
-    run(world, read, place)
+    at_once(world, read, place)
 
     assert order == ["read", "order"]
 
@@ -227,7 +214,7 @@ def test_a_read_that_stands_in_line_does_not_leave_in_the_middle_of_a_dialogue(w
         with dialogue.hold(world.clock.monotonic() + 60):
             world.clock.sleep(10)
 
-    run(world, read, converse)
+    at_once(world, read, converse)
 
     assert left
     assert min(left) - begun >= 11

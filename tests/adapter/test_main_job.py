@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from decimal import Decimal
 
 import pytest
 from worlds import AAPL, MSFT, TOKEN_CALLS
 
+from crowd import at_once
 from ibkr_adapter.errors import ConfigurationError, InvalidOrder
 
 EVERY_LOGIN = True
@@ -88,18 +88,12 @@ def test_the_first_two_calls_in_parallel_log_in_once(world):
     """Hosts ask for margin and price at once, each on an object of its own."""
     first, second = world.exchange(), world.exchange()
     results: dict[str, object] = {}
-    threads = [
-        threading.Thread(target=lambda: results.update(margin=first.get_available_margin()), name="margin"),
-        threading.Thread(target=lambda: results.update(ticker=second.get_ticker("AAPL")), name="ticker"),
-    ]
-    for thread in threads:
-        world.clock.expect(thread)
 
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
+    at_once(
+        world,
+        lambda: results.update(margin=first.get_available_margin()),
+        lambda: results.update(ticker=second.get_ticker("AAPL")),
+    )
 
     assert results["margin"] == 4000000.0
     assert Decimal(results["ticker"]["lastPrice"]) > 0

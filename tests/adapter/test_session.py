@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from crowd import at_once
 from ibkr_adapter.errors import (
     ApiError,
     BrokerageUnavailable,
@@ -124,18 +125,8 @@ def test_a_burst_of_lost_sessions_is_restored_once_for_all_threads(world, ibkr):
     ibkr.get_ticker("AAPL")
     world.gateway.change_session("drop")
     results: list[object] = []
-    threads = [
-        threading.Thread(target=lambda: results.append(ibkr.get_ticker("AAPL")), name=f"host-{number}")
-        for number in range(8)
-    ]
-    for thread in threads:
-        world.clock.expect(thread)
 
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
+    at_once(world, *[lambda: results.append(ibkr.get_ticker("AAPL"))] * 8)
 
     assert len(results) == 8
     assert world.count(INIT) == 2

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from worlds import AAPL
 
+from crowd import at_once
 from ibkr_adapter.errors import (
     ConfigurationError,
     InvalidOrder,
@@ -451,17 +452,11 @@ def test_an_order_whose_change_was_left_open_and_that_cannot_be_read_stays_open(
 def test_threads_that_come_meanwhile_wait_for_the_look_up(world, ibkr, tmp_path):
     ibkr.open()
     died(ibkr, intent("ibka-x"))
-    threads = [
-        threading.Thread(target=ibkr.place_limit_order, args=("AAPL", "buy", 1, 161 + number))
-        for number in range(2)
-    ]
-    for thread in threads:
-        world.clock.expect(thread)
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
+
+    at_once(
+        world,
+        *(partial(ibkr.place_limit_order, "AAPL", "buy", 1, 161 + number) for number in range(2)),
+    )
 
     assert [end for _, _, end in rows(tmp_path)] == ["absent", "placed", "placed"]
     assert steps(tmp_path).index("absent") < steps(tmp_path).index("accepted")
