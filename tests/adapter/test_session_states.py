@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
 from worlds import World
 
+from crowd import at_once
 from ibkr_adapter import opening, outage
 from ibkr_adapter.clock import Redated
 from ibkr_adapter.errors import (
@@ -212,14 +212,7 @@ def test_many_threads_share_one_restore_and_its_failure(world, ibkr):
         except IBKRError as failure:
             failures.append(failure)
 
-    threads = [threading.Thread(target=ask, name=f"host-{number}") for number in range(8)]
-    for thread in threads:
-        world.clock.expect(thread)
-    for thread in threads:
-        thread.start()
-    with world.clock.aside():
-        for thread in threads:
-            thread.join()
+    at_once(world, *[ask] * 8)
 
     assert len({id(failure) for failure in failures}) == 8
     assert world.count(INIT) - before == REPEATS
