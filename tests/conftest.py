@@ -1,7 +1,51 @@
 from __future__ import annotations
 
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
 import hypothesis
+import pytest
+
+from thoroughly import ALL, QUICK, quick_share
 
 # A busy machine is no reason to fail: what must be quick is measured by the benchmarks.
 hypothesis.settings.register_profile("steady", deadline=None)
-hypothesis.settings.load_profile("steady")
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=100 // QUICK)
+hypothesis.settings.load_profile("steady" if ALL else "quick")
+
+# Most of a test's time is the disk's, because the journal waits for it; what is tested is not the disk.
+MEMORY = Path("/dev/shm")  # noqa: S108  (pytest makes a folder of its own in it)
+ENOUGH = 2 << 30
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+# How many cases of one test are run where not all are asked for: there, most of the time goes.
+CASES = {"adapter": 4, "system": 4}
+# By test: what starts a program for each case, or is long for another reason.
+FEWER = {"test_a_block_that_says_so_runs_offline": 4}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take some cases of each test, the same ones each time, unless all is asked for."""
+    if ALL:
+        return
+    cases = Counter(_test_of(item) for item in items)
+    seen: Counter[str] = Counter()
+    left = []
+    for item in items:
+        test = _test_of(item)
+        few = FEWER.get(test.rpartition("::")[2], CASES.get(item.path.parent.name, cases[test]))
+        if not quick_share(seen[test], cases[test], few):
+            left.append(item)
+        seen[test] += 1
+    if left:
+        gone = set(left)
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in gone]
+
+
+def _test_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]

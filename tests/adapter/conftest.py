@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,16 +7,13 @@ import pytest
 from worlds import LOGINS, World
 
 from ibkr_adapter.exchange import IBKRExchange
+from thoroughly import ALL
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a module that says ``EVERY_LOGIN`` over all three logins."""
     if getattr(metafunc.module, "EVERY_LOGIN", False) and "login" in metafunc.fixturenames:
         metafunc.parametrize("login", LOGINS, indirect=True)
-
-
-# All of a long module over the OAuth logins, and not a tenth of it.
-ALL = "IBKR_TESTS_ALL" in os.environ
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

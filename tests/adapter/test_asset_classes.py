@@ -16,6 +16,7 @@ from worlds import World
 
 from ibkr_adapter.errors import AmbiguousContract, ContractError, ContractNotFound, IBKRError, InvalidOrder
 from ibkr_adapter.model.table import Table
+from thoroughly import examples
 
 PAGE = Path(__file__).parents[2] / "docs" / "instruments.md"
 COLUMNS = ("find", "chain", "quote", "order", "position")
@@ -143,7 +144,7 @@ def listed(tmp_path_factory):
     world.close()
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(250), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), for_host=st.booleans())
 def test_every_contract_that_is_listed_is_found_by_its_own_printed_name(listed, place, for_host):
     """From its id to its name and back, in both spellings; a host has room for twenty characters."""

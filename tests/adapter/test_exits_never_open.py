@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from worlds import World
 
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected, PartlyPlaced
+from thoroughly import examples
 
 PLACE = "POST /iserver/account/{accountId}/orders"
 REPLY = "POST /iserver/reply/{replyId}"
@@ -97,7 +98,7 @@ def sold_together(world, side, mine):
 
 @given(st.lists(STEPS, min_size=2, max_size=8))
 @settings(
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

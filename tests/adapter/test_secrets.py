@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from worlds import LOGINS, TOKEN_CALLS, World
 
 from ibkr_adapter.errors import IBKRError
+from thoroughly import examples
 
 OPERATIONS = {
     "price": lambda ibkr: ibkr.get_ticker("AAPL"),
@@ -128,7 +129,7 @@ def assert_unseen(secrets, places):
             assert secret not in text, f"a secret of {len(secret)} characters is in the {place}"
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     login=st.sampled_from(LOGINS),
     operations=st.lists(st.sampled_from(sorted(OPERATIONS)), min_size=1, max_size=3),

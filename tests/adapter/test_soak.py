@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.soak.course import BreachError, Host, run
+from thoroughly import ALL
 
-ALL = "IBKR_TESTS_ALL" in os.environ
 DAYS = 5
 # Seeds that once found something; they stay.
 # 89: exits put beside a filled entry were taken for a second booking.

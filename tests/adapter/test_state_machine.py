@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
 import tempfile
 from decimal import Decimal
@@ -23,8 +22,8 @@ from worlds import URL, World
 from ibkr_adapter.connections import Doors
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced
 from ibkr_adapter.exchange import IBKRExchange
+from thoroughly import ALL
 
-ALL = "IBKR_TESTS_ALL" in os.environ
 MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of its own is made in it)
 ALIVE = {"PreSubmitted", "Submitted", "PendingSubmit", "PendingCancel"}
 UNKNOWN = (OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced)

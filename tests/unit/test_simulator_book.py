@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator_client import AAPL, ACCOUNT, Broker, bracket, ticket
 
+from thoroughly import examples
+
 ORDER = f"/iserver/account/{ACCOUNT}/order"
 
 
@@ -465,7 +467,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(steps, st.sampled_from([None, 2.0]), st.booleans())
 def test_exits_of_brackets_never_turn_a_position_and_money_adds_up(history, chunk, scale):
     """Whatever prices do and whichever leg is cancelled: exits close, they do not open."""

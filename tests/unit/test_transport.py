@@ -31,6 +31,7 @@ from ibkr_adapter.transport import Answer, RequestsTransport
 from ibkr_adapter.transport.call import Call, LineBroken, current, current_call
 from ibkr_adapter.transport.failures import Server, explain
 from ibkr_adapter.transport.unpacking import MOST_BYTES, Undecodable, unpack
+from thoroughly import examples
 
 ORDERS = "/v1/api/iserver/account/DU1234567/orders?token=hush-hush-hush"
 TICKET = b'{"orders":[{"conid":265598}]}'
@@ -648,7 +649,7 @@ def test_a_body_after_a_204_ends_the_line(caller):
         assert caller.post(server.url()).body == OK_BODY
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -14,6 +14,7 @@ from witnesses import any_json, documented, recorded_in
 from ibkr_adapter.errors import ApiError, UnexpectedAnswer
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.wire import contracts, discovery
+from thoroughly import examples
 
 recorded = recorded_in("contracts")
 STOCKS = {
@@ -402,7 +403,7 @@ def test_other_shapes_are_refused(read, content):
 
 
 @pytest.mark.parametrize("read", READERS)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(content=ANY_JSON)
 def test_no_answer_makes_a_reader_fall_over(read, content):
     """Whatever comes, it is read or refused in the library's own words."""

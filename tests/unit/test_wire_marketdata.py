@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.model.market import Timeline
 from ibkr_adapter.wire import marketdata
+from thoroughly import examples
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
 QUOTE = marketdata.FIELD_SETS["quote"]
@@ -278,7 +279,7 @@ def test_other_shapes_are_refused(content):
         marketdata.read_snapshot(content, QUOTE)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     row=st.dictionaries(
         st.sampled_from([*marketdata.TAGS.values(), "conid", "conidEx", "_updated", "87_raw", "x"]),

@@ -16,7 +16,8 @@ from matrix_calls import HOST, ROWLESS, ROWS, public_calls
 from matrix_faults import Cell, cells, sample
 from matrix_stage import Stage
 
-ALL = "IBKR_TESTS_ALL" in os.environ
+from thoroughly import ALL
+
 SHARE = float(os.environ.get("IBKR_TESTS_MATRIX", "1" if ALL else "0.1"))
 FEW = 10
 TOKENS = ("oauth1a", "oauth2")
