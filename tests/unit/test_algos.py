@@ -72,6 +72,20 @@ def test_what_is_needed_and_not_given_is_ibkrs_default():
     assert chosen("Adaptive").parameters == (("adaptivePriority", "Normal"),)
 
 
+def test_an_algorithm_may_take_nothing():
+    choice = choose("AAPL", (Algo(algo_id="DarkIce", name="Dark Ice", parameters=()),), "DarkIce", {})
+
+    assert ticket_body(ticket(algo=choice)) == ticket_body(ticket()) | {"strategy": "DarkIce"}
+
+
+@pytest.mark.parametrize(("given", "written"), [(D("2.5"), D("2.5")), (3, D(3)), ("x", "x"), (True, True)])
+def test_a_parameter_without_a_kind_takes_what_it_is_given(given, written):
+    """IBKR's list does not give every parameter a kind."""
+    offered = (Algo(algo_id="A", name="A", parameters=(AlgoParameter(parameter_id="p", kind=""),)),)
+
+    assert choose("AAPL", offered, "A", {"p": given}).parameters == (("p", written),)
+
+
 @pytest.mark.parametrize(
     ("name", "given", "why"),
     [
