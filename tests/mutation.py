@@ -32,12 +32,20 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "replies.py": ("tests/unit/test_replies.py", "tests/adapter/test_dialogue.py"),
     "journal.py": ("tests/unit/test_journal.py", "tests/adapter/test_settling.py"),
     "records.py": ("tests/unit/test_journal.py", "tests/adapter/test_settling.py"),
-    "settling.py": ("tests/adapter/test_settling.py",),
+    "settling.py": ("tests/adapter/test_settling.py", "tests/adapter/test_own_coids.py"),
     "conversation.py": ("tests/adapter/test_lost_answers.py", "tests/adapter/test_settling.py"),
     "order_changes.py": ("tests/adapter/test_order_desk.py", "tests/adapter/test_dialogue.py"),
-    "orders.py": ("tests/adapter/test_lost_answers.py", "tests/adapter/test_order_desk.py"),
+    "orders.py": (
+        "tests/adapter/test_main_job.py",
+        "tests/adapter/test_lost_answers.py",
+        "tests/adapter/test_order_desk.py",
+        "tests/adapter/test_own_coids.py",
+        "tests/adapter/test_protection.py",
+        "tests/adapter/test_exits.py",
+    ),
     "throttle/gate.py": ("tests/unit/test_throttle.py",),
     "throttle/pace.py": ("tests/unit/test_throttle.py",),
+    "throttle/book.py": ("tests/unit/test_throttle.py", "tests/unit/test_shared_pacing.py"),
     "auth/desk.py": ("tests/unit/test_auth_desk.py",),
     "auth/keys.py": ("tests/unit/test_auth_keys.py",),
     "auth/oauth1a.py": ("tests/unit/test_auth_oauth1a.py",),
@@ -187,7 +195,7 @@ def survivors(
 def run_tests(copied: Path, tests: Sequence[str], timeout: float) -> bool:
     """Whether the tests pass in the copy; what hangs has noticed the change too."""
     # No bytecode: two mutants of one size within a second would look alike to its cache.
-    environ = {**os.environ, "PYTHONPATH": str(copied), "PYTHONDONTWRITEBYTECODE": "1"}
+    environ = {**os.environ, "PYTHONPATH": str(copied), "PYTHONDONTWRITEBYTECODE": "1", "IBKR_TESTS_ALL": "1"}
     # One login of three is enough for rooms that do not know which it is.
     once = ["-k", "not oauth"] if all(test.startswith("tests/adapter") for test in tests) else []
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", *once, *tests]
