@@ -210,7 +210,12 @@ class OrderDesk:
         return Placed(coid=submission.coid, legs=seen.legs)
 
     def _group(
-        self, submission: Submission, acks: Sequence[Acknowledgement], said: str, departure: Departure
+        self,
+        submission: Submission,
+        acks: Sequence[Acknowledgement],
+        said: str,
+        departure: Departure,
+        declined: IBKRError | None = None,
     ) -> Placed:
         """Pair the orders of a group by their cOIDs; none of them hangs on another.
 
@@ -219,19 +224,32 @@ class OrderDesk:
         named = {ack.coid: ack.order_id for ack in acks if ack.coid is not None}
         legs: list[Leg] = []
         missing: list[str] = []
+        arrived = False
         for ticket in submission.tickets:
             order_id = named.get(ticket.coid or "")
             order = None if order_id is None else self._watch.look(order_id, submission.deadline)
             if order_id is None:
-                order = self._resolved(submission, ticket, departure)
+                order = self._resolved(submission, ticket, departure, declined)
                 order_id = order.order_id if order is not None else None
-            if order_id is None or (order is not None and not lives(order)):
+            if order is not None and declined is not None:
+                order = self._ended(submission, order)
+            if order_id is None or (order is not None and not lives(order) and order.filled == 0):
+                arrived = arrived or order_id is not None
                 missing.append(name_of(ticket))
                 continue
             self._own.remember(order_id, ticket)
             legs.append(leg_of(name_of(ticket), order_id, ticket, order))
+        if not legs and not arrived:
+            departure.record.end(End.ABSENT)
+            raise declined or rejected(f"no order of the pair has reached IBKR ({said}).", repeatable=True)
+        if not legs:
+            raise declined or rejected(f"of two exits none stands{f' ({said})' if said else ''}.")
         if missing and not any(leg.state is OrderState.FILLED for leg in legs):
-            raise partly(legs, missing, f"of two exits the {' and '.join(missing)} does not stand. {said}")
+            raise partly(
+                legs,
+                missing,
+                f"of two exits the {' and '.join(missing)} does not stand{f' ({said})' if said else ''}.",
+            )
         return Placed(coid=submission.coid, legs=tuple(legs))
 
     def _mend(self, bare: Bare) -> Placed:
@@ -258,6 +276,10 @@ class OrderDesk:
         departure.record.looked_up(reason)
 
         def resolve(within: float = submission.wait_for_outcome) -> Placed:
+            if submission.is_group:
+                # Each by itself: the first of a group says nothing of the others.
+                patient = attrs.evolve(submission, wait_for_outcome=within)
+                return self._group(patient, (), reason, departure, declined)
             found = self._resolver.find(coid, sent=departure.sent, until=self._clock.monotonic() + within)
             if isinstance(found, Absent):
                 departure.record.end(End.ABSENT)
@@ -278,27 +300,34 @@ class OrderDesk:
         self, submission: Submission, order: Order, declined: IBKRError | None, departure: Departure
     ) -> Placed:
         self._own.remember(order.order_id, submission.tickets[0])
+        if submission.is_group:
+            return self._group(submission, (), "", departure, declined)
         if not lives(order) and order.filled == 0:
             raise declined or rejected(f"order {order.order_id} is {order.state}. {order.reason}".strip())
-        if declined is not None and order.state.may_fill:
-            # It was declined and stands all the same: what nobody agreed to must not work.
-            order = self._changes.cancel(
-                order.order_id,
-                account=submission.account,
-                replies=submission.replies,
-                deadline=self._clock.monotonic() + MEND_WITHIN,
-            )
+        if declined is not None:
+            order = self._ended(submission, order)
             if order.filled == 0:
                 raise declined
-        if submission.is_group:
-            return self._group(submission, (), "", departure)
         if len(submission.tickets) == 1:
             leg = leg_of(ENTRY, order.order_id, submission.tickets[0], order)
             return Placed(coid=submission.coid, legs=(leg,))
         late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
         return self._bracket(late, order.order_id, (), "", departure)
 
-    def _resolved(self, submission: Submission, ticket: Ticket, departure: Departure) -> Order | None:
+    def _ended(self, submission: Submission, order: Order) -> Order:
+        """End what was declined and stands all the same: what nobody agreed to must not work."""
+        if not order.state.may_fill:
+            return order
+        return self._changes.cancel(
+            order.order_id,
+            account=submission.account,
+            replies=submission.replies,
+            deadline=self._clock.monotonic() + MEND_WITHIN,
+        )
+
+    def _resolved(
+        self, submission: Submission, ticket: Ticket, departure: Departure, declined: IBKRError | None
+    ) -> Order | None:
         """Look one order of a group up; ``None`` where it is proven that it never arrived."""
         coid = ticket.coid or ""
         until = self._clock.monotonic() + submission.wait_for_outcome
@@ -308,7 +337,9 @@ class OrderDesk:
                 f"nobody can tell whether the {name_of(ticket)} {coid} of a pair of exits stands.",
                 coid=coid,
                 sent_at=departure.sent_at,
-                resolver=lambda: departure.concluded(lambda: self._group(submission, (), "", departure)),
+                resolver=lambda: departure.concluded(
+                    lambda: self._group(submission, (), "", departure, declined)
+                ),
                 remedy="Do not send it again: look at both with get_open_orders, or in TWS.",
             )
         return None if isinstance(found, Absent) else found

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 # How often the position is read again while it does not show a fill yet.
 _SHOWS = 4
 ACT = "Place a stop for that quantity, or close the position."
+_ALONE = "Add the target with place_take_profit, or leave the stop alone."
 LOOK_FIRST = "Look for it with find_order or in TWS before another is sent."
 
 Place = Callable[[Submission], Placed]
@@ -80,7 +81,11 @@ class Stops:
         size = ticket.units
         if STOP_LOSS in placed:
             raise PartlyPlaced(
-                failure.message, placed=placed, missing=(TAKE_PROFIT,), naked_quantity=Decimal(0)
+                f"{failure.message} So the stop stands alone.",
+                placed=placed,
+                missing=(TAKE_PROFIT,),
+                naked_quantity=Decimal(0),
+                remedy=_ALONE,
             ) from failure
         if TAKE_PROFIT in placed:
             target = self.end_one(pair, placed[TAKE_PROFIT])
@@ -107,7 +112,7 @@ class Stops:
                 placed={STOP_LOSS: sent.leg.order_id},
                 missing=(TAKE_PROFIT,),
                 naked_quantity=Decimal(0),
-                remedy="Add the target with place_take_profit, or leave the stop alone.",
+                remedy=_ALONE,
             ) from failure
         raise PartlyPlaced(
             f"{why}. {told(sent.failure or failure, size)}",
