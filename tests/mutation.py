@@ -30,7 +30,11 @@ PACKAGE = "ibkr_adapter"
 # Room -> the tests that guard it, the quickest first.
 GUARDS: dict[str, tuple[str, ...]] = {
     "replies.py": ("tests/unit/test_replies.py", "tests/adapter/test_dialogue.py"),
-    "journal.py": ("tests/unit/test_journal.py", "tests/adapter/test_settling.py"),
+    "journal.py": (
+        "tests/unit/test_journal.py",
+        "tests/adapter/test_settling.py",
+        "tests/adapter/test_own_coids.py",
+    ),
     "records.py": ("tests/unit/test_journal.py", "tests/adapter/test_settling.py"),
     "settling.py": ("tests/adapter/test_settling.py", "tests/adapter/test_own_coids.py"),
     "conversation.py": ("tests/adapter/test_lost_answers.py", "tests/adapter/test_settling.py"),
@@ -38,13 +42,14 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "orders.py": (
         "tests/adapter/test_main_job.py",
         "tests/adapter/test_lost_answers.py",
+        "tests/adapter/test_pairs_lost.py",
         "tests/adapter/test_order_desk.py",
         "tests/adapter/test_own_coids.py",
         "tests/adapter/test_protection.py",
         "tests/adapter/test_exits.py",
     ),
-    "throttle/gate.py": ("tests/unit/test_throttle.py",),
-    "throttle/pace.py": ("tests/unit/test_throttle.py",),
+    "throttle/gate.py": ("tests/unit/test_throttle.py", "tests/unit/test_shared_pacing.py"),
+    "throttle/pace.py": ("tests/unit/test_throttle.py", "tests/unit/test_shared_pacing.py"),
     "throttle/book.py": ("tests/unit/test_throttle.py", "tests/unit/test_shared_pacing.py"),
     "auth/desk.py": ("tests/unit/test_auth_desk.py",),
     "auth/keys.py": ("tests/unit/test_auth_keys.py",),
