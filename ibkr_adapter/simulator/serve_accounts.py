@@ -113,6 +113,12 @@ class AccountEndpoints:
         brokerage = world.sessions.brokerage
         if brokerage is not None:
             brokerage.accounts_queried = True
+        return answers.json_answer(self.account_list())
+
+    def account_list(self) -> dict[str, Any]:
+        """The body of the account list, which streams tell too."""
+        world = self._world
+        brokerage = world.sessions.brokerage
         ids = list(world.accounts)
         properties = {
             "hasChildAccounts": False,
@@ -124,22 +130,20 @@ class AccountEndpoints:
             "allowCustomerTime": False,
             "autoFx": False,
         }
-        return answers.json_answer(
-            {
-                "accounts": ids,
-                "acctProps": {one: dict(properties) for one in ids},
-                "aliases": {one: one for one in ids},
-                "allowFeatures": _FEATURES,
-                "chartPeriods": _PERIODS,
-                "groups": [],
-                "profiles": [],
-                "selectedAccount": brokerage.selected if brokerage else world.main_account,
-                "serverInfo": SERVER,
-                "sessionId": world.sessions.token,
-                "isFT": False,
-                "isPaper": world.accounts[world.main_account].is_paper,
-            }
-        )
+        return {
+            "accounts": ids,
+            "acctProps": {one: dict(properties) for one in ids},
+            "aliases": {one: one for one in ids},
+            "allowFeatures": _FEATURES,
+            "chartPeriods": _PERIODS,
+            "groups": [],
+            "profiles": [],
+            "selectedAccount": brokerage.selected if brokerage else world.main_account,
+            "serverInfo": SERVER,
+            "sessionId": world.sessions.token,
+            "isFT": False,
+            "isPaper": world.accounts[world.main_account].is_paper,
+        }
 
     def switch(self, call: Call) -> Answer:
         """Choose the account that session-wide answers are about."""

@@ -19,7 +19,8 @@ from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.faults import land
 from ibkr_adapter.simulator.figures import long_stamp, milliseconds, number
 from ibkr_adapter.simulator.instrument import Instrument
-from ibkr_adapter.simulator.market_tags import SLOW_TAGS, Shown, market_tags
+from ibkr_adapter.simulator.market_tags import SLOW_TAGS
+from ibkr_adapter.simulator.quote_rows import quote_values
 from ibkr_adapter.simulator.routes import Call, Needs, Route, get, post
 from ibkr_adapter.simulator.sessions import Brokerage, Stream
 from ibkr_adapter.simulator.world import World
@@ -29,7 +30,6 @@ _MOST_FIELDS = 50
 _MOST_POINTS = 1000
 _MINUTE = 60
 _DAY = 86400
-_TIMELINES_WITH_VALUES = frozenset("RDZY")
 _UNITS = {"min": _MINUTE, "h": 3600, "d": _DAY, "w": 7 * _DAY, "m": 31 * _DAY, "y": 366 * _DAY}
 _SPAN = re.compile(r"^(\d{1,4})(min|[hdwmy])$")
 _VOLUME_FACTOR = 40
@@ -97,39 +97,7 @@ class MarketDataEndpoints:
             stream.fields[tag] += 1
         # Sensitivities are computed once somebody has asked for them.
         ripe = [tag for tag in known if tag not in SLOW_TAGS or stream.fields[tag] > _SLOW_READS]
-        return ids | self._values(instrument, ripe)
-
-    def _values(self, instrument: Instrument, tags: list[str]) -> dict[str, Any]:
-        world = self._world
-        code = self._code(instrument)
-        server = f"q{instrument.conid % 119}"
-        row: dict[str, Any] = {"_updated": milliseconds(world.now), "server_id": server}
-        row |= {"6119": server, "6509": code}
-        if not set(code) & _TIMELINES_WITH_VALUES:
-            return row
-        if instrument.is_over(world.now):
-            # Guess: a contract that has ended has no quotes any more.
-            return row
-        row |= market_tags(self._shown(instrument), tags)
-        if "87" in row:
-            row["87_raw"] = number(world.prices.quote(instrument, world.now).volume)
-        return row
-
-    def _shown(self, instrument: Instrument) -> Shown:
-        world = self._world
-        return Shown(
-            instrument=instrument,
-            quote=world.prices.quote(instrument, world.now),
-            prefix=world.options.price_prefix.get(str(instrument.conid), ""),
-            spot=world.prices.spot(instrument, world.now),
-        )
-
-    def _code(self, instrument: Instrument) -> str:
-        """Tag 6509; prices of a closed market are frozen."""
-        code = self._world.availability(instrument)
-        if calendar_of(instrument).is_open(self._world.now, outside=True):
-            return code
-        return code.replace("R", "Z").replace("D", "Y")
+        return ids | quote_values(world, instrument, ripe)
 
     def unsubscribe(self, call: Call) -> Answer:
         """Close one stream; closing none is an error."""
