@@ -33,6 +33,7 @@ from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
+from ibkr_adapter.simulator.serve_history import HistoryEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
@@ -97,6 +98,7 @@ class Gateway:
         self.world = World(self._clock, self.seed, self.account, options, auth=self.auth)
         self.login = open_login(self.world, self._credentials)
         self._orders = OrderEndpoints(self.world)
+        self._history = HistoryEndpoints(self.world, self._clock.monotonic)
         sessions, accounts = SessionEndpoints(self.world), AccountEndpoints(self.world)
         self.streams = Streams(
             self.world,
@@ -114,6 +116,7 @@ class Gateway:
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),
+                *self._history.routes(),
                 *self._orders.routes(),
             ]
         )

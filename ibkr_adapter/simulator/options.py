@@ -41,6 +41,8 @@ class Options:
     smd_life: float = 900.0  # until a subscription to quotes ends silently
     sor_replay: bool = False  # whether the orders of the day come on subscribing
 
+    history_seconds: float = 0.0  # how long a request for bars takes, on the wall clock
+
     filler_positions: int = 0  # one share each of so many made-up stocks
     filler_orders: int = 0  # so many cancelled orders of the day
     filler_executions: int = 0  # so many fills of the day
