@@ -105,6 +105,7 @@ class Gateway:
             self.login,
             self._lock,
             accounts=accounts.account_list,
+            bars=self._history.body,
             validation=sessions.validation,
         )
         self.routes = RouteTable(

@@ -32,6 +32,14 @@ class Options:
     price_prefix: dict[str, str] = attrs.field(factory=dict)  # conid -> "C" or "H"
     snapshot_delay: float = 0.3  # from the pre-flight until the first values
     market_data_lines: int = 100
+    filler_positions: int = 0  # one share each of so many made-up stocks
+    filler_orders: int = 0  # so many cancelled orders of the day
+    filler_executions: int = 0  # so many fills of the day
+    fractions: bool = True
+    walk_order: str = "strict"  # or "search": strikes may be skipped; or "free"
+    empty_strikes: int = 0  # so many reads of a month's strikes are empty
+    search_expiries: bool = True  # whether a search tells exact expiries
+
     # Streams.
     stream_cookie: str = "free"  # or "wanted": whether a local gateway streams without a cookie
     stream_opening: float = 1.0  # until a stream hears what is written
@@ -40,16 +48,9 @@ class Options:
     quote_interval: float = 0.5  # the least between two frames of a contract
     smd_life: float = 900.0  # until a subscription to quotes ends silently
     sor_replay: bool = False  # whether the orders of the day come on subscribing
-
+    depth: bool = True  # whether the user may see the depth of a book
+    bar_updates: bool = False  # whether bars on a stream go on
     history_seconds: float = 0.0  # how long a request for bars takes, on the wall clock
-
-    filler_positions: int = 0  # one share each of so many made-up stocks
-    filler_orders: int = 0  # so many cancelled orders of the day
-    filler_executions: int = 0  # so many fills of the day
-    fractions: bool = True
-    walk_order: str = "strict"  # or "search": strikes may be skipped; or "free"
-    empty_strikes: int = 0  # so many reads of a month's strikes are empty
-    search_expiries: bool = True  # whether a search tells exact expiries
 
     # Sessions.
     logged_in: bool = True

@@ -88,6 +88,7 @@ class Prices:
         self._seed = seed
         self._options = options
         self.start = start
+        self.times_set = 0  # so that who watches need not look at every price all the time
         self._pins: dict[int, list[_Pin]] = {}
         # All orders of a step ask for the same moment; what was told for it is kept.
         self._tops: dict[int, Top] = {}
@@ -107,6 +108,7 @@ class Prices:
         pin = _Pin(price=last, walks=walks, since=moment, bid=bid, ask=ask)
         self._pins.setdefault(instrument.conid, []).append(pin)
         self._tops.clear()
+        self.times_set += 1
 
     @property
     def walk(self) -> float:
@@ -257,6 +259,11 @@ class Prices:
         second = int(moment.timestamp())
         lots = 1 + int(_draw(f"{self._seed}/{instrument.conid}/{what}/{second}") * 24)
         return _LOTS.get(instrument.sec_type, Decimal(100)) * lots
+
+    def depth(self, instrument: Instrument, side: str, moment: datetime, levels: int) -> list[Decimal]:
+        """Sizes of one side of the book, from its top down."""
+        deeper = [self._size(instrument, f"{side}{level}", moment) for level in range(1, levels)]
+        return [self._size(instrument, side, moment), *deeper]
 
     def _day_path(self, instrument: Instrument, moment: datetime) -> tuple[Decimal, list[Decimal]]:
         """Today's opening price and some prices of today, for the high and the low."""

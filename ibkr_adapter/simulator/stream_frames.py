@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ibkr_adapter.simulator.door import Frame
+
+if TYPE_CHECKING:
+    from ibkr_adapter.simulator.world import World
 
 _TOPIC_LENGTH = 3
 # A number of eight digits and more before the point, where it is a value of JSON.
@@ -104,6 +107,29 @@ def _with_exponent(found: re.Match[str]) -> str:
 def unknown(topic: str | None) -> Frame:
     """The error about a topic nobody knows."""
     return frame({"topic": "error", "error": f"Topic unknown '{'null' if topic is None else topic}'"})
+
+
+class Pace:
+    """When something that moves with the prices is worth a look, and when a frame may follow."""
+
+    def __init__(self, world: World, first: datetime) -> None:
+        self._world = world
+        self._may = first
+        self._look = first
+        self._times_set = -1
+
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether to look: some time after the last look, or when a price was set by hand."""
+        prices, options = self._world.prices, self._world.options
+        if now < self._may or (now < self._look and self._times_set == prices.times_set):
+            return False
+        self._times_set = prices.times_set
+        self._look = now + timedelta(seconds=options.quote_interval)
+        return True
+
+    def sent(self, now: datetime, least: float = 0.0) -> None:
+        """Say that a frame was sent; the next one may follow some time later."""
+        self._may = now + timedelta(seconds=max(least, self._world.options.quote_interval))
 
 
 class Feed:

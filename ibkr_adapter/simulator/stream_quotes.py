@@ -16,7 +16,7 @@ from ibkr_adapter.simulator.market_tags import SLOW_TAGS
 from ibkr_adapter.simulator.quote_rows import quote_values
 from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.sessions import Stream
-from ibkr_adapter.simulator.stream_frames import Feed, Wish, frame
+from ibkr_adapter.simulator.stream_frames import Feed, Pace, Wish, frame
 
 if TYPE_CHECKING:
     from ibkr_adapter.simulator.door import Frame
@@ -41,7 +41,7 @@ class QuoteFeed(Feed):
         self._opened = world.now
         self._tempo = _tempo(wish.arguments.get("tempo"))
         # A line that has ticked before has something to show at once.
-        self._due = line.opened + timedelta(seconds=world.options.snapshot_delay)
+        self._pace = Pace(world, line.opened + timedelta(seconds=world.options.snapshot_delay))
 
     @property
     def is_over(self) -> bool:
@@ -60,7 +60,7 @@ class QuoteFeed(Feed):
 
     def look(self, now: datetime) -> list[Frame]:
         """What has changed since the last frame, unless that was only just."""
-        if now < self._due or self.is_over:
+        if self.is_over or not self._pace.is_due(now):
             return []
         row = quote_values(self._world, self._instrument, self._ripe())
         changed = {
@@ -70,7 +70,7 @@ class QuoteFeed(Feed):
         }
         if not changed and self._shown:
             return []
-        self._due = now + timedelta(seconds=max(self._tempo, self._world.options.quote_interval))
+        self._pace.sent(now, self._tempo)
         for tag in self._line.fields:
             self._line.fields[tag] += 1
         self._shown |= changed

@@ -11,7 +11,7 @@ streams together :mod:`.streams`'s.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,6 +52,9 @@ class Home(Protocol):
     def accounts(self) -> dict[str, Any]:
         """The body of the account list."""
 
+    def bars(self, conid: str, wishes: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The bars of a contract."""
+
     def validation(self) -> dict[str, Any]:
         """What there is to tell about the outer session."""
 
@@ -68,7 +71,7 @@ class Socket:
         self.phase = Phase.WAITING if waits else Phase.OPENING
         self.closed: int | None = None
         self.wake: Callable[[], None] = lambda: None
-        self.topics = Topics(home.world)
+        self.topics = Topics(home.world, home.bars)
         self.counts = {"sent": 0, "received": 0, "dropped": 0, "unknown": 0}
         self._home = home
         self._world = home.world

@@ -9,10 +9,12 @@ Guess: that what needs a brokerage session is dropped without a word where there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ibkr_adapter.simulator.stream_account import LedgerFeed, ProfitFeed, SummaryFeed
+from ibkr_adapter.simulator.stream_charts import MOST_CHARTS, ChartFeed, LadderFeed
 from ibkr_adapter.simulator.stream_frames import Feed, Wish, frame, unknown
 from ibkr_adapter.simulator.stream_orders import OrderFeed, TradeFeed
 from ibkr_adapter.simulator.stream_quotes import QuoteFeed, found, line_name, open_line
@@ -21,14 +23,17 @@ if TYPE_CHECKING:
     from ibkr_adapter.simulator.door import Frame
     from ibkr_adapter.simulator.world import World
 
+Bars = Callable[[str, Mapping[str, Any]], "dict[str, Any] | None"]
+NO_DATA = "No data."
 _Handler = Callable[[Wish], list["Frame"]]
 
 
 class Topics:
     """The subscriptions of one stream."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, bars: Bars) -> None:
         self._world = world
+        self._bars = bars
         self._feeds: dict[str, tuple[Feed, int | None]] = {}
         self._handlers: dict[str, _Handler] = {
             "smd": self._quotes,
@@ -37,6 +42,16 @@ class Topics:
             "uor": lambda _: self._close("sor"),
             "str": self._trades,
             "utr": lambda _: self._close("str"),
+            "smh": self._charts,
+            "umh": lambda wish: self._close(f"smh+{wish.target}"),
+            "sbd": self._ladder,
+            "ubd": lambda wish: self._close(f"sbd+{wish.target}"),
+            "spl": lambda _: self._open("spl", ProfitFeed(self._world)),
+            "upl": lambda _: self._close("spl"),
+            "ssd": lambda wish: self._sums(wish, SummaryFeed),
+            "usd": lambda wish: self._close(f"ssd+{wish.target}"),
+            "sld": lambda wish: self._sums(wish, LedgerFeed),
+            "uld": lambda wish: self._close(f"sld+{wish.target}"),
         }
 
     @property
@@ -98,7 +113,7 @@ class Topics:
         instrument = found(self._world, wish.target)
         if instrument is None:
             # Guess: the text is on record, not the occasion.
-            return [frame({"topic": wish.key, "error": "No data."})]
+            return [frame({"topic": wish.key, "error": NO_DATA})]
         line = open_line(self._world, wish.target, wish.texts("fields"))
         running = self._feeds.get(wish.key, (None, None))[0]
         # Asking again adds tags; only one that is over begins anew.
@@ -117,3 +132,28 @@ class Topics:
 
     def _trades(self, wish: Wish) -> list[Frame]:
         return [] if self._is_cold else self._open("str", TradeFeed(self._world, wish))
+
+    def _charts(self, wish: Wish) -> list[Frame]:
+        held = sum(isinstance(feed, ChartFeed) for feed, _ in self._feeds.values())
+        if self._is_cold or held >= MOST_CHARTS:
+            return []
+        body = self._bars(wish.target, wish.arguments)
+        if body is None:
+            return [frame({"topic": wish.key, "error": NO_DATA})]
+        feed = ChartFeed(wish, body, lambda: self._bars(wish.target, wish.arguments))
+        feed.goes_on = self._world.options.bar_updates
+        return self._open(f"smh+{feed.server_id}", feed)
+
+    def _ladder(self, wish: Wish) -> list[Frame]:
+        account, conid = (*wish.targets, "", "")[:2]
+        instrument = found(self._world, conid)
+        name = f"sbd+{account}"
+        is_ours = account in self._world.accounts and self._world.options.depth and not self._is_cold
+        if instrument is None or not is_ours or name in self._feeds:
+            return []
+        return self._open(name, LadderFeed(self._world, wish, instrument))
+
+    def _sums(self, wish: Wish, kind: type[SummaryFeed | LedgerFeed]) -> list[Frame]:
+        if wish.target not in self._world.accounts:
+            return []
+        return self._open(f"{wish.topic}+{wish.target}", kind(self._world, wish))

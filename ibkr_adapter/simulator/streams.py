@@ -24,6 +24,7 @@ from ibkr_adapter.simulator.routes import Call, Needs, Route
 from ibkr_adapter.simulator.stream_frames import frame
 from ibkr_adapter.simulator.stream_socket import Socket
 from ibkr_adapter.simulator.stream_spoiling import Spoiler
+from ibkr_adapter.simulator.stream_topics import Bars
 
 if TYPE_CHECKING:
     from threading import RLock
@@ -56,12 +57,14 @@ class Streams:
         lock: RLock,
         *,
         accounts: Callable[[], dict[str, Any]],
+        bars: Bars,
         validation: Callable[[], dict[str, Any]],
     ) -> None:
         self.world = world
         self.lock = lock
         self.spoiler: Spoiler  # set when the faults are there
         self.accounts = accounts
+        self.bars = bars
         self.validation = validation
         self.sockets: list[Socket] = []
         self._login = login
