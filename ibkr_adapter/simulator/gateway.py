@@ -35,6 +35,7 @@ from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
+from ibkr_adapter.simulator.serve_people import PeopleEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
 from ibkr_adapter.simulator.tickets import check_types
@@ -99,6 +100,7 @@ class Gateway:
                 *self.login.routes(),
                 *SessionEndpoints(self.world).routes(),
                 *AccountEndpoints(self.world).routes(),
+                *PeopleEndpoints(self.world).routes(),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),

@@ -97,7 +97,14 @@ class Options:
     cancel_ack: str = "recorded"  # or "full", "list"
     missing_order_status: int = 400  # or 503
     orders_lag: float = 0.0  # until an order shows in live orders
+
+    # Portfolio and accounts.
     positions_cache: float = 30.0
+    stable_pages: bool = True  # whether unsorted pages of positions fit together
+    twin_account: bool = False  # whether a position in all accounts is told twice, once with a "C"
+    summary_style: str = "recorded"  # or "documented": milliseconds, money without a text
+    none_as_text: bool = False  # whether combinations write "None" for nothing
+    dynamic_accounts: bool = False  # whether accounts may be searched and set
 
     # Questions.
     questions: bool = True
@@ -140,6 +147,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "mkt_outside_rth": ("reject", "queue"),
     "duplicate_status": (200, 400),
     "ack_shape": ("list", "object"),
+    "summary_style": ("recorded", "documented"),
     "cancel_ack": ("recorded", "full", "list"),
     "missing_order_status": (400, 503),
     "dead_reply": ("400", "503", "503-but-live"),

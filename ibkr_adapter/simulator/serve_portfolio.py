@@ -21,8 +21,10 @@ from ibkr_adapter.simulator.views_portfolio import (
     account_object,
     cold_row,
     combination_row,
+    documented_summary,
     fresh_row,
     ledger_body,
+    spelt_out,
     summary_body,
     warm_row,
 )
@@ -37,6 +39,15 @@ _SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "conid": lambda row: row["conid"],
     "mktValue": lambda row: row["mktValue"],
     "contractDesc": lambda row: row["contractDesc"],
+}
+# The near real-time list has names of its own for the same columns.
+_FRESH_SORTS = {
+    "position": "position",
+    "conid": "conid",
+    "mktValue": "marketValue",
+    "marketValue": "marketValue",
+    "contractDesc": "description",
+    "description": "description",
 }
 
 
@@ -130,7 +141,9 @@ class PortfolioEndpoints:
         if self._is_cold:
             return answers.json_answer({})
         standing = self._world.standing(account.account_id)
-        return answers.json_answer(summary_body(account, standing, self._world.now))
+        body = summary_body(account, standing, self._world.now)
+        recorded = self._world.options.summary_style == "recorded"
+        return answers.json_answer(body if recorded else documented_summary(body))
 
     def ledger(self, call: Call) -> Answer:
         """Cash and values by currency."""
@@ -207,12 +220,21 @@ class PortfolioEndpoints:
             return answers.bad_request()
         if self._is_cold:
             return answers.json_answer([])
-        rows = list(self._rows(account))
+        rows = self._of_model(call, self._rows(account))
         key = _SORTS.get(call.query.get("sort", ""))
         if key is not None:
             rows.sort(key=key, reverse=call.query.get("direction") == "d")
+        elif not self._world.options.stable_pages:
+            # Each page comes in an order of its own: some rows are told twice and some never.
+            rows = rows[int(page) :] + rows[: int(page)]
         first = int(page) * PAGE
         return answers.json_answer(rows[first : first + PAGE])
+
+    @staticmethod
+    def _of_model(call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of the model that was asked for; all when none was."""
+        model = call.query.get("model", "")
+        return [one for one in rows if not model or one["model"] == model]
 
     def invalidate(self, call: Call) -> Answer:
         """Drop the cache of the paged view."""
@@ -229,6 +251,10 @@ class PortfolioEndpoints:
             return answers.unauthorised()
         stamp = figures.seconds(self._world.now)
         rows = [fresh_row(one, self._world.last(one.instrument), stamp) for one in self._shown(account)]
+        rows = self._of_model(call, rows)
+        key = _FRESH_SORTS.get(call.query.get("sort", ""))
+        if key is not None:
+            rows.sort(key=lambda row: row[key], reverse=call.query.get("direction") == "d")
         return answers.json_answer(rows)
 
     def position(self, call: Call) -> Answer:
@@ -241,17 +267,32 @@ class PortfolioEndpoints:
         return answers.json_answer(self._one(account, int(call.parts["conid"])))
 
     def _one(self, account: Account, conid: int) -> list[dict[str, Any]]:
+        """The row of one contract; contract data comes with the second call."""
         held = next((one for one in self._shown(account) if one.instrument.conid == conid), None)
         if held is None:
             return []
-        return [warm_row(account.account_id, held, self._world.last(held.instrument))]
+        warmed, mark = self._world.sessions.outer_warm, f"position {account.account_id} {conid}"
+        cold = self._world.options.first_reads_empty and mark not in warmed
+        warmed.add(mark)
+        view = cold_row if cold else warm_row
+        return [view(account.account_id, held, self._world.last(held.instrument))]
 
     def everywhere(self, call: Call) -> Answer:
         """The position in one contract, account by account."""
         if not call.parts["conid"].isdigit():
             return answers.bad_request()
         conid = int(call.parts["conid"])
-        return answers.json_answer({key: self._one(one, conid) for key, one in self._world.accounts.items()})
+        body = {key: self._one(one, conid) for key, one in self._world.accounts.items()}
+        if self._world.options.twin_account:
+            body |= {
+                f"{key}C": self._twin(f"{key}C", one, conid) for key, one in self._world.accounts.items()
+            }
+        return answers.json_answer({key: rows for key, rows in body.items() if rows or not key.endswith("C")})
+
+    def _twin(self, twin: str, account: Account, conid: int) -> list[dict[str, Any]]:
+        """The same position again, under the name of a sub-ledger and never with contract data."""
+        found = [one for one in self._shown(account) if one.instrument.conid == conid]
+        return [cold_row(twin, one, self._world.last(one.instrument)) for one in found]
 
     def combos(self, call: Call) -> Answer:
         """The combinations that are held, with their legs."""
@@ -259,4 +300,5 @@ class PortfolioEndpoints:
         if account is None:
             return answers.unauthorised()
         held = [one for one in account.combinations.values() if one.quantity]
-        return answers.json_answer([combination_row(account, one, self._world.last) for one in held])
+        rows = [combination_row(account, one, self._world.last) for one in held]
+        return answers.json_answer(spelt_out(rows) if self._world.options.none_as_text else rows)
