@@ -32,6 +32,7 @@ from ibkr_adapter.simulator.pacing import Meter
 from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
+from ibkr_adapter.simulator.serve_alerts import AlertEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
@@ -101,6 +102,7 @@ class Gateway:
                 *SessionEndpoints(self.world).routes(),
                 *AccountEndpoints(self.world).routes(),
                 *PeopleEndpoints(self.world).routes(),
+                *AlertEndpoints(self.world).routes(),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),

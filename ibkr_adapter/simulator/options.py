@@ -105,6 +105,8 @@ class Options:
     summary_style: str = "recorded"  # or "documented": milliseconds, money without a text
     none_as_text: bool = False  # whether combinations write "None" for nothing
     dynamic_accounts: bool = False  # whether accounts may be searched and set
+    alerts_by_token: bool = False  # whether a paper account that is logged in by token may make any
+    missing_alert_status: int = 503  # or 500
 
     # Questions.
     questions: bool = True
@@ -150,6 +152,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "summary_style": ("recorded", "documented"),
     "cancel_ack": ("recorded", "full", "list"),
     "missing_order_status": (400, 503),
+    "missing_alert_status": (500, 503),
     "dead_reply": ("400", "503", "503-but-live"),
     "decline_status": (200, 400),
     "tickle_without_login": ("401", "no session"),

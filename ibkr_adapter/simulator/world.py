@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ibkr_adapter.simulator import questions
 from ibkr_adapter.simulator.account import Account, Standing, standing
+from ibkr_adapter.simulator.alerts import AlertBook
 from ibkr_adapter.simulator.book import Book
 from ibkr_adapter.simulator.catalogue import Catalogue
 from ibkr_adapter.simulator.currencies import RATES
@@ -57,6 +58,7 @@ class World:
         self.main_account = account
         # The paged positions are served from a cache: account -> (read at, rows).
         self.position_pages: dict[str, tuple[datetime, list[dict[str, Any]]]] = {}
+        self.alerts = AlertBook(self)
         self.fillers = Fillers(self, account)
         self.fillers.fill_up()
 
@@ -78,6 +80,7 @@ class World:
         """Bring every room up to now."""
         now = self.now
         self.book.settle(now)
+        self.alerts.settle(now)
         self.tokens.settle(now)
         self.sessions.settle(now)
         return now
