@@ -34,11 +34,13 @@ from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
 from ibkr_adapter.simulator.serve_alerts import AlertEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
+from ibkr_adapter.simulator.serve_fyi import FyiEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_people import PeopleEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
+from ibkr_adapter.simulator.serve_watchlists import WatchlistEndpoints
 from ibkr_adapter.simulator.tickets import check_types
 from ibkr_adapter.simulator.world import World
 
@@ -103,6 +105,8 @@ class Gateway:
                 *AccountEndpoints(self.world).routes(),
                 *PeopleEndpoints(self.world).routes(),
                 *AlertEndpoints(self.world).routes(),
+                *WatchlistEndpoints(self.world).routes(),
+                *FyiEndpoints(self.world).routes(),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),
