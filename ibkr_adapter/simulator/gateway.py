@@ -38,6 +38,7 @@ from ibkr_adapter.simulator.serve_fyi import FyiEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_people import PeopleEndpoints
+from ibkr_adapter.simulator.serve_performance import PerformanceEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
 from ibkr_adapter.simulator.serve_watchlists import WatchlistEndpoints
@@ -107,6 +108,7 @@ class Gateway:
                 *AlertEndpoints(self.world).routes(),
                 *WatchlistEndpoints(self.world).routes(),
                 *FyiEndpoints(self.world).routes(),
+                *PerformanceEndpoints(self.world).routes(),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),

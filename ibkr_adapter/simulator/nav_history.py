@@ -7,10 +7,13 @@ control room gave count as held from the beginning. All sums are US dollars.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from calendar import monthrange
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+import attrs
 
 from ibkr_adapter.simulator import hours
 from ibkr_adapter.simulator.charges import fee_currency
@@ -20,7 +23,49 @@ from ibkr_adapter.simulator.order import Execution
 if TYPE_CHECKING:
     from ibkr_adapter.simulator.world import World
 
+# The day on which every account was opened, as the account lists tell it.
+OPENED = date(2026, 2, 1)
 _WORK_WEEK = 5
+_WEEK = timedelta(days=6)
+# The first day of a period by the last one.
+PERIODS: dict[str, Callable[[date], date]] = {
+    "1D": lambda end: end,
+    "7D": lambda end: end - _WEEK,
+    "MTD": lambda end: end.replace(day=1),
+    "1M": lambda end: _back(end, 1),
+    "YTD": lambda end: end.replace(month=1, day=1),
+    "1Y": lambda end: _back(end, 12),
+}
+
+
+def _back(day: date, months: int) -> date:
+    """The same day so many months before, or the last one of a shorter month."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+@attrs.frozen(kw_only=True)
+class Series:
+    """The worth of accounts at the end of each day of a period; ``before`` is that of its eve."""
+
+    start: date
+    end: date
+    eve: date
+    before: Decimal
+    days: list[date]
+    worths: list[Decimal]
+
+
+def series(world: World, accounts: Sequence[str], period: str) -> Series:
+    """The worth of accounts together, on each weekday of a period that ends now."""
+    end = hours.local_day(world.now)
+    start = max(PERIODS[period](end), OPENED)
+    days = work_days(start, end) or work_days(start - _WEEK, end)[-1:]
+    eve = work_days(days[0] - _WEEK, days[0] - timedelta(days=1))[-1]
+    moments = [evening(day, world.now) for day in (eve, *days)]
+    each = [worths(world, one, moments) for one in accounts]
+    before, *after = [sum(parts, Decimal(0)) for parts in zip(*each, strict=True)]
+    return Series(start=start, end=end, eve=eve, before=before, days=days, worths=after)
 
 
 def worths(world: World, account_id: str, moments: Sequence[datetime]) -> list[Decimal]:

@@ -107,6 +107,7 @@ class Options:
     dynamic_accounts: bool = False  # whether accounts may be searched and set
     alerts_by_token: bool = False  # whether a paper account that is logged in by token may make any
     missing_alert_status: int = 503  # or 500
+    bogus_performance: bool = False  # whether long series begin with a row that nobody was worth
     notices: int = 3  # so many FYI notices, every other one read
 
     # Questions.
