@@ -32,16 +32,12 @@ from ibkr_adapter.simulator.pacing import Meter
 from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
-from ibkr_adapter.simulator.serve_alerts import AlertEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
-from ibkr_adapter.simulator.serve_fyi import FyiEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
-from ibkr_adapter.simulator.serve_people import PeopleEndpoints
-from ibkr_adapter.simulator.serve_performance import PerformanceEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
-from ibkr_adapter.simulator.serve_watchlists import WatchlistEndpoints
+from ibkr_adapter.simulator.side_desks import routes_beside_trading
 from ibkr_adapter.simulator.tickets import check_types
 from ibkr_adapter.simulator.world import World
 
@@ -104,11 +100,7 @@ class Gateway:
                 *self.login.routes(),
                 *SessionEndpoints(self.world).routes(),
                 *AccountEndpoints(self.world).routes(),
-                *PeopleEndpoints(self.world).routes(),
-                *AlertEndpoints(self.world).routes(),
-                *WatchlistEndpoints(self.world).routes(),
-                *FyiEndpoints(self.world).routes(),
-                *PerformanceEndpoints(self.world).routes(),
+                *routes_beside_trading(self.world),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),

@@ -104,6 +104,7 @@ class Options:
     twin_account: bool = False  # whether a position in all accounts is told twice, once with a "C"
     summary_style: str = "recorded"  # or "documented": milliseconds, money without a text
     none_as_text: bool = False  # whether combinations write "None" for nothing
+    advisor: bool = False  # whether the first account is an advisor's, above the others
     dynamic_accounts: bool = False  # whether accounts may be searched and set
     alerts_by_token: bool = False  # whether a paper account that is logged in by token may make any
     missing_alert_status: int = 503  # or 500

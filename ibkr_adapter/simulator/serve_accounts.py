@@ -108,8 +108,10 @@ class AccountEndpoints:
         if brokerage is not None:
             brokerage.accounts_queried = True
         ids = list(world.accounts)
+        advisor = world.options.advisor
+        together = ["All", *world.groups] if advisor else []
         properties = {
-            "hasChildAccounts": False,
+            "hasChildAccounts": advisor,
             "supportsCashQty": True,
             "liteUnderPro": False,
             "noFXConv": False,
@@ -120,12 +122,13 @@ class AccountEndpoints:
         }
         return answers.json_answer(
             {
-                "accounts": ids,
+                "accounts": [*ids, *together],
                 "acctProps": {one: dict(properties) for one in ids},
-                "aliases": {one: one for one in ids},
-                "allowFeatures": _FEATURES | {"allowDynAccount": world.options.dynamic_accounts},
+                "aliases": {one: one for one in (*ids, *together)},
+                "allowFeatures": _FEATURES
+                | {"allowDynAccount": world.options.dynamic_accounts, "allowFA": advisor},
                 "chartPeriods": _PERIODS,
-                "groups": [],
+                "groups": together,
                 "profiles": [],
                 "selectedAccount": brokerage.selected if brokerage else world.main_account,
                 "serverInfo": SERVER,

@@ -79,32 +79,27 @@ class PortfolioEndpoints:
 
     # Accounts.
 
+    def _told(self, account: Account, *, access: bool = True) -> dict[str, Any]:
+        """One account; the first is an advisor's where the option says so."""
+        options = self._world.options
+        row = account_object(account, access=access, virtual=options.virtual_pairs)
+        return row | {"faclient": options.advisor and account.account_id == self._world.main_account}
+
     def accounts(self, _: Call) -> Answer:
         """List the accounts; the other portfolio answers have something to say from now on."""
         self._world.sessions.outer_warm.add(_WARM)
-        return answers.json_answer(
-            [
-                account_object(one, virtual=self._world.options.virtual_pairs)
-                for one in self._world.accounts.values()
-            ]
-        )
+        return answers.json_answer([self._told(one) for one in self._world.accounts.values()])
 
     def subaccounts(self, _: Call) -> Answer:
         """List the sub-accounts."""
         self._world.sessions.outer_warm.add(_WARM)
-        rows = [
-            account_object(one, access=False, virtual=self._world.options.virtual_pairs)
-            for one in self._world.accounts.values()
-        ]
+        rows = [self._told(one, access=False) for one in self._world.accounts.values()]
         return answers.json_answer(rows[:PAGE])
 
     def paged_subaccounts(self, call: Call) -> Answer:
         """List the sub-accounts by page; without a page a plain list, as recorded."""
         self._world.sessions.outer_warm.add(_WARM)
-        rows = [
-            account_object(one, access=False, virtual=self._world.options.virtual_pairs)
-            for one in self._world.accounts.values()
-        ]
+        rows = [self._told(one, access=False) for one in self._world.accounts.values()]
         page = call.query.get("page")
         if page is None:
             return answers.json_answer(rows)
@@ -127,9 +122,7 @@ class PortfolioEndpoints:
         account = self._found(call)
         if account is None:
             return answers.unauthorised()
-        return answers.json_answer(
-            account_object(account, access=False, virtual=self._world.options.virtual_pairs)
-        )
+        return answers.json_answer(self._told(account, access=False))
 
     # Sums.
 
