@@ -100,6 +100,16 @@ def test_a_group_is_made_told_renamed_and_deleted(broker):
     assert groups(broker) == []
 
 
+def test_a_group_is_changed_under_its_own_name(broker):
+    """Without a name before."""
+    broker.post(f"{ROOT}/group", GROUP)
+
+    changed = broker.call("PUT", f"{ROOT}/group", GROUP | {"accounts": [{"name": FIRST}]})
+
+    assert changed.body == {"success": True}
+    assert groups(broker)[0]["size"] == 1
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -155,6 +155,7 @@ def test_one_alert_is_deleted_and_the_others_stay(broker):
     assert [one["order_id"] for one in broker.get(LIST).body] == [second]
     assert broker.delete(f"{ONE}/{foreign}").status == 503
     assert broker.delete(f"{ONE}/all").status == 503
+    assert broker.post(f"{ONE}/activate", {"alertId": foreign, "alertActive": 0}).status == 503
     assert broker.post(f"{ONE}/activate", [1]).status == 503
 
 
@@ -266,6 +267,33 @@ def test_an_alert_goes_off_once_at_its_price(broker):
     assert (before["alert_triggered"], before["alert_active"]) == (False, 1)
     assert (after["alert_triggered"], after["alert_active"]) == (True, 0)
     assert row(broker)["alert_triggered"] is True
+
+
+def test_an_alert_that_went_off_can_go_off_again(broker):
+    """Once it is switched on again, or changed and switched on."""
+    number = create(broker)
+    told = []
+    for again in (
+        lambda: broker.post(f"{ONE}/activate", {"alertId": number, "alertActive": 1}),
+        lambda: broker.post(ONE, wishes(orderId=number)),
+    ):
+        broker.price(AAPL, 149)
+        told.append(row(broker)["alert_triggered"])
+        broker.price(AAPL, 165)
+        again()
+        told.append(row(broker)["alert_triggered"])
+
+    assert told == [True, False, True, False]
+
+
+def test_a_trade_from_before_is_none(broker):
+    """An alert waits for what comes."""
+    broker.place(ticket(orderType="MKT", price=None))
+    broker.wait(2)
+
+    create(broker, condition(type=5, value="*", conidex="*@*"))
+
+    assert row(broker)["alert_triggered"] is False
 
 
 def test_an_alert_that_repeats_stays_active(broker):

@@ -221,6 +221,19 @@ def test_trades_are_told_with_what_they_realised(broker):
     assert (body["nd"], body["to"] - body["from"]) == (31, 30 * 86_400_000)
 
 
+def test_each_sale_realises_its_own_part(broker):
+    """The sum is that of the ledger; a day's sales are one row."""
+    trade(broker)
+    broker.price(AAPL, 170)
+    trade(broker, "SELL", 4)
+    trade(broker, "SELL", 4)
+
+    body = transactions(broker).body
+
+    assert len(body["rpnl"]["data"]) == 1
+    assert body["rpnl"]["amt"] == str(broker.ledger["positions"][0]["realised"]) == "37.04"
+
+
 def test_what_was_held_short_is_told_so(broker):
     """Bought back at a loss: a negative amount on the short side."""
     trade(broker, "SELL", 10)

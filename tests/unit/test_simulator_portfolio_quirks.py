@@ -214,6 +214,19 @@ def test_what_an_account_was_worth_is_what_it_said_then():
     assert before != told[0]
 
 
+def test_a_fill_counts_from_its_own_moment():
+    """Its commission is gone then, and was not a moment before."""
+    broker = opened()
+    buy(broker, quantity=10)
+    broker.wait(60)
+    world = broker.gateway.world
+    filled = world.book.executions[0].moment
+
+    before, at = nav_history.worths(world, ACCOUNT, [filled - timedelta(microseconds=1), filled])
+
+    assert (before, at) == (Decimal(1_000_000), Decimal("999998.90"))
+
+
 def test_an_evening_is_not_later_than_now():
     """The day that lasts ends now."""
     now = datetime(2026, 11, 24, 15, tzinfo=UTC)
