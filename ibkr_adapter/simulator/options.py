@@ -109,6 +109,8 @@ class Options:
     alerts_by_token: bool = False  # whether a paper account that is logged in by token may make any
     missing_alert_status: int = 503  # or 500
     bogus_performance: bool = False  # whether long series begin with a row that nobody was worth
+    fyi_cold: int = 423  # or 503: what a login's first question for notices is answered
+    unread_interval: float = 0.0  # below which the count of unread notices is 423
     notices: int = 3  # so many FYI notices, every other one read
 
     # Questions.
@@ -156,6 +158,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "cancel_ack": ("recorded", "full", "list"),
     "missing_order_status": (400, 503),
     "missing_alert_status": (500, 503),
+    "fyi_cold": (423, 503),
     "dead_reply": ("400", "503", "503-but-live"),
     "decline_status": (200, 400),
     "tickle_without_login": ("401", "no session"),

@@ -8,6 +8,7 @@ a page with 404.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from ibkr_adapter.simulator import answers
@@ -18,6 +19,7 @@ from ibkr_adapter.simulator.world import World
 
 _MOST = 10
 _EDIT_MS, _MARK_MS = 10, 5
+_LOCKED = 423
 _WAITING = {"status": "waiting for reply"}
 
 
@@ -27,6 +29,7 @@ class FyiEndpoints:
     def __init__(self, world: World) -> None:
         self._world = world
         self._board = NoticeBoard()
+        self._counted: datetime | None = None
 
     def routes(self) -> list[Route]:
         """The endpoints served here."""
@@ -52,11 +55,15 @@ class FyiEndpoints:
             warm = self._world.sessions.outer_warm
             if self._world.options.first_reads_empty and "fyi" not in warm:
                 warm.add("fyi")
-                return answers.json_answer(_WAITING, 423)
+                return self._waiting(self._world.options.fyi_cold)
             self._board.fill_up(self._world.options.notices, self._world.now)
             return serve(call)
 
         return served
+
+    @staticmethod
+    def _waiting(status: int) -> Answer:
+        return answers.unavailable() if status != _LOCKED else answers.json_answer(_WAITING, status)
 
     # Topics.
 
@@ -120,7 +127,11 @@ class FyiEndpoints:
     # Notices.
 
     def unread(self, _: Call) -> Answer:
-        """How many notices were not read."""
+        """How many notices were not read; by the documents nobody should ask often."""
+        now, pause = self._world.now, timedelta(seconds=self._world.options.unread_interval)
+        if self._counted is not None and now - self._counted < pause:
+            return self._waiting(_LOCKED)
+        self._counted = now
         return answers.json_answer({"BN": self._board.unread})
 
     def notices(self, call: Call) -> Answer:

@@ -1,7 +1,7 @@
 """Portfolio endpoints: they need a login only, and disagree about everything else.
 
 The paged positions come from a cache that is refreshed after half a minute or by
-``invalidate``; ``/portfolio2`` is always fresh and writes conids as text. An unknown account is
+``invalidate``, and have contract data at the second reading or when ``waitForSecDef`` says so; ``/portfolio2`` is always fresh and writes conids as text. An unknown account is
 answered 401 with no body. Until ``/portfolio/accounts`` was asked, the rest is silently empty.
 """
 
@@ -34,11 +34,13 @@ PAGE = 100
 _SUBACCOUNT_PAGE = 20
 NOTHING = Decimal(0)
 _WARM = "portfolio"
+_MARK = "ticker"  # only rows with contract data have it
 _SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "position": lambda row: row["position"],
     "conid": lambda row: row["conid"],
     "mktValue": lambda row: row["mktValue"],
     "contractDesc": lambda row: row["contractDesc"],
+    "name": lambda row: row["contractDesc"],
 }
 # The near real-time list has names of its own for the same columns.
 _FRESH_SORTS = {
@@ -184,16 +186,16 @@ class PortfolioEndpoints:
 
     # Positions.
 
-    def _rows(self, account: Account) -> list[dict[str, Any]]:
-        """The cached rows of the paged view, read again when they are too old."""
+    def _rows(self, account: Account, *, complete: bool) -> list[dict[str, Any]]:
+        """The cached rows of the paged view, read again when they are too old or lack what is wanted."""
         world = self._world
         life = timedelta(seconds=world.options.positions_cache)
-        cached = world.position_pages.get(account.account_id)
-        if cached is not None and world.now - cached[0] < life:
+        mark, cached = f"positions {account.account_id}", world.position_pages.get(account.account_id)
+        lacking = complete and cached is not None and any(_MARK not in row for row in cached[1])
+        if cached is not None and not lacking and world.now - cached[0] < life:
             return cached[1]
-        warmed = f"positions {account.account_id}" in world.sessions.outer_warm
-        world.sessions.outer_warm.add(f"positions {account.account_id}")
-        view = warm_row if warmed else cold_row
+        view = warm_row if complete or mark in world.sessions.outer_warm else cold_row
+        world.sessions.outer_warm.add(mark)
         rows = [view(account.account_id, one, world.last(one.instrument)) for one in self._shown(account)]
         world.position_pages[account.account_id] = (world.now, rows)
         return rows
@@ -213,7 +215,8 @@ class PortfolioEndpoints:
             return answers.bad_request()
         if self._is_cold:
             return answers.json_answer([])
-        rows = self._of_model(call, self._rows(account))
+        complete = call.query.get("waitForSecDef") == "true"
+        rows = self._of_model(call, self._rows(account, complete=complete))
         key = _SORTS.get(call.query.get("sort", ""))
         if key is not None:
             rows.sort(key=key, reverse=call.query.get("direction") == "d")

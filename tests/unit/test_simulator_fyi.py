@@ -36,6 +36,25 @@ def test_it_says_423_until_a_login_has_asked_once():
     assert broker.get("/fyi/notifications", max=10).status == 423
 
 
+def test_a_cold_service_may_look_as_if_it_were_away():
+    """503 has been seen as well."""
+    cold = Broker(fyi_cold=503).get("/fyi/unreadnumber")
+
+    assert (cold.status, cold.body["statusCode"]) == (503, 503)
+
+
+def test_the_count_is_not_to_be_asked_for_often(broker):
+    """Once in five minutes, the documents say; the list may be."""
+    broker.gateway.set_options({"unread_interval": 300})
+
+    first, second = (broker.get("/fyi/unreadnumber").status for _ in range(2))
+    listed = broker.get("/fyi/notifications", max=10).status
+    broker.wait(300)
+
+    assert (first, second, listed) == (200, 423, 200)
+    assert broker.get("/fyi/unreadnumber").status == 200
+
+
 def test_notices_come_newest_first_and_at_most_ten(broker):
     """The next page is behind the id of the last; the older path does the same."""
     broker.gateway.set_options({"notices": 12})

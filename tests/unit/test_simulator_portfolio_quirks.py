@@ -9,6 +9,7 @@ import pytest
 from simulator_client import AAPL, ACCOUNT, MSFT, Broker, recorded, ticket
 
 from ibkr_adapter.simulator import nav_history
+from ibkr_adapter.simulator.pacing import TABLE
 
 ONE = f"/portfolio/{ACCOUNT}"
 EVERYWHERE = f"/portfolio/positions/{AAPL}"
@@ -35,6 +36,21 @@ def test_one_position_has_its_contract_data_from_the_second_call_on():
 
     assert (cold["strike"], "ticker" in cold) == (0.0, False)
     assert (warm["strike"], warm["ticker"]) == ("0", "AAPL")
+
+
+def test_pages_have_contract_data_at_once_for_those_who_wait():
+    """Also where rows without it are in the cache."""
+    broker = opened()
+    broker.gateway.seed_position(MSFT, Decimal(5))
+    broker.gateway.seed_position(AAPL, Decimal(5))
+    page = f"{ONE}/positions/0"
+
+    cold = broker.get(page).body
+    waited = broker.get(page, waitForSecDef="true").body
+    again = broker.get(page).body
+
+    assert ["ticker" in row for row in (*cold, *waited, *again)] == [False] * 2 + [True] * 4
+    assert [one["ticker"] for one in broker.get(page, sort="name").body] == ["AAPL", "MSFT"]
 
 
 def test_a_twin_account_tells_the_same_position_again():
@@ -166,6 +182,48 @@ def test_dynamic_accounts_are_found_and_set_with_the_right_to():
     assert answered == [{"set": True, "acctId": "DU7654321"}] * 2
     told = broker.get("/iserver/accounts").body
     assert (told["selectedAccount"], told["allowFeatures"]["allowDynAccount"]) == ("DU7654321", True)
+
+
+# Without a brokerage session.
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{ONE}/summary", None),
+        (f"/acesws/{ACCOUNT}/signatures-and-owners", None),
+        ("/pa/performance", {"acctIds": [ACCOUNT], "period": "1D"}),
+        ("/pa/allocation", {"acctIds": [ACCOUNT]}),
+        ("/fyi/settings", None),
+    ],
+)
+def test_reading_needs_a_login_alone(path, body):
+    """Portfolio, its analyst and FYI answer while another login has the brokerage session."""
+    broker = Broker()
+    broker.gateway.change_session("rival")
+
+    told = broker.post(path, body) if body else broker.get(path)
+    broker.gateway.change_session("logout")
+
+    assert told.status == 200
+    assert (broker.post(path, body) if body else broker.get(path)).status == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/iserver/account/{ACCOUNT}/alerts", "/iserver/account/mta", "/iserver/watchlists"],
+)
+def test_what_is_under_iserver_needs_the_brokerage_session(path):
+    """400 without one."""
+    assert Broker().get(path).body == {"error": "Bad Request: no bridge", "statusCode": 400}
+
+
+def test_what_has_a_limit_is_served():
+    """But for a deprecated one, and what others serve."""
+    routes = Broker().gateway.routes
+    elsewhere = {"GET /iserver/scanner/params", "POST /iserver/scanner/run"}
+
+    assert {name for name in TABLE if not routes.knows(name)} <= elsewhere | {"POST /pa/summary"}
 
 
 # Profit over more than a day.
