@@ -38,6 +38,7 @@ from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
+from ibkr_adapter.simulator.side_desks import routes_beside_trading
 from ibkr_adapter.simulator.stream_socket import Socket
 from ibkr_adapter.simulator.stream_spoiling import Spoiler
 from ibkr_adapter.simulator.streams import StreamRefusedError, Streams
@@ -114,6 +115,7 @@ class Gateway:
                 *sessions.routes(),
                 *self.streams.routes(),
                 *accounts.routes(),
+                *routes_beside_trading(self.world),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),

@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ibkr_adapter.simulator import nav_history
 from ibkr_adapter.simulator.stream_frames import Feed, Wish, frame, frame_in_java
 from ibkr_adapter.simulator.views_portfolio import ledger_body, profit_row, summary_body
 
@@ -114,7 +115,7 @@ class ProfitFeed(Feed):
         self._due = now + _PROFIT_EVERY
         changed = {}
         for account_id in self._world.accounts:
-            row = profit_row(self._world.standing(account_id))
+            row = profit_row(self._world.standing(account_id), nav_history.of_today(self._world, account_id))
             before = self._told.get(account_id, {})
             fresh = {key: value for key, value in row.items() if before.get(key) != value}
             self._told[account_id] = row

@@ -179,11 +179,11 @@ def combination_row(
     return {"name": f"CP.CP{digest}", "description": name, "legs": legs, "positions": rows}
 
 
-def profit_row(sums: Standing) -> dict[str, Any]:
+def profit_row(sums: Standing, today: Decimal) -> dict[str, Any]:
     """Profit and loss of an account, as the partitioned answer and streams show it."""
     return {
         "rowType": 1,
-        "dpl": number(sums.realised + sums.unrealised, 2),
+        "dpl": number(today, 2),
         "nl": number(sums.net, 2),
         "upl": number(sums.unrealised, 2),
         "el": number(sums.available, 2),
@@ -275,6 +275,23 @@ def summary_body(account: Account, sums: Standing, now: datetime) -> dict[str, A
     for key, text in texts.items():
         body[key] = _sum_object(0.0, None, text, stamp)
     return dict(sorted(body.items()))
+
+
+def documented_summary(body: dict[str, Any]) -> dict[str, Any]:
+    """The same sums as the documents show them: stamps in milliseconds, money without a text."""
+    return {
+        key: one | {"timestamp": one["timestamp"] * 1000, "value": None if one["currency"] else one["value"]}
+        for key, one in body.items()
+    }
+
+
+def spelt_out(value: Any) -> Any:
+    """The same answer with the word "None" for nothing, as one example has it."""
+    if isinstance(value, dict):
+        return {key: spelt_out(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [spelt_out(one) for one in value]
+    return "None" if value is None else value
 
 
 def _amount(amount: Decimal, stamp: int) -> dict[str, Any]:
