@@ -303,6 +303,20 @@ def test_bars_that_run_into_each_other_are_told(ibkr, broker):
     assert {overlap.kept, overlap.other} <= set(bars)
 
 
+def test_hours_that_cannot_be_read_stop_nothing(ibkr, broker):
+    """The bars are the same; only what is missing cannot be told."""
+    whole = broker.answer
+    broker.answer = lambda method, path, query, content: (
+        (500, {"error": "no schedule"})
+        if path == "/contract/trading-schedule"
+        else whole(method, path, query, content)
+    )
+
+    bars = ibkr.market_data.history(AAPL, bar="1h", since="2026-11-23", until="2026-11-24")
+
+    assert (len(bars), bars.report.gaps, bars.zone) == (7, None, None)
+
+
 # Refusals --------------------------------------------------------------------------------
 
 
@@ -407,7 +421,7 @@ def test_no_limit_is_broken_over_all_interruptions(tmp_path):
     """The simulated broker measures what reaches it."""
     world = World(tmp_path / "state")
     target = tmp_path / "aapl.csv"
-    for count in (2, 4, 6, None):
+    for count in (2, 3, 4, None):
         left = [count]
 
         def before(left=left):
