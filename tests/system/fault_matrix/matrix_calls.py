@@ -193,7 +193,11 @@ PORTFOLIO: dict[str, Row] = {
 MARKET: dict[str, Row] = {
     "quote": read(lambda x, _: x.market_data.quote(AAPL)),
     "quotes": read(lambda x, _: dict(x.market_data.quotes([AAPL, MSFT]))),
+    "snapshot": read(lambda x, _: list(x.market_data.snapshot(["AAPL"], "option"))),
     "free": read(lambda x, _: (x.market_data.quote(AAPL), x.market_data.free([AAPL]))[0]),
+    "unsubscribe_all": read(lambda x, _: x.market_data.unsubscribe_all()),
+    "history": read(lambda x, _: list(x.market_data.history(AAPL, bar="1h", since="3d"))),
+    "chain": read(lambda x, _: list(x.market_data.chain("AAPL", strikes=[165])), cold=True),
 }
 CONTRACTS: dict[str, Row] = {
     "resolve": read(lambda x, _: x.contracts.resolve("MSFT"), cold=True),
@@ -235,6 +239,11 @@ ROWLESS: dict[str, str] = {
     "orders.check_request": "sends nothing; `request` calls it",
     "contracts.written": "reads what is known, or is reached through get_positions",
     "contracts.name_of": "a pure name",
+    "market_data.borrowed": "sends nothing of its own; `free` is what it calls at its end",
+    "market_data.download": "is `history` with a file; test_history has its interruptions",
+    "market_data.regulatory_snapshot": "the simulator does not sell it; test_market_data loses its answer",
+    "market_data.scan": "the simulator has no scanners yet",
+    "market_data.scanner_parameters": "the simulator has no scanners yet",
     "session.on_change": "sends nothing",
     "session.lose": "sends nothing; every lost session calls it",
     "session.close": "sends nothing",
