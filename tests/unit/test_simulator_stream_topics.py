@@ -7,6 +7,7 @@ from simulator_client import AAPL, ACCOUNT, MSFT, Broker, bracket, ticket
 from stream_client import Listener
 
 OPTION = "0;;;265598/1,272093/-1"
+EXPIRED = 584891614  # a call on SPY of 2025
 ID_KEYS = {"server_id", "6119", "_updated", "conidEx", "conid", "topic"}
 
 
@@ -196,6 +197,13 @@ def test_an_unknown_contract_has_no_data(stream, conid):
     (row,) = quotes(stream, conid=conid).new()
 
     assert row["error"] == "No data."
+
+
+def test_a_contract_that_has_ended_has_no_values(stream):
+    """A row with what stands beside the tags."""
+    (row,) = quotes(stream, conid=EXPIRED).after(0.5).of(f"smd+{EXPIRED}")
+
+    assert set(row) - ID_KEYS == {"6509"}
 
 
 def test_quotes_die_with_the_brokerage_session(broker, stream):
