@@ -103,6 +103,16 @@ def test_a_price_that_was_set_is_in_the_bar(broker):
     assert max(one["h"] for one in bars(broker, period="10min", bar="1min")) == 180.0
 
 
+def test_a_price_that_was_just_set_ends_the_running_bar(broker):
+    """Also for who has asked in the same moment before."""
+    broker.wait(5)
+    span = {"period": "10min", "bar": "5min"}
+    bars(broker, **span)
+    broker.price(AAPL, 180)
+
+    assert bars(broker, **span)[-1]["c"] == 180.0
+
+
 def test_what_has_happened_stays(broker):
     """A price set today does not change yesterday."""
     before = bars(broker, period="6h", bar="1h", startTime=FINE)
@@ -220,6 +230,16 @@ def test_a_week_is_made_of_its_days(shared):
     assert len(days) == 5
     assert (week["o"], week["c"]) == (days[0]["o"], days[-1]["c"])
     assert week["h"] == max(one["h"] for one in days)
+
+
+def test_a_week_is_whole_wherever_a_request_ends_or_begins(shared):
+    """Asked for on its Tuesday it has its Friday; a request from the middle on does not begin one."""
+    until = [f"202611{day}-22:00:00" for day in ("17", "20")]
+    early, late = (bars(shared, period="1w", bar="1w", startTime=one) for one in until)
+    begun = bars(shared, period="2d", bar="1w", startTime="20261120-22:00:00")
+
+    assert early[-1] == late[-1]
+    assert begun == []
 
 
 def test_the_session_keeps_its_local_hours_when_the_clocks_change(shared):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from oauth_clients import Bearer, Signer
 from simulator_client import recorded
@@ -82,6 +84,7 @@ def test_a_new_token_silences_the_subscriptions(client):
     """The session id has changed; the stream itself goes on."""
     stream = Listener(client.broker, query=token(client), cookies={"api": session(client)}).opened()
     stream.write("spl+{}").new()
+    client.broker.gateway.seed_position(265598, Decimal(5), price=Decimal(1))
     client.log_in()
 
     assert [one["topic"] for one in stream.after(10).new()] == ["system"]
