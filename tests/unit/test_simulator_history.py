@@ -103,6 +103,16 @@ def test_a_price_that_was_set_is_in_the_bar(broker):
     assert max(one["h"] for one in bars(broker, period="10min", bar="1min")) == 180.0
 
 
+def test_a_price_that_was_just_set_ends_the_running_bar(broker):
+    """Also for who has asked in the same moment before."""
+    broker.wait(5)
+    span = {"period": "10min", "bar": "5min"}
+    bars(broker, **span)
+    broker.price(AAPL, 180)
+
+    assert bars(broker, **span)[-1]["c"] == 180.0
+
+
 def test_what_has_happened_stays(broker):
     """A price set today does not change yesterday."""
     before = bars(broker, period="6h", bar="1h", startTime=FINE)
@@ -222,6 +232,16 @@ def test_a_week_is_made_of_its_days(shared):
     assert week["h"] == max(one["h"] for one in days)
 
 
+def test_a_week_is_whole_wherever_a_request_ends_or_begins(shared):
+    """Asked for on its Tuesday it has its Friday; a request from the middle on does not begin one."""
+    until = [f"202611{day}-22:00:00" for day in ("17", "20")]
+    early, late = (bars(shared, period="1w", bar="1w", startTime=one) for one in until)
+    begun = bars(shared, period="2d", bar="1w", startTime="20261120-22:00:00")
+
+    assert early[-1] == late[-1]
+    assert begun == []
+
+
 def test_the_session_keeps_its_local_hours_when_the_clocks_change(shared):
     """Half past nine in New York is 13:30 and then 14:30."""
     rows = bars(shared, period="2d", bar="1d", startTime="20261102-22:00:00")
@@ -295,10 +315,13 @@ def test_the_sixth_at_once_is_refused():
 def test_the_older_service_is_not_there_until_it_is_opened(broker):
     """404, by design."""
     before = broker.get(OLD, conid=AAPL, period="1 d", bar="5 mins")
+    closed = broker.get("/tickle").body["hmds"]
     opened = broker.post("/hmds/auth/init", {})
     after = broker.get(OLD, conid=AAPL, period="1 d", bar="5mins", startTime=FINE)
 
     assert (before.status, opened.status, after.status) == (404, 200, 200)
+    assert closed == {"error": "no bridge"}
+    assert "error" not in broker.get("/tickle").body["hmds"]
     assert after.body["points"] == len(after.body["data"]) - 1
     assert set(after.body["data"][0]) == set("tochlv")
     assert after.body["endTimeVal"] - after.body["startTimeVal"] < 86_400_000

@@ -204,7 +204,9 @@ def test_a_streams_fault_strikes_no_request(broker, stream):
     """Not even one for everything."""
     arm(broker, "F29", "*")
 
-    assert broker.get("/iserver/accounts").status == 200
-    assert consumed(broker) == [0]
+    arm(broker, "F10", "GET /iserver/accounts")
+
+    assert broker.get("/iserver/accounts").status == 503
+    assert consumed(broker) == [0, 1]
     stream.write("tic").new()
-    assert consumed(broker) == [1]
+    assert consumed(broker) == [1, 1]

@@ -227,3 +227,10 @@ def test_without_the_subscription_there_is_no_depth(broker, stream):
     broker.gateway.set_options({"depth": False})
 
     assert stream.write(f"sbd+{ACCOUNT}+{AAPL}").after(1).new() == []
+
+
+def test_a_ladder_that_stands_still_is_not_repeated(stream):
+    """Sizes change by the second, prices not at all here."""
+    stream.write(f"sbd+{ACCOUNT}+{AAPL}").after(0.4).new()
+
+    assert stream.after(0.5).of(f"sbd+{ACCOUNT}+{AAPL}") == []

@@ -7,6 +7,7 @@ from simulator_client import AAPL, ACCOUNT, MSFT, Broker, bracket, ticket
 from stream_client import Listener
 
 OPTION = "0;;;265598/1,272093/-1"
+EXPIRED = 584891614  # a call on SPY of 2025
 ID_KEYS = {"server_id", "6119", "_updated", "conidEx", "conid", "topic"}
 
 
@@ -162,7 +163,8 @@ def test_above_the_lines_there_is_silence(broker, stream):
     stream.write(f"umd+{AAPL}+{{}}")
     freed = quotes(stream, conid=MSFT).after(0.5).new()
 
-    assert [one["topic"] for one in row + freed] == [f"smd+{AAPL}", f"smd+{MSFT}"]
+    assert [one["topic"] for one in row] == [f"smd+{AAPL}"]
+    assert [one["topic"] for one in freed] == [f"smd+{MSFT}"]
 
 
 def test_before_the_accounts_are_asked_there_are_no_quotes():
@@ -196,6 +198,13 @@ def test_an_unknown_contract_has_no_data(stream, conid):
     (row,) = quotes(stream, conid=conid).new()
 
     assert row["error"] == "No data."
+
+
+def test_a_contract_that_has_ended_has_no_values(stream):
+    """A row with what stands beside the tags."""
+    (row,) = quotes(stream, conid=EXPIRED).after(0.5).of(f"smd+{EXPIRED}")
+
+    assert set(row) - ID_KEYS == {"6509"}
 
 
 def test_quotes_die_with_the_brokerage_session(broker, stream):
@@ -306,7 +315,7 @@ def test_filters_let_only_some_states_through(broker, stream):
 def test_a_filtered_read_mutes_the_stream_until_a_forced_one(broker, stream):
     """Known and never repaired: what was muted is lost."""
     stream.write("sor+{}")
-    broker.get("/iserver/account/orders", filters="filled,cancelled")
+    broker.get("/iserver/account/orders", filters="inactive,cancelled")
     broker.place(ticket(price=163, cOID="a"))
     muted = stream.after(1).of("sor")
     broker.get("/iserver/account/orders", force="true")

@@ -233,6 +233,16 @@ def test_a_prompt_comes_by_itself_and_is_answered_by_request(broker, stream):
     assert broker.ledger["prompts"][0]["answer"] == "Use on this order"
 
 
+def test_the_control_room_asks_about_an_order(broker, stream):
+    """Any question, about any order."""
+    wish = {"action": "prompt", "order_id": 12, "text": "Sure?", "options": ["Yes", "No"]}
+    asked = broker.post("/simulator/streams", wish).body["reqId"]
+    (prompt,) = stream.of("ntf")[0]["args"]
+
+    assert (prompt["reqId"], prompt["orderId"], prompt["options"]) == (asked, 12, ["Yes", "No"])
+    assert broker.ledger["prompts"][0]["answer"] is None
+
+
 def test_a_stream_without_a_brokerage_session_hears_nobody(broker, stream):
     """Bulletins and notes need one."""
     broker.gateway.change_session("drop")
