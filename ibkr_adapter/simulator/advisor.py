@@ -25,7 +25,7 @@ class GroupError(ValueError):
 
 
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +58,7 @@ class Group:
             amount = row.get("amount")
             if method in OWN_METHODS and not _is_amount(amount):
                 raise GroupError(f"amount of {account} is required")
-            accounts[account] = number(Decimal(amount)) if _is_amount(amount) else None
+            accounts[account] = number(Decimal(str(amount))) if _is_amount(amount) else None
         return cls(name=name, method=str(method), accounts=accounts)
 
 

@@ -77,27 +77,28 @@ class AllocationEndpoints:
         ]
         return answers.json_answer({"data": rows})
 
-    def _read(self, call: Call) -> tuple[Group, dict[str, Any]]:
-        body = _object(call)
-        return Group.read(body, self._world.sub_accounts), body
-
     def add(self, call: Call) -> Answer:
         """Make a group; a name that is there is refused."""
-        group, _ = self._read(call)
+        group = Group.read(_object(call), self._world.sub_accounts)
         if group.name in self._world.groups:
             raise GroupError(f"Group {group.name} already exists")
         self._world.groups[group.name] = group
         return answers.json_answer({"success": True})
 
     def change(self, call: Call) -> Answer:
-        """Change a group, and its name where the name before is told."""
-        group, body = self._read(call)
+        """Change a group, and its name where the name before is told.
+
+        Examples of the documents leave the accounts out, or have one alone.
+        """
+        body = _object(call)
         # The schema and the example of the documents spell it differently.
-        before = str(body.get("prev_name", body.get("previous_name", group.name)))
-        self._named(before)
-        if group.name != before and group.name in self._world.groups:
+        before = self._named(body.get("prev_name", body.get("previous_name", body.get("name"))))
+        rows = body.get("accounts", [{"name": one, "amount": size} for one, size in before.accounts.items()])
+        told = {**body, "accounts": [rows] if isinstance(rows, dict) else rows}
+        group = Group.read(told, self._world.sub_accounts)
+        if group.name != before.name and group.name in self._world.groups:
             raise GroupError(f"Group {group.name} already exists")
-        del self._world.groups[before]
+        del self._world.groups[before.name]
         self._world.groups[group.name] = group
         return answers.json_answer({"success": True})
 

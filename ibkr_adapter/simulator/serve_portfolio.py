@@ -1,8 +1,9 @@
 """Portfolio endpoints: they need a login only, and disagree about everything else.
 
 The paged positions come from a cache that is refreshed after half a minute or by
-``invalidate``, and have contract data at the second reading or when ``waitForSecDef`` says so; ``/portfolio2`` is always fresh and writes conids as text. An unknown account is
-answered 401 with no body. Until ``/portfolio/accounts`` was asked, the rest is silently empty.
+``invalidate``, and have contract data at the second reading or when ``waitForSecDef`` says so;
+``/portfolio2`` is always fresh and writes conids as text. An unknown account is answered 401 with
+no body. Until ``/portfolio/accounts`` was asked, the rest is silently empty.
 """
 
 from __future__ import annotations

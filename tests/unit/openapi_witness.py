@@ -62,6 +62,13 @@ def operations():
     ]
 
 
+def requests(operation):
+    """The bodies that are documented as examples of what to send."""
+    method, path = operation.split(" ")
+    content = document()["paths"][path][method.lower()].get("requestBody", {}).get("content", {})
+    return {name: one["value"] for kind in content.values() for name, one in kind.get("examples", {}).items()}
+
+
 def differences(operation, reply):
     """Where an answer differs from what is documented for its status.
 

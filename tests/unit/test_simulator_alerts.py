@@ -296,6 +296,26 @@ def test_a_trade_from_before_is_none(broker):
     assert row(broker)["alert_triggered"] is False
 
 
+def test_the_value_itself_is_enough(broker):
+    """A price that is just reached, and the very second."""
+    create(broker, condition(value="149"), alertName="price")
+    create(broker, condition(type=3, value="20261124-10:05:00"), alertName="time")
+
+    broker.price(AAPL, 149)
+    broker.wait(300)
+
+    assert all(one["triggered"] for one in broker.ledger["alerts"])
+
+
+@pytest.mark.parametrize("kind", [7, 8, 9])
+def test_what_the_assistant_waits_for_can_be_written_down(broker, kind):
+    """And never happens; what is beyond it cannot."""
+    create(broker, condition(type=kind, value="*", conidex="*@*"))
+
+    assert row(broker)["alert_triggered"] is False
+    assert broker.post(ONE, wishes(condition(type=10))).status == 500
+
+
 def test_an_alert_that_repeats_stays_active(broker):
     """And one that is switched off does not go off."""
     create(broker, alertRepeatable=1)

@@ -255,7 +255,8 @@ def test_only_the_days_and_the_contract_that_were_asked_for_are_told(broker):
     def sizes(**changes):
         return [one["qty"] for one in transactions(broker, **changes).body["transactions"]]
 
-    assert sizes(days=2) == [1.0]
+    assert sizes(days=1) == sizes(days=2) == sizes(days=6) == [1.0]
+    assert sizes(days=7) == [10.0, 1.0]
     assert sizes(days=30) == sizes(conids=[str(AAPL), MSFT]) == [10.0, 1.0]
     assert transactions(broker).body["transactions"][0]["isRealTime"] is False
     without = broker.post(
