@@ -12,6 +12,7 @@ import pytest
 from archive import AAPL, NEW_YORK, Vault
 from worlds import World
 
+from crowd import together
 from ibkr_adapter.errors import (
     ApiError,
     ConfigurationError,
@@ -352,6 +353,41 @@ def test_a_strange_answer_is_not_guessed_at(ibkr, broker):
 
     with pytest.raises(UnexpectedAnswer, match="unknown shape"):
         ibkr.market_data.history(AAPL, bar="5min", since="5d")
+
+
+@pytest.mark.parametrize("variant", ["no_data", "partial", "cut"])
+def test_one_fault_loses_no_bar(tmp_path, variant):
+    """A refusal, an answer without its first half, one without its last."""
+    world = World(tmp_path)
+    desk = world.exchange().market_data
+    span = {"bar": "5min", "since": "2026-11-17", "until": "2026-11-21"}
+    calm = desk.history("AAPL", **span)
+    world.arm("F28", "GET /iserver/marketdata/history", variant=variant)
+
+    bars = desk.history("AAPL", **span)
+
+    assert world.ledger()["faults"][-1]["consumed"] == 1
+    assert (list(bars), str(bars.report)) == (list(calm), "0 gaps")
+    world.close()
+
+
+def test_no_more_than_four_are_under_way(vault, broker):
+    """IBKR refuses the sixth, and at times the fifth."""
+    desk = vault.exchange().market_data
+    desk.history(AAPL, bar="1d", since="5d")
+    under_way, most = [0], [0]
+
+    def before(number):
+        under_way[0] += 1
+        most[0] = max(most[0], under_way[0])
+        vault.clock.sleep(2.0)
+        under_way[0] -= 1
+
+    broker.before = before
+    found = together(vault, lambda: len(desk.history(AAPL, bar="1d", since="30d")), count=7)
+
+    assert most == [4]
+    assert found == [21] * 7
 
 
 # Files -----------------------------------------------------------------------------------
