@@ -168,6 +168,17 @@ def test_a_span_ends_where_it_was_to_end(ibkr):
     assert [bars.local(bar).strftime("%H:%M") for bar in bars] == ["10:00", "10:30", "11:00", "11:30"]
 
 
+def test_nothing_is_asked_beyond_the_beginning(ibkr, broker):
+    """The first bar begins where the span does, so nothing is left to ask for."""
+    broker.by_sessions = True
+
+    bars = ibkr.market_data.history(
+        AAPL, bar="5min", since="2026-11-20T09:30-05:00", until="2026-11-20T12:00-05:00"
+    )
+
+    assert (len(bars), len(broker.asked)) == (30, 1)
+
+
 def test_what_ibkr_does_not_have_is_no_reason_to_ask_for_ever(ibkr, broker):
     """A share that is listed since last week: the rest of the span is said to be missing."""
     broker.listed_since = new_york((2026, 11, 16))

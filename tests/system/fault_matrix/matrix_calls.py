@@ -196,7 +196,9 @@ MARKET: dict[str, Row] = {
     "snapshot": read(lambda x, _: list(x.market_data.snapshot(["AAPL"], "option"))),
     "free": read(lambda x, _: (x.market_data.quote(AAPL), x.market_data.free([AAPL]))[0]),
     "unsubscribe_all": read(lambda x, _: x.market_data.unsubscribe_all()),
-    "history": read(lambda x, _: list(x.market_data.history(AAPL, bar="1h", since="3d"))),
+    "history": read(
+        lambda x, _: list(x.market_data.history(AAPL, bar="1h", since="2026-10-01", until="2026-10-03"))
+    ),
     "chain": read(lambda x, _: list(x.market_data.chain("AAPL", strikes=[165])), cold=True),
 }
 CONTRACTS: dict[str, Row] = {
