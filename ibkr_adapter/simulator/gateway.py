@@ -37,6 +37,7 @@ from ibkr_adapter.simulator.serve_history import HistoryEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
+from ibkr_adapter.simulator.serve_scanners import ScannerEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
 from ibkr_adapter.simulator.stream_socket import Socket
 from ibkr_adapter.simulator.stream_spoiling import Spoiler
@@ -118,6 +119,7 @@ class Gateway:
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),
                 *self._history.routes(),
+                *ScannerEndpoints(self.world, self._history.is_hmds_open).routes(),
                 *self._orders.routes(),
             ]
         )

@@ -48,6 +48,7 @@ class Options:
     quote_interval: float = 0.5  # the least between two frames of a contract
     smd_life: float = 900.0  # until a subscription to quotes ends silently
     sor_replay: bool = False  # whether the orders of the day come on subscribing
+    regulatory_snapshots: bool = True  # whether they are sold
     depth: bool = True  # whether the user may see the depth of a book
     bar_updates: bool = False  # whether bars on a stream go on
     history_seconds: float = 0.0  # how long a request for bars takes, on the wall clock

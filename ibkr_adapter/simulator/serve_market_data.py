@@ -14,6 +14,7 @@ from typing import Any
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.faults import land
+from ibkr_adapter.simulator.figures import price_text
 from ibkr_adapter.simulator.market_tags import SLOW_TAGS
 from ibkr_adapter.simulator.quote_rows import quote_values
 from ibkr_adapter.simulator.routes import Call, Needs, Route, get, post
@@ -22,6 +23,7 @@ from ibkr_adapter.simulator.world import World
 
 _MOST_CONIDS = 100
 _MOST_FIELDS = 50
+_ROUND_LOT = 100
 _SLOW_READS = 1  # so many reads of a tag are too early for its value
 
 
@@ -38,6 +40,7 @@ class MarketDataEndpoints:
             get("/iserver/marketdata/snapshot", self.snapshot, accounts),
             post("/iserver/marketdata/unsubscribe", self.unsubscribe, Needs.BROKERAGE),
             get("/iserver/marketdata/unsubscribeall", self.unsubscribe_all, Needs.BROKERAGE),
+            get("/md/regsnapshot", self.regulatory_snapshot, Needs.BROKERAGE),
         ]
 
     # Snapshots.
@@ -98,3 +101,39 @@ class MarketDataEndpoints:
         if self._world.sessions.brokerage is not None:
             self._world.sessions.brokerage.streams.clear()
         return answers.json_answer({"unsubscribed": True})
+
+    # What costs money.
+
+    def regulatory_snapshot(self, call: Call) -> Answer:
+        """The best sides of all venues, for a cent; numbers and texts differ from the snapshot's."""
+        world, conid = self._world, call.query.get("conid", "")
+        instrument = world.catalogue.find(int(conid)) if conid.isdigit() else None
+        is_quoted = instrument is not None and instrument.sec_type == "STK" and instrument.is_us
+        if instrument is None or not is_quoted or not world.options.regulatory_snapshots:
+            # Seen of a paper account; for an unknown contract a guess.
+            return answers.bad_request()
+        world.regulatory_snapshots += 1
+        quote = world.prices.quote(instrument, world.now)
+        tick = instrument.tick_at(quote.last)
+        return answers.json_answer(
+            {
+                "conid": instrument.conid,
+                "conidEx": conid,
+                "sizeMinTick": 1.0,
+                "BboExchange": "9c",
+                "HasDelayed": False,
+                "84": price_text(quote.bid, tick),
+                "86": price_text(quote.ask, tick),
+                # Documented in round lots.
+                "88": int(quote.bid_size / _ROUND_LOT),
+                "85": int(quote.ask_size / _ROUND_LOT),
+                "BestBidExch": 512,
+                "BestAskExch": 512,
+                "31": price_text(quote.last, tick),
+                "7059": int(quote.last_size / _ROUND_LOT),
+                "LastExch": 8,
+                "7057": "Q",
+                "7068": "Q",
+                "7058": "D",
+            }
+        )

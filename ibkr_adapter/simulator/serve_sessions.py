@@ -66,7 +66,11 @@ class SessionEndpoints:
         # Recorded: OAuth 1.0a has no SSO, and its tickle nothing about it.
         if world.auth != "oauth1a":
             body |= {"ssoExpires": SSO_EXPIRES_MS, "collission": False, "userId": _USER_ID}
-        body |= {"hmds": {"error": "no bridge"}, "iserver": {"authStatus": world.sessions.status()}}
+        brokerage, status = world.sessions.brokerage, world.sessions.status()
+        # Guess: once it is open the older bridge is told of like the other.
+        is_open = brokerage is not None and "hmds" in brokerage.warm
+        hmds = {"authStatus": status} if is_open else {"error": "no bridge"}
+        body |= {"hmds": hmds, "iserver": {"authStatus": status}}
         return answers.json_answer(body)
 
     def status(self, _: Call) -> Answer:

@@ -145,6 +145,10 @@ class Socket:
         """Let nothing leave until a moment, or ever again; the line stays open."""
         self._is_silent, self._silent_until = True, until
 
+    def put_back(self, one: Frame) -> None:
+        """Put a frame that was about to leave back to the front of the line."""
+        self._out.appendleft(one)
+
     def _is_mute(self) -> bool:
         if self._silent_until is not None and self._world.now >= self._silent_until:
             self._is_silent, self._silent_until = False, None

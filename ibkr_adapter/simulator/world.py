@@ -56,6 +56,7 @@ class World:
         self.dialogues = Dialogues(seed, options)
         self.sessions.on_loss = self.dialogues.forget
         self.main_account = account
+        self.regulatory_snapshots = 0  # each costs a cent, which no account is charged here
         # Prompts that were sent by stream: request id -> what was asked, and the answer.
         self.prompts: dict[str, dict[str, Any]] = {}
         self.ask_by_stream: Callable[[int], None] = lambda _order_id: None

@@ -295,10 +295,13 @@ def test_the_sixth_at_once_is_refused():
 def test_the_older_service_is_not_there_until_it_is_opened(broker):
     """404, by design."""
     before = broker.get(OLD, conid=AAPL, period="1 d", bar="5 mins")
+    closed = broker.get("/tickle").body["hmds"]
     opened = broker.post("/hmds/auth/init", {})
     after = broker.get(OLD, conid=AAPL, period="1 d", bar="5mins", startTime=FINE)
 
     assert (before.status, opened.status, after.status) == (404, 200, 200)
+    assert closed == {"error": "no bridge"}
+    assert "error" not in broker.get("/tickle").body["hmds"]
     assert after.body["points"] == len(after.body["data"]) - 1
     assert set(after.body["data"][0]) == set("tochlv")
     assert after.body["endTimeVal"] - after.body["startTimeVal"] < 86_400_000
