@@ -150,6 +150,7 @@ class Connection:
             conids=self.conids,
             reference=self.reference,
             kept=Kept(clock=market, store=self._cache),
+            most_lines=settings.market_data_lines,
         )
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)

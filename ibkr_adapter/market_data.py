@@ -23,7 +23,7 @@ from ibkr_adapter.discovery.kept import Kept
 from ibkr_adapter.errors import ApiError, ConfigurationError
 from ibkr_adapter.market.downloads import Asked, Downloads, Progress
 from ibkr_adapter.market.history import History
-from ibkr_adapter.market.lines import MOST_LINES, Lines, LinesHeld
+from ibkr_adapter.market.lines import Lines, LinesHeld
 from ibkr_adapter.market.option_prices import OptionPrices
 from ibkr_adapter.market.scanners import Figure, Scanners
 from ibkr_adapter.market.snapshots import Snapshots, quote_table
@@ -65,7 +65,7 @@ class MarketData:
         conids: ConidResolver,
         reference: Reference,
         kept: Kept,
-        most_lines: int = MOST_LINES,
+        most_lines: int,
     ) -> None:
         self._clock = clock
         self._session = session

@@ -24,8 +24,6 @@ from ibkr_adapter.wire import endpoints
 
 log = logging.getLogger(__name__)
 
-MOST_LINES = 100
-
 
 @attrs.frozen(kw_only=True)
 class LinesHeld:
@@ -48,7 +46,7 @@ class LinesHeld:
 class Lines:
     """The lines of one brokerage session, for every thread of a connection."""
 
-    def __init__(self, session: SessionKeeper, *, most: int = MOST_LINES) -> None:
+    def __init__(self, session: SessionKeeper, *, most: int) -> None:
         self._session = session
         self._most = most
         self._lock = threading.Lock()

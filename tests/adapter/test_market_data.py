@@ -15,7 +15,7 @@ from ibkr_adapter.errors import (
     NoMarketData,
     OutcomeUnknown,
 )
-from ibkr_adapter.market.snapshots import MOST_POLLS, MOST_POLLS_LATE
+from ibkr_adapter.market.snapshots import MOST_POLLS, MOST_POLLS_LATE, POLL_EVERY
 from ibkr_adapter.wire.fields import FIELD_SETS, TAGS
 
 SNAPSHOT = "/iserver/marketdata/snapshot"
@@ -161,10 +161,13 @@ def test_what_is_computed_is_waited_for_longer(ibkr, tape):
     assert (polls(tape), quote.missing, quote.others["delta"]) == (8, frozenset(), Decimal("0.5"))
 
 
-def test_what_does_not_come_is_waited_for_once(ibkr, tape):
+def test_what_does_not_come_is_waited_for_once(studio, ibkr, tape):
     """Some fields never come; who asks every minute must not wait ten seconds every minute."""
+    ibkr.open()
+    before = studio.clock.monotonic()
     first = ibkr.market_data.quotes([AAPL], "greeks")[AAPL]
     waited = polls(tape)
+    assert studio.clock.monotonic() - before == pytest.approx((MOST_POLLS_LATE - 1) * POLL_EVERY, abs=0.2)
     second = ibkr.market_data.quotes([AAPL], "greeks")[AAPL]
 
     assert (waited, polls(tape)) == (MOST_POLLS_LATE, MOST_POLLS_LATE + 1)
@@ -266,6 +269,17 @@ def test_the_longest_unused_line_makes_room(ibkr, tape):
     assert {1, 1000} < set(ibkr.market_data.lines.conids)
 
 
+def test_fewer_lines_may_be_held(studio, tape):
+    """Somebody else of the user needs the others; more contracts are then read a few at a time."""
+    ibkr = studio.exchange(market_data_lines=3)
+
+    quotes = ibkr.market_data.quotes(range(1, 8))
+
+    assert {quote.last for quote in quotes.values()} == {5}
+    assert {query["conids"] for query in tape.calls("GET", SNAPSHOT)} == {"1,2,3", "4,5,6", "7"}
+    assert ibkr.market_data.lines.conids == (5, 6, 7)
+
+
 def test_a_line_that_cannot_be_freed_does_not_stop_a_quote(ibkr, tape, caplog):
     ibkr.market_data.quotes(range(1, 101))
     tape.refusal, tape.most = (400, {"error": "no"}), 101
@@ -289,13 +303,32 @@ def test_rows_that_stay_bare_are_explained(ibkr, tape, caplog):
     assert "unsubscribe_all" in caplog.text
 
 
-def test_freeing_what_is_not_open_is_no_error(ibkr, tape):
-    """IBKR answers it with a 500."""
+@pytest.mark.parametrize("refusal", [None, (404, {"error": "not found"})])
+def test_freeing_what_is_not_open_is_no_error(ibkr, tape, refusal):
+    """IBKR answers it with a 500, and where the call is not known with a 404."""
     ibkr.market_data.quote(AAPL)
+    tape.refusal = refusal
 
     ibkr.market_data.free(["AAPL", MSFT])
 
-    assert (tape.open, ibkr.market_data.lines.held) == ({}, 0)
+    assert ibkr.market_data.lines.held == 0
+
+
+def test_lines_end_with_their_session(ibkr):
+    ibkr.market_data.quote(AAPL)
+    ibkr.session.lose(ibkr.session.epoch, "a test")
+    ibkr.session.accounts()
+
+    assert ibkr.market_data.lines.held == 0
+
+
+@pytest.mark.parametrize(("count", "told"), [(5, "1, 2, 3, 4, 5:"), (6, "1, 2, 3, 4, 5 and 1 more:")])
+def test_a_long_list_is_cut_in_the_log(ibkr, tape, caplog, count, told):
+    tape.most = 0
+
+    ibkr.market_data.quotes(range(1, count + 1))
+
+    assert f"IBKR sent nothing for {told} perhaps" in caplog.text
 
 
 def test_another_no_to_freeing_is_told(ibkr, tape):
@@ -336,6 +369,7 @@ def test_blocks_may_lie_in_each_other(ibkr, tape):
         with ibkr.market_data.borrowed():
             ibkr.market_data.quote(MSFT)
         assert list(tape.open) == [AAPL]
+        ibkr.market_data.quote(7)
 
     assert tape.open == {}
 

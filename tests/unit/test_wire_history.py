@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from witnesses import any_json, documented, recorded_in
 
@@ -135,6 +135,7 @@ def test_nothing_is_told_from_failure(text, empty):
     assert is_empty(text) is empty
 
 
+@settings(max_examples=50)
 @given(
     any_json(
         st.sampled_from(["data", "t", "o", "h", "l", "c", "v", "points", "high"]), widest=(3, 6), leaves=20

@@ -6,7 +6,7 @@ import contextlib
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from witnesses import any_json, recorded_in
 
@@ -164,6 +164,7 @@ def test_another_shape_is_not_guessed_at(answer):
             read_parameters(answer)
 
 
+@settings(max_examples=50)
 @given(
     any_json(
         st.sampled_from([*PARAMETERS, *ROW, "contracts", "type", "code", "locations"]),

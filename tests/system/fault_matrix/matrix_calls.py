@@ -196,7 +196,12 @@ MARKET: dict[str, Row] = {
     "snapshot": read(lambda x, _: list(x.market_data.snapshot(["AAPL"], "option"))),
     "free": read(lambda x, _: (x.market_data.quote(AAPL), x.market_data.free([AAPL]))[0]),
     "unsubscribe_all": read(lambda x, _: x.market_data.unsubscribe_all()),
-    "history": read(lambda x, _: list(x.market_data.history(AAPL, bar="1h", since="3d"))),
+    "history": read(
+        lambda x, _: list(x.market_data.history(AAPL, bar="1h", since="2026-10-01", until="2026-10-03"))
+    ),
+    "scanner_parameters": read(lambda x, _: x.market_data.scanner_parameters()),
+    "scan": read(lambda x, _: list(x.market_data.scan("TOP_PERC_GAIN", filters={"priceBelow": 100}))),
+    "regulatory_snapshot": act(lambda x, _: x.market_data.regulatory_snapshot(AAPL, pay="USD 0.01")),
     "chain": read(lambda x, _: list(x.market_data.chain("AAPL", strikes=[165])), cold=True),
 }
 CONTRACTS: dict[str, Row] = {
@@ -241,9 +246,6 @@ ROWLESS: dict[str, str] = {
     "contracts.name_of": "a pure name",
     "market_data.borrowed": "sends nothing of its own; `free` is what it calls at its end",
     "market_data.download": "is `history` with a file; test_history has its interruptions",
-    "market_data.regulatory_snapshot": "the simulator does not sell it; test_market_data loses its answer",
-    "market_data.scan": "the simulator has no scanners yet",
-    "market_data.scanner_parameters": "the simulator has no scanners yet",
     "session.on_change": "sends nothing",
     "session.lose": "sends nothing; every lost session calls it",
     "session.close": "sends nothing",
