@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ibkr_adapter.market_data import MarketData
     from ibkr_adapter.portfolio import Portfolio
     from ibkr_adapter.session import SessionKeeper
+    from ibkr_adapter.streaming.desk import StreamDesk
     from ibkr_adapter.sweeps import Desk
 
 
@@ -48,6 +49,7 @@ class Linked:
         self._simulator = simulator
         self._connection: Connection | None = None
         self._trading: Desk | None = None
+        self._stream: StreamDesk | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings.auth_method} {self.settings.base_url}>"
@@ -114,6 +116,9 @@ class Linked:
     def close(self) -> None:
         """Let go of the connection; it ends with its last object, and the user stays logged in."""
         connection, self._connection, self._trading = self._connection, None, None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
         if connection is not None:
             from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
 
@@ -155,6 +160,16 @@ class Linked:
     def market_data(self) -> MarketData:
         """Quotes as values."""
         return self._link().market_data
+
+    @property
+    def stream(self) -> StreamDesk:
+        """What IBKR sends by itself: quotes, orders, trades and more, as events."""
+        link = self._link()
+        if self._stream is None:
+            from ibkr_adapter.streaming.desk import StreamDesk  # noqa: PLC0415  (loaded with the first call)
+
+            self._stream = StreamDesk(link.feed, link, self.settings)
+        return self._stream
 
     @property
     def session(self) -> SessionKeeper:

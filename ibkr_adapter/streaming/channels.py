@@ -1,0 +1,122 @@
+"""What a subscription is to the line: how it is asked for, read, renewed and ended.
+
+A channel belongs to one topic of one login, however many consumers it has; it holds what has been
+merged so far, and is touched by the stream's thread alone. Whom its events go to, and when to
+write, is for :mod:`ibkr_adapter.streaming.feed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ibkr_adapter.model.stream import Event, QuoteEvent
+from ibkr_adapter.wire import stream
+from ibkr_adapter.wire.marketdata import TAGS
+from ibkr_adapter.wire.stream_quotes import RunningQuote
+
+# IBKR ends quotes silently after a quarter of an hour; nine minutes leave room for one that fails.
+RENEW_QUOTES = 540.0
+# A subscription of quotes that has been silent for so long is said to be stale.
+STALE_QUOTES = 60.0
+
+
+class Channel:
+    """One topic; ``key`` is how its frames are marked."""
+
+    renew_every: float | None = None
+    stale_after: float | None = None
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def join(self, other: Channel) -> bool:
+        """Take in what another consumer of the same topic wants; tell whether it must be asked for anew."""
+        del other
+        return False
+
+    def begin(self) -> Sequence[str]:
+        """What subscribes to it."""
+        return ()
+
+    def end(self) -> Sequence[str]:
+        """What ends the subscription."""
+        return ()
+
+    def renew(self) -> Sequence[str]:
+        """What is written before the subscription would run out, or when it is silent."""
+        return (*self.end(), *self.begin())
+
+    def lost(self) -> None:
+        """Forget what cannot be relied upon any more: the line is gone."""
+
+    def seed(self, deadline: float, at: datetime) -> Sequence[Event]:
+        """Read how things stand, where the line tells only what changes; for each line anew.
+
+        Raises:
+            IBKRError: It could not be read.
+        """
+        del deadline, at
+        return ()
+
+    def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
+        """Read a frame of it."""
+        raise NotImplementedError
+
+    def current(self, at: datetime) -> Sequence[Event]:
+        """How it stands, for a consumer who comes later than others."""
+        del at
+        return ()
+
+
+class Quotes(Channel):
+    """One contract's quote."""
+
+    renew_every = RENEW_QUOTES
+
+    def __init__(
+        self, conid: int, exchange: str | None, names: Iterable[str], stale_after: float | None
+    ) -> None:
+        self._target = str(conid) if exchange is None else f"{conid}@{exchange}"
+        super().__init__(f"smd+{self._target}")
+        self.names = list(dict.fromkeys(names))
+        self._running = RunningQuote(conid, exchange, self.names)
+        self._has_some = False
+        self.stale_after = stale_after
+
+    def join(self, other: Channel) -> bool:
+        """Add the fields that another consumer wants, and be stale as early as anybody wants."""
+        if not isinstance(other, Quotes):
+            return False
+        if other.stale_after is not None:
+            self.stale_after = min(self.stale_after or other.stale_after, other.stale_after)
+        fresh = [name for name in other.names if name not in self.names]
+        self.names += fresh
+        self._running.ask_for(fresh)
+        return bool(fresh)
+
+    def begin(self) -> Sequence[str]:
+        """Ask for all fields that any consumer wants; the session has one set for a contract."""
+        return (stream.quotes(self._target, [TAGS[name] for name in self.names]),)
+
+    def end(self) -> Sequence[str]:
+        """End it, which frees a market data line."""
+        return (stream.no_quotes(self._target),)
+
+    def lost(self) -> None:
+        """Forget all figures: one that did not change again would never be told anew."""
+        self._running.forget()
+        self._has_some = False
+
+    def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
+        """Merge what changed."""
+        quote = self._running.take(content)
+        if quote is None:
+            return ()
+        self._has_some = True
+        return (QuoteEvent(at=at, quote=quote),)
+
+    def current(self, at: datetime) -> Sequence[Event]:
+        """The quote as it stands, once there is one."""
+        return (QuoteEvent(at=at, quote=self._running.quote),) if self._has_some else ()
