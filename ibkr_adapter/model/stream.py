@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import attrs
 
@@ -37,16 +38,20 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class QuoteEvent(Event):
-    """How a contract's quote stands after what arrived."""
+    """How a contract's quote stands after what arrived.
+
+    The value is made when it is looked at: of ten thousand quotes a consumer may want the last one.
+    """
 
     replaceable: ClassVar[bool] = True
 
-    quote: Quote
+    conid: int
+    fields: Mapping[str, Any] = attrs.field(repr=False, hash=False)
 
-    @property
-    def conid(self) -> int:
-        """Whose quote it is."""
-        return self.quote.conid
+    @cached_property
+    def quote(self) -> Quote:
+        """The whole quote as it stands."""
+        return Quote(conid=self.conid, **self.fields)
 
 
 @attrs.frozen(kw_only=True)

@@ -81,7 +81,8 @@ class Quotes(Channel):
         self._target = str(conid) if exchange is None else f"{conid}@{exchange}"
         super().__init__(f"smd+{self._target}")
         self.names = list(dict.fromkeys(names))
-        self._running = RunningQuote(conid, exchange, self.names)
+        self._conid = conid
+        self._running = RunningQuote(exchange, self.names)
         self._has_some = False
         self.stale_after = stale_after
 
@@ -111,12 +112,13 @@ class Quotes(Channel):
 
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
         """Merge what changed."""
-        quote = self._running.take(content)
-        if quote is None:
+        if not self._running.take(content):
             return ()
         self._has_some = True
-        return (QuoteEvent(at=at, quote=quote),)
+        return self.current(at)
 
     def current(self, at: datetime) -> Sequence[Event]:
         """The quote as it stands, once there is one."""
-        return (QuoteEvent(at=at, quote=self._running.quote),) if self._has_some else ()
+        if not self._has_some:
+            return ()
+        return (QuoteEvent(at=at, conid=self._conid, fields=self._running.fields),)

@@ -11,10 +11,11 @@ Source: as of :mod:`ibkr_adapter.wire.marketdata`; frames recorded from accounts
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ibkr_adapter.model.market import Availability, Quote
+from ibkr_adapter.model.market import Availability
 from ibkr_adapter.wire import numbers
 from ibkr_adapter.wire.marketdata import TAGS, read_quote
 
@@ -46,9 +47,9 @@ _AROUND = frozenset({"conid", "conidEx", "server_id", "topic", TAGS["delivery_ma
 class RunningQuote:
     """What has been said of one contract so far."""
 
-    def __init__(self, conid: int, exchange: str | None, names: Iterable[str]) -> None:
+    def __init__(self, exchange: str | None, names: Iterable[str]) -> None:
         self._names = frozenset(names)
-        self._values: dict[str, Any] = {"conid": conid, "exchange": exchange, "missing": self._names}
+        self._values: dict[str, Any] = {"exchange": exchange, "missing": self._names}
         self._volumes: dict[str, Decimal | None] = {}
         self._came: set[str] = set()
 
@@ -59,27 +60,28 @@ class RunningQuote:
 
     def forget(self) -> None:
         """Forget the figures: nobody said what became of them meanwhile."""
-        self._values = {key: self._values[key] for key in ("conid", "exchange")} | {"missing": self._names}
+        self._values = {"exchange": self._values["exchange"], "missing": self._names}
         self._volumes.clear()
         self._came.clear()
 
     @property
-    def quote(self) -> Quote:
-        """How it stands."""
-        return Quote(**self._values)
+    def fields(self) -> dict[str, Any]:
+        """How it stands: what a :class:`~ibkr_adapter.model.market.Quote` of it has, besides its contract."""
+        return self._values.copy()
 
-    def take(self, row: Mapping[str, Any]) -> Quote | None:
-        """Take a frame; ``None`` where it brings no field."""
-        values, fresh = self._values, False
+    def take(self, row: Mapping[str, Any]) -> bool:
+        """Take a frame; tell whether it brings a field."""
+        values, came, fresh = self._values, self._came, False
         for tag, value in row.items():
             name = _PLAIN.get(tag)
             if name is not None:
-                values[name] = figure = numbers.decimal(value)
-                self._note(name, came=figure is not None)
+                values[name] = figure = _figure(value)
+                if (figure is not None) is not (name in came):
+                    self._note(name, came=figure is not None)
             elif tag in _AROUND:
                 continue
             elif tag == "_updated":
-                values["updated"] = numbers.moment(value)
+                values["updated"] = _moment(value)
                 continue
             elif tag == _LAST:
                 self._take_last(value)
@@ -96,11 +98,11 @@ class RunningQuote:
             else:
                 self._take_other(tag, value)
             fresh = True
-        return Quote(**values) if fresh else None
+        return fresh
 
     def _take_last(self, value: Any) -> None:
         # The prefix is read where snapshots are.
-        bare = numbers.decimal(value)
+        bare = _figure(value)
         found = None if bare is not None else read_quote({"conid": 1, _LAST: value}, ())
         self._values["last"] = bare if found is None else found.last
         self._values["last_is_close"] = found is not None and found.last_is_close
@@ -130,3 +132,22 @@ class RunningQuote:
 
 
 _NAMES = {tag: name for name, tag in TAGS.items()}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS = range(10**12, 10**13)
+_PLAIN_LENGTH = 16
+
+
+def _figure(value: Any) -> Decimal | None:
+    # Nearly all figures are plain digits with a point, for which all that numbers looks at is far away.
+    if type(value) is str and len(value) < _PLAIN_LENGTH and value.isascii():
+        if value.replace(".", "", 1).isdigit():
+            return Decimal(value) or Decimal(0)
+    return numbers.decimal(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    return (
+        _EPOCH + timedelta(milliseconds=value)
+        if type(value) is int and value in _MILLISECONDS
+        else numbers.moment(value)
+    )
