@@ -167,8 +167,12 @@ class Linked:
         link = self._link()
         if self._stream is None:
             from ibkr_adapter.streaming.desk import StreamDesk  # noqa: PLC0415  (loaded with the first call)
+            from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
 
-            self._stream = StreamDesk(link.feed, link, self.settings)
+            def permit() -> None:
+                self.orders.check_request(endpoints.NOTIFICATION)
+
+            self._stream = StreamDesk(link.feed, link, self.settings, permit)
         return self._stream
 
     @property

@@ -1,4 +1,4 @@
-"""What a subscription is to the line: how it is asked for, read, renewed and ended.
+"""What a subscription is to the line: how it is asked for, read, renewed and ended; and those of the market.
 
 A channel belongs to one topic of one login, however many consumers it has; it holds what has been
 merged so far, and is touched by the stream's thread alone. Whom its events go to, and when to
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ibkr_adapter.model.stream import Event, QuoteEvent
-from ibkr_adapter.wire import stream
+from ibkr_adapter.model.stream import BarsEvent, DepthEvent, DepthRow, Event, QuoteEvent
+from ibkr_adapter.wire import stream, stream_rows
 from ibkr_adapter.wire.marketdata import TAGS
 from ibkr_adapter.wire.stream_quotes import RunningQuote
 
@@ -59,6 +59,11 @@ class Channel:
         """
         del deadline, at
         return ()
+
+    @property
+    def owes(self) -> bool:
+        """Whether something came that cannot be told before more is read; it is seeded again then."""
+        return False
 
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
         """Read a frame of it."""
@@ -122,3 +127,78 @@ class Quotes(Channel):
         if not self._has_some:
             return ()
         return (QuoteEvent(at=at, conid=self._conid, fields=self._running.fields),)
+
+
+class Depth(Channel):
+    """One contract's price ladder, as one account sees it."""
+
+    def __init__(self, account_id: str, conid: int, exchange: str | None) -> None:
+        super().__init__(stream.depth(account_id, conid, exchange))
+        self.account_id = account_id
+        self._conid = conid
+        self._rows: dict[int, DepthRow] = {}
+
+    def begin(self) -> Sequence[str]:
+        """Subscribe; the key is all there is to write."""
+        return (self.key,)
+
+    def end(self) -> Sequence[str]:
+        """End the account's ladder."""
+        return (stream.no_depth(self.account_id),)
+
+    def lost(self) -> None:
+        """Forget rows that would not be told again if they did not change."""
+        self._rows.clear()
+
+    def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
+        """Merge the rows that changed."""
+        return self._event(stream_rows.ladder_after(content, self._rows), at)
+
+    def current(self, at: datetime) -> Sequence[Event]:
+        """The ladder as it stands."""
+        return self._event(tuple(self._rows[row] for row in sorted(self._rows)), at)
+
+    def _event(self, rows: tuple[DepthRow, ...], at: datetime) -> Sequence[Event]:
+        if not rows:
+            return ()
+        return (DepthEvent(at=at, conid=self._conid, account_id=self.account_id, rows=rows),)
+
+
+class Bars(Channel):
+    """Live bars of one contract; a session has five places for them, and the server names each."""
+
+    def __init__(self, conid: int, *, period: str, bar: str, outside_rth: bool, source: str) -> None:
+        super().__init__(f"smh+{conid}")
+        self.conid = conid
+        self._wish = stream.bars(conid, period=period, bar=bar, outside_rth=outside_rth, source=source)
+        self._server_id: str | None = None
+        self._last: Sequence[Event] = ()
+
+    @property
+    def wish(self) -> str:
+        """What is written to subscribe; two consumers must want the same."""
+        return self._wish
+
+    def begin(self) -> Sequence[str]:
+        """Subscribe."""
+        return (self._wish,)
+
+    def end(self) -> Sequence[str]:
+        """Free the place by the server's name for it; without one the feed frees it when it comes."""
+        return () if self._server_id is None else (stream.no_bars(self._server_id),)
+
+    def lost(self) -> None:
+        """Forget the server's name."""
+        self._server_id, self._last = None, ()
+
+    def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
+        """Read the bars of a frame."""
+        self._server_id = stream.server_id_of(content) or self._server_id
+        bars = stream_rows.bars_of(content)
+        self._last = (BarsEvent(at=at, conid=self.conid, bars=bars),) if bars else ()
+        return self._last
+
+    def current(self, at: datetime) -> Sequence[Event]:
+        """The bars of the latest frame."""
+        del at
+        return self._last

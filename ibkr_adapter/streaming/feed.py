@@ -94,6 +94,11 @@ class Feed:
         """Whether the line is up, and was heard of lately."""
         return self._line.is_up
 
+    def channels(self) -> Sequence[Channel]:
+        """What anybody is subscribed to."""
+        with self._lock:
+            return tuple(running.channel for running in self._running.values() if running.is_wanted)
+
     def attach(self, channel: Channel, box: Mailbox) -> Channel:
         """Give ``box`` what a channel brings; where its topic is subscribed to already, that one's is given.
 
@@ -236,6 +241,9 @@ class Feed:
                 # Something is due, or somebody has a reason to have us look.
                 self._due = 0.0
             self._hand_over(frames)
+            for running in self._all():
+                if running.is_live and running.channel.owes:
+                    self._seed(running, None)
 
     def _reconcile(self) -> None:
         """End what nobody wants, and begin what somebody waits for."""
@@ -262,7 +270,8 @@ class Feed:
             if not running.is_live:
                 self._begin(running)
                 self._seed(running, None)
-            elif any(more):
+                continue
+            if any(more):
                 self._line.write(running.channel.renew())
             now = self._clock.now()
             for box, _ in newcomers:

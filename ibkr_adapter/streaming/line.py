@@ -116,14 +116,12 @@ class Line:
             self._heard_at = at
 
     def upkeep(self) -> float:
-        """Say a word if one is due, see whether the line is good, and tell when to look again.
+        """Say a word if one is due, see whether the session stands, and tell when to look again.
 
         Raises:
-            LineLost: It is not.
+            LineLost: It does not.
         """
         now = self._clock.monotonic()
-        if now - self._heard >= SILENT_AFTER:
-            raise LineLost(f"nothing was heard for {now - self._heard:.0f} seconds")
         if self._session.standing != self._standing:
             raise LineLost("the session was opened anew")
         if now >= self._tic_at:
@@ -132,8 +130,17 @@ class Line:
         return min(self._tic_at, self._heard + SILENT_AFTER)
 
     def receive(self, seconds: float) -> Sequence[Frame]:
-        """Return what has arrived, waiting at most so long."""
-        return self._up().receive(seconds)
+        """Return what has arrived, waiting at most so long.
+
+        Raises:
+            LineLost: It is gone, or nothing has arrived for so long that it must be.
+        """
+        frames = self._up().receive(seconds)
+        # Only now: whoever was busy for long has not listened, and the frames lie there.
+        silent = self._clock.monotonic() - self._heard
+        if not frames and silent >= SILENT_AFTER:
+            raise LineLost(f"nothing was heard for {silent:.0f} seconds")
+        return frames
 
     def write(self, texts: Iterable[str]) -> None:
         """Write what a channel wants written."""
@@ -154,6 +161,9 @@ class Line:
             # Only when asked: on a line that knows its session this is an unknown topic.
             self.write((stream.session_answer(self._session_id),))
             return None
+        if topic.startswith("smh+") and (server_id := stream.server_id_of(content)) is not None:
+            # Bars that nobody wants any more: the server keeps their place until it hears its own name for it.
+            self.write((stream.no_bars(server_id),))
         return stream.refusal_of(content)
 
     def wake(self) -> None:

@@ -117,6 +117,11 @@ def bars(conid: int, *, period: str, bar: str, outside_rth: bool, source: str) -
     return _topic("smh", str(conid), arguments=arguments)
 
 
+def server_id_of(content: Mapping[str, Any]) -> str | None:
+    """The server's own name for a place of history."""
+    return numbers.text(content.get("serverId", content.get("server_id")))
+
+
 def no_bars(server_id: str) -> str:
     """Free a slot of history, by the id that the server gave it."""
     return f"umh+{server_id}"

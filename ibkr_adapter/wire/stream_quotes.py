@@ -139,9 +139,9 @@ _PLAIN_LENGTH = 16
 
 def _figure(value: Any) -> Decimal | None:
     # Nearly all figures are plain digits with a point, for which all that numbers looks at is far away.
-    if type(value) is str and len(value) < _PLAIN_LENGTH and value.isascii():
-        if value.replace(".", "", 1).isdigit():
-            return Decimal(value) or Decimal(0)
+    plain = type(value) is str and len(value) < _PLAIN_LENGTH and value.isascii()
+    if plain and value.replace(".", "", 1).isdigit():
+        return Decimal(value) or Decimal(0)
     return numbers.decimal(value)
 
 

@@ -244,7 +244,9 @@ def test_the_pinned_certificate_carries_frames_both_ways():
         heard.extend(talk.texts())
 
     with served(script, tls=gateway().context) as server:
-        link = dialer(SystemClock(), Trust(fingerprint=gateway().fingerprint), "test")(server.url, {}, PATIENCE)
+        link = dialer(SystemClock(), Trust(fingerprint=gateway().fingerprint), "test")(
+            server.url, {}, PATIENCE
+        )
         frames = gather(link, 5000)
         link.send("tic")
         link.close()
