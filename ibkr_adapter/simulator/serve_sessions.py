@@ -95,13 +95,19 @@ class SessionEndpoints:
 
     def validate(self, _: Call) -> Answer:
         """Tell about the outer session, where there is an SSO."""
-        world = self._world
-        if world.auth == "oauth1a":
+        if self._world.auth == "oauth1a":
             # Guess: documented is only that it is not valid there.
             return answers.unauthorised()
+        return answers.json_answer(self.validation())
+
+    def validation(self) -> dict[str, Any]:
+        """What there is to tell about the outer session; nothing without an SSO."""
+        world = self._world
+        if world.auth == "oauth1a":
+            return {}
         login = world.sessions.login or world.now
         paper = world.accounts[world.main_account].is_paper
-        body: dict[str, Any] = {
+        return {
             "USER_ID": _USER_ID,
             "USER_NAME": "simulated",
             "RESULT": True,
@@ -128,7 +134,6 @@ class SessionEndpoints:
             },
             "region": "NJ",
         }
-        return answers.json_answer(body)
 
     def ping(self, _: Call) -> Answer:
         """Keep the outer session alive."""
