@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ibkr_adapter.portfolio import Portfolio
     from ibkr_adapter.session import SessionKeeper
     from ibkr_adapter.streaming.desk import StreamDesk
+    from ibkr_adapter.streaming.mirror import Mirror
     from ibkr_adapter.sweeps import Desk
 
 
@@ -223,6 +224,10 @@ class Linked:
     def on_call(self, listener: Callable[[Call], None]) -> Callable[[], None]:
         """Have ``listener`` told of every request; calling the answer ends that."""
         return self._link().client.listen(listener)
+
+    def _mirror(self) -> Mirror | None:
+        """What the stream keeps of this object's account, where it was asked to."""
+        return self._stream.kept if self._stream is not None else None
 
     def _link(self) -> Connection:
         if self._connection is None:

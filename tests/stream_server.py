@@ -14,6 +14,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable
+from typing import Self
 
 SUCCESS = {"topic": "system", "success": "username", "isFT": False, "isPaper": True}
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -117,7 +118,7 @@ class StreamServer:
     def url(self) -> str:
         return f"{'ws' if self._tls is None else 'wss'}://127.0.0.1:{self.port}/v1/api/ws"
 
-    def __enter__(self) -> StreamServer:
+    def __enter__(self) -> Self:
         self._acceptor.start()
         return self
 
@@ -148,13 +149,7 @@ class StreamServer:
         try:
             if self._tls is not None:
                 line = self._tls.wrap_socket(line, server_side=True)
-            head = b""
-            while b"\r\n\r\n" not in head:
-                more = line.recv(65536)
-                if not more:
-                    raise EOFError
-                head += more
-            talk = Talk(line, head.decode("latin-1"))
+            talk = Talk(line, _head_of(line))
             self.talks.append(talk)
             refusal = self._answer(talk.head)
             if refusal is not None:
@@ -170,3 +165,13 @@ class StreamServer:
             self._script(talk)
         except (OSError, EOFError):
             line.close()
+
+
+def _head_of(line: socket.socket) -> str:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = line.recv(65536)
+        if not more:
+            raise EOFError
+        head += more
+    return head.decode("latin-1")

@@ -12,6 +12,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
+from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.model.account import LedgerRow, PnlRow
 from ibkr_adapter.model.order import Fill, Order
 from ibkr_adapter.model.stream import Event, LedgerEvent, OrderEvent, PnlEvent, SummaryEvent, TradeEvent
@@ -22,16 +25,30 @@ from ibkr_adapter.wire import stream, stream_rows
 MOST_FILLS = 100_000
 
 
+@attrs.frozen(kw_only=True)
+class OrdersRead:
+    """A read of all orders: when it was begun, and how much this process had changed by then."""
+
+    orders: Sequence[Order]
+    changes: int
+    begun: datetime
+
+
 class Orders(Channel):
     """All orders of the login's session, as they stand."""
 
-    def __init__(self, read: Callable[[float], Sequence[Order]]) -> None:
+    def __init__(self, read: Callable[[float], OrdersRead]) -> None:
         super().__init__("sor")
         self._read = read
         self.orders: dict[str, Order] = {}
+        self._touched: dict[str, datetime] = {}
         self._unlisted: set[str] = set()
         self._owes: set[str] = set()
-        self.is_seeded = False
+        self._offered: OrdersRead | None = None
+        # For other threads: whether all orders are known, with which changes of ours, and a count of fills.
+        self.is_whole = False
+        self.changes = -1
+        self.fills = 0
 
     def begin(self) -> Sequence[str]:
         """Subscribe to changes; nothing that was before is told."""
@@ -43,30 +60,49 @@ class Orders(Channel):
 
     def lost(self) -> None:
         """Keep what is known, to tell later what changed; it counts for nothing until then."""
-        self.is_seeded = False
+        self.is_whole, self._offered = False, None
+
+    def offer(self, read: OrdersRead) -> None:
+        """Take a read that another thread has made anyway; it is merged by the stream's thread."""
+        self._offered = read
 
     @property
     def owes(self) -> bool:
         """Whether a change came of an order that nobody told of; it is read then."""
-        return bool(self._owes)
+        return bool(self._owes) or self._offered is not None
 
     def seed(self, deadline: float, at: datetime) -> Sequence[Event]:
         """Read how orders stand, and tell those that do otherwise than was known."""
-        listed = {order.order_id: order for order in self._read(deadline)}
+        offered, self._offered = self._offered, None
+        usable = offered is not None and self.is_whole and not self._owes
+        read = offered if offered is not None and usable else self._read(deadline)
+        listed = {order.order_id: order for order in read.orders}
         self._unlisted |= self._owes - listed.keys()
         self._owes.clear()
         events: list[Event] = []
         for order_id, order in listed.items():
             known = self.orders.get(order_id)
-            if known is None or (not _is_behind(order, known) and _stands(order) != _stands(known)):
-                self.orders[order_id] = order
-                events.append(OrderEvent(at=at, order=order))
+            if known is not None and (_is_behind(order, known) or self._is_newer(order_id, read.begun)):
+                continue
+            if known is None or _stands(order) != _stands(known):
+                events.append(self._note(order, known, at))
         for order_id in [name for name, known in self.orders.items() if known.state.is_over]:
             # Of yesterday: IBKR lists what is over until the end of the day.
-            if order_id not in listed:
+            if order_id not in listed and not self._is_newer(order_id, read.begun):
                 del self.orders[order_id]
-        self.is_seeded = True
+        self._touched.clear()
+        self.is_whole, self.changes = True, read.changes
         return events
+
+    def _is_newer(self, order_id: str, begun: datetime) -> bool:
+        touched = self._touched.get(order_id)
+        return touched is not None and touched >= begun
+
+    def _note(self, order: Order, known: Order | None, at: datetime) -> Event:
+        self.orders[order.order_id] = order
+        if known is None or order.filled != known.filled:
+            self.fills += 1
+        return OrderEvent(at=at, order=order)
 
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
         """Merge rows of changes, in their order."""
@@ -76,14 +112,18 @@ class Orders(Channel):
             if order_id is None:
                 continue
             known = self.orders.get(order_id)
-            order = stream_rows.order_after(known, row)
+            try:
+                order = stream_rows.order_after(known, row)
+            except UnexpectedAnswer:
+                self.is_whole = False
+                raise
             if order is None:
                 if order_id not in self._unlisted:
                     self._owes.add(order_id)
                 continue
-            self.orders[order_id] = order
+            self._touched[order_id] = at
             if known is None or _stands(order) != _stands(known):
-                events.append(OrderEvent(at=at, order=order))
+                events.append(self._note(order, known, at))
         return events
 
     def current(self, at: datetime) -> Sequence[Event]:
@@ -116,6 +156,9 @@ class Trades(Channel):
         self._read = read
         self.days = days
         self.fills: dict[str, Fill] = {}
+        # For other threads: counts what came that was not known, fills or not.
+        self.news = 0
+        self._rows: set[str] = set()
 
     def join(self, other: Channel) -> bool:
         """Go as far back as anybody wants."""
@@ -138,6 +181,13 @@ class Trades(Channel):
 
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
         """Tell the executions that were not told before."""
+        for row in stream_rows.rows_of(content):
+            # Assignments and exercises are no fills of an order, and change positions all the same.
+            name = str(row.get("execution_id"))
+            if name not in self.fills and name not in self._rows:
+                self.news += 1
+                if row.get("side") not in {"B", "S"}:
+                    self._rows.add(name)
         return self._fresh(stream_rows.fills_of(content), at)
 
     def current(self, at: datetime) -> Sequence[Event]:

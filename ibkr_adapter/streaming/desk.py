@@ -20,10 +20,11 @@ from ibkr_adapter.portfolio import Portfolio
 from ibkr_adapter.replies import ReplyPolicy
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.settings import Settings
-from ibkr_adapter.streaming.account_channels import Ledger, Orders, Profit, Summary, Trades
+from ibkr_adapter.streaming.account_channels import Ledger, Orders, OrdersRead, Profit, Summary, Trades
 from ibkr_adapter.streaming.channels import STALE_QUOTES, Bars, Channel, Depth, Quotes
 from ibkr_adapter.streaming.feed import Feed
 from ibkr_adapter.streaming.mailbox import SIZE
+from ibkr_adapter.streaming.mirror import Mirror
 from ibkr_adapter.streaming.notices import Bulletins, Notifications, Prompts
 from ibkr_adapter.streaming.subscription import Subscription
 from ibkr_adapter.wire import stream
@@ -57,6 +58,7 @@ class StreamDesk:
         self._permit = permit
         self._connection = connection
         self._settings = settings
+        self._mirror: Mirror | None = None
         self._open: weakref.WeakSet[Subscription] = weakref.WeakSet()
 
     @property
@@ -179,9 +181,7 @@ class StreamDesk:
         """Subscribe to executions: those of the last ``days``, at most 7, then each as it happens, each once."""
         if not 1 <= days <= MOST_DAYS:
             raise ConfigurationError(f"trades reach back 1 to {MOST_DAYS} days, not {days}.")
-        reads = self._connection.reads
-        channel = Trades(lambda deadline: reads.fills(not_before=self._now(), deadline=deadline), days)
-        return self._subscribe([channel], callback, SIZE)
+        return self._subscribe([self._trades(days)], callback, SIZE)
 
     def profit(self, *, callback: Callback | None = None, size: int = SIZE) -> Subscription:
         """Subscribe to today's profit of every account and model, at most once a second."""
@@ -217,14 +217,53 @@ class StreamDesk:
         """Subscribe to the bulletins of exchanges and of IBKR."""
         return self._subscribe([Bulletins()], callback, SIZE)
 
+    def keep_account(self) -> Mirror:
+        """Keep orders and positions of the account current, so that asking for them costs no request.
+
+        Until it is closed ``get_positions``, ``get_position``, ``has_open_position``, ``get_open_orders``,
+        ``get_orders`` and ``get_all_orders`` of this object answer from the stream where it proves what
+        they say, and read as ever where it does not. Each contract held uses a market data line.
+        """
+        kept = self.kept
+        if kept is None:
+            connection = self._connection
+            kept = self._mirror = Mirror(
+                account_id=self._account(),
+                clock=connection.clock,
+                feed=self._feed,
+                session=connection.session,
+                reads=connection.reads,
+                portfolio=connection.portfolio,
+                orders=self._orders(),
+                trades=self._trades(1),
+            )
+        return kept
+
+    @property
+    def kept(self) -> Mirror | None:
+        """What :meth:`keep_account` keeps, while it does."""
+        return None if self._mirror is None or self._mirror.is_closed else self._mirror
+
     def close(self) -> None:
         """End every subscription of this object."""
+        if self._mirror is not None:
+            self._mirror.close()
         for subscription in list(self._open):
             subscription.close()
 
     def _orders(self) -> Orders:
         reads = self._connection.reads
-        return Orders(lambda deadline: reads.live(not_before=self._now(), deadline=deadline))
+
+        def read(deadline: float) -> OrdersRead:
+            changes, begun = reads.changes, self._connection.clock.now()
+            orders = reads.live(not_before=self._now(), deadline=deadline)
+            return OrdersRead(orders=orders, changes=changes, begun=begun)
+
+        return Orders(read)
+
+    def _trades(self, days: int) -> Trades:
+        reads = self._connection.reads
+        return Trades(lambda deadline: reads.fills(not_before=self._now(), deadline=deadline), days)
 
     def _now(self) -> float:
         return self._connection.clock.monotonic()

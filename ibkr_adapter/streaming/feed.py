@@ -16,6 +16,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar, cast
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import (
@@ -37,6 +38,8 @@ from ibkr_adapter.wire import stream
 from ibkr_adapter.ws_link import Dial, Frame, LineLost
 
 log = logging.getLogger(__name__)
+
+C = TypeVar("C", bound=Channel)
 
 # The pause after the first failure, the longest one, and after how long a line counts as good.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -83,6 +86,8 @@ class Feed:
         self._woken = clock.flag()
         self._is_closed = False
         self._changed = False
+        # Counts the lines that were brought up: what was known on one may be old on the next.
+        self.lines = 0
         # When something is due that is not a frame; only the stream's thread looks.
         self._due = 0.0
         session.on_change(lambda _: self._wake())
@@ -99,7 +104,7 @@ class Feed:
         with self._lock:
             return tuple(running.channel for running in self._running.values() if running.is_wanted)
 
-    def attach(self, channel: Channel, box: Mailbox) -> Channel:
+    def attach(self, channel: C, box: Mailbox) -> C:
         """Give ``box`` what a channel brings; where its topic is subscribed to already, that one's is given.
 
         Raises:
@@ -119,11 +124,11 @@ class Feed:
                 self._clock.expect(self._thread)
                 self._thread.start()
         self._wake()
-        return running.channel
+        # A topic has one kind of channel.
+        return cast("C", running.channel)
 
-    def detach(self, channel: Channel, box: Mailbox) -> None:
+    def release(self, channel: Channel, box: Mailbox) -> None:
         """Take a consumer off; the last one of a topic ends it, the last of all ends the thread."""
-        box.close()
         with self._lock:
             running = self._running.get(channel.key)
             if running is not None:
@@ -135,6 +140,10 @@ class Feed:
         self._wake()
         if last:
             self._join(thread)
+
+    def look(self) -> None:
+        """Have the stream's thread look at its channels: one has been offered something."""
+        self._wake()
 
     def close(self) -> None:
         """End everything and wait until the thread has ended."""
@@ -226,6 +235,7 @@ class Feed:
         for running in before:
             self._seed(running, gap)
         self._line.begun()
+        self.lines += 1
         self._due = 0.0
         self._hand_over(early)
         while True:

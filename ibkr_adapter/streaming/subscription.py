@@ -79,8 +79,9 @@ class Subscription:
 
     def close(self) -> None:
         """End it; whoever iterates over it on another thread comes to an end."""
+        self._box.close()
         for channel in self._channels:
-            self._feed.detach(channel, self._box)
+            self._feed.release(channel, self._box)
         self._channels = []
 
     def __enter__(self) -> Self:

@@ -16,6 +16,7 @@ import resource
 import sys
 import threading
 import time
+from pathlib import Path
 
 import websocket
 
@@ -113,15 +114,9 @@ def server_of(frames, rate):
         process.terminate()
 
 
-def peak():
-    """The most memory this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def memory():
     """What it has now, in MB."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6
 
 
 def with_the_library(frames, rate):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 
 import pytest
 from certificates import gateway
-from stream_server import BINARY, CLOSE, PING, PONG, TEXT, StreamServer, frame
 
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.ws_link import LineLost, dialer
+from stream_server import BINARY, CLOSE, PING, PONG, TEXT, StreamServer, frame
 
 PATIENCE = 5.0
 SECRET = "oauth_token=never-to-be-shown"
@@ -30,6 +31,11 @@ def gather(link, count):
     while len(frames) < count and time.monotonic() < until:
         frames += link.receive(0.2)
     return frames
+
+
+def fill(link):
+    for _ in range(200):
+        link.send("x" * 200_000)
 
 
 def served(script, **about):
@@ -63,7 +69,7 @@ def test_frames_in_pieces_and_of_any_length_come_whole():
 
     def script(talk):
         sent = frame(b"one ", final=False) + frame(b"two", 0) + frame(long) + frame(b"end")
-        for start in range(0, 20):
+        for start in range(20):
             talk.send_raw(sent[start : start + 1])
         talk.send_raw(sent[20:])
         wait_for_goodbye(talk)
@@ -168,9 +174,12 @@ def test_a_line_that_is_gone_takes_nothing():
         with pytest.raises(LineLost):
             gather(link, 1)
 
-        with pytest.raises(LineLost):
-            for _ in range(3):
+        for _ in range(2):
+            # The first one may still be taken by the kernel.
+            with contextlib.suppress(LineLost):
                 link.send("tic")
+        with pytest.raises(LineLost):
+            link.send("tic")
         link.close()
 
 
@@ -179,9 +188,11 @@ REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nSet-Cookie: session=very-secret\r\nCont
 
 def test_a_refused_handshake_tells_its_status_and_no_secret():
     """The library's own text has the headers and the body of the answer in it."""
-    with served(wait_for_goodbye, answer=lambda head: REFUSAL) as server:
-        with pytest.raises(LineLost) as refused:
-            dial(f"{server.url}?{SECRET}", {}, PATIENCE)
+    with (
+        served(wait_for_goodbye, answer=lambda head: REFUSAL) as server,
+        pytest.raises(LineLost) as refused,
+    ):
+        dial(f"{server.url}?{SECRET}", {}, PATIENCE)
 
     assert refused.value.status == 401
     assert "secret" not in f"{refused.value} {refused.value.__cause__}"
@@ -192,9 +203,11 @@ def test_a_redirect_is_not_followed():
     """The address has a token in it, which is for nobody else."""
     with served(wait_for_goodbye) as other:
         elsewhere = f"HTTP/1.1 302 Found\r\nLocation: {other.url}\r\nContent-Length: 0\r\n\r\n".encode()
-        with served(wait_for_goodbye, answer=lambda head: elsewhere) as server:
-            with pytest.raises(LineLost):
-                dial(server.url, {}, PATIENCE)
+        with (
+            served(wait_for_goodbye, answer=lambda head: elsewhere) as server,
+            pytest.raises(LineLost),
+        ):
+            dial(server.url, {}, PATIENCE)
 
         assert other.talks == []
 
@@ -284,8 +297,7 @@ def test_a_peer_that_takes_nothing_is_given_up(monkeypatch):
     with served(lambda talk: stop.wait(PATIENCE)) as server:
         link = dial(server.url, {}, PATIENCE)
         with pytest.raises(LineLost):
-            for _ in range(200):
-                link.send("x" * 200_000)
+            fill(link)
         stop.set()
         link.close()
 
