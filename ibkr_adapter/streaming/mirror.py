@@ -92,7 +92,7 @@ class Mirror:
         orders, channel = self._reads, self._orders
         changes = orders.changes
         if self._feed.is_up and channel.is_whole and channel.changes == changes and not channel.owes:
-            return tuple(list(channel.orders.values()))
+            return tuple(channel.orders.values())
         # What is read may have been kept for a moment.
         begun = self._clock.now() - timedelta(seconds=KEPT_FOR)
         read = orders.live()

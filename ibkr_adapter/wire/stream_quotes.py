@@ -90,15 +90,23 @@ class RunningQuote:
                 values["availability"] = None if code is None else Availability(code=code)
                 self._note("availability", came=code is not None)
             elif tag in _VOLUMES:
-                self._volumes[tag] = numbers.decimal(value)
-                figures = (self._volumes.get(key) for key in _VOLUMES)
-                values["volume"] = volume = next((found for found in figures if found is not None), None)
-                self._note("volume", came=volume is not None)
-                self._take_other(tag, value)
+                self._take_volume(tag, value)
+            elif tag in _NAMES:
+                name = _NAMES[tag]
+                self._note(name, came=self._take_other(name, tag, value))
             else:
-                self._take_other(tag, value)
+                continue
             fresh = True
         return fresh
+
+    def _take_volume(self, tag: str, value: Any) -> None:
+        self._volumes[tag] = numbers.decimal(value)
+        figures = (self._volumes.get(key) for key in _VOLUMES)
+        volume = next((found for found in figures if found is not None), None)
+        self._values["volume"] = volume
+        self._note("volume", came=volume is not None)
+        if tag == TAGS["volume_long"]:
+            self._note("volume_long", came=self._take_other("volume_long", tag, value))
 
     def _take_last(self, value: Any) -> None:
         # The prefix is read where snapshots are.
@@ -109,17 +117,14 @@ class RunningQuote:
         self._values["halted"] = found is not None and found.halted
         self._note("last", came=self._values["last"] is not None)
 
-    def _take_other(self, tag: str, value: Any) -> None:
+    def _take_other(self, name: str, tag: str, value: Any) -> bool:
+        """Read a field that quotes have no attribute for, as snapshots do; tell whether it has a value."""
         found = read_quote({"conid": 1, tag: value}, ())
-        name = _NAMES.get(tag)
-        if name is None or found is None:
-            return
         others = dict(self._values.get("others", {}))
         others.pop(name, None)
-        others.update(found.others)
+        others.update(found.others if found is not None else {})
         self._values["others"] = others
-        if name != "volume":
-            self._note(name, came=name in others)
+        return name in others
 
     def _note(self, name: str, *, came: bool) -> None:
         if came is (name in self._came):
