@@ -106,6 +106,7 @@ class _Wire:
         for end in (line, self._ear, self._mouth):
             end.setblocking(False)
         self._selector.register(self._ear, selectors.EVENT_READ)
+        self._selector.register(line, selectors.EVENT_READ)
 
     # What the library asks of a socket ------------------------------------------------------
 
@@ -175,11 +176,11 @@ class _Wire:
         left = until - self._clock.monotonic()
         if left <= 0:
             return False
-        self._selector.register(self._line, events)
-        try:
-            found = self._selector.select(left)
-        finally:
-            self._selector.unregister(self._line)
+        if events != selectors.EVENT_READ:
+            self._selector.modify(self._line, events)
+        found = self._selector.select(left)
+        if events != selectors.EVENT_READ:
+            self._selector.modify(self._line, selectors.EVENT_READ)
         woken = any(key.fileobj is self._ear for key, _ in found)
         if woken:
             self._ear.recv(_CHUNK)

@@ -73,11 +73,18 @@ class Feed:
     """The stream of one login."""
 
     def __init__(
-        self, *, clock: Clock, session: SessionKeeper, dial: Dial, jitter: Callable[[], float]
+        self,
+        *,
+        clock: Clock,
+        session: SessionKeeper,
+        dial: Dial,
+        jitter: Callable[[], float],
+        good_after: float = GOOD_AFTER,
     ) -> None:
         self._clock = clock
         self._session = session
         self._jitter = jitter
+        self._good_after = good_after
         self._line = Line(clock=clock, session=session, dial=dial)
         self._lock = threading.Lock()
         self._running: dict[str, Running] = {}
@@ -86,6 +93,8 @@ class Feed:
         self._woken = clock.flag()
         self._is_closed = False
         self._changed = False
+        # Whether a channel may have to be seeded again.
+        self._owing = False
         # Counts the lines that were brought up: what was known on one may be old on the next.
         self.lines = 0
         # When something is due that is not a frame; only the stream's thread looks.
@@ -194,7 +203,7 @@ class Feed:
             except (LineLost, IBKRError) as failure:
                 reason = str(failure)
             self._down()
-            if self._clock.monotonic() - began >= GOOD_AFTER:
+            if self._clock.monotonic() - began >= self._good_after:
                 pause = FIRST_PAUSE
             rest = pause * (0.75 + 0.5 * self._jitter())
             log.warning("the stream is down (%s); it is tried again in %.1f seconds", reason, rest)
@@ -250,10 +259,13 @@ class Feed:
             if not frames:
                 # Something is due, or somebody has a reason to have us look.
                 self._due = 0.0
+                self._owing = True
             self._hand_over(frames)
-            for running in self._all():
-                if running.is_live and running.channel.owes:
-                    self._seed(running, None)
+            if self._owing:
+                self._owing = False
+                for running in self._all():
+                    if running.is_live and running.channel.owes:
+                        self._seed(running, None)
 
     def _reconcile(self) -> None:
         """End what nobody wants, and begin what somebody waits for."""
@@ -369,6 +381,7 @@ class Feed:
         except UnexpectedAnswer as failure:
             log.warning("a frame of %s cannot be read: %s", running.channel.key, failure)
             events = (Unreadable(at=at, topic=running.channel.key, text=failure.message),)
+        self._owing = self._owing or running.channel.owes
         for box in running.boxes:
             known = told.get(box)
             if known is None:

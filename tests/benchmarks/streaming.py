@@ -20,42 +20,24 @@ from pathlib import Path
 
 import websocket
 
-from ibkr_adapter.auth.base import StreamDoor
 from ibkr_adapter.clock import SystemClock
-from ibkr_adapter.session import SessionState
 from ibkr_adapter.streaming.channels import Quotes
 from ibkr_adapter.streaming.feed import Feed
 from ibkr_adapter.streaming.subscription import Subscription
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.wire.marketdata import FIELD_SETS
 from ibkr_adapter.ws_link import dialer
-from tests.stream_server import SUCCESS, StreamServer, frame
+
+# Helpers of the tests, which find each other in their own folder.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from stream_restarts import Session, survive
+from stream_server import SUCCESS, StreamServer, frame
 
 CONIDS = range(1000, 1100)
 RATE = 2000
 # At most this much of what websocket-client and json.loads cost, and at least this much of its pace.
 MOST_COST = 2.0
 LEAST_PACE = 35 / 48
-
-
-class Session:
-    """A session that is always up."""
-
-    state = SessionState.READY
-    standing = (1, 0)
-
-    def __init__(self, url):
-        self._url = url
-
-    def on_change(self, listener):
-        return lambda: None
-
-    @contextlib.contextmanager
-    def stream_door(self, deadline):
-        yield StreamDoor(url=self._url, session="s")
-
-    def lose(self, epoch, why):
-        raise AssertionError(why)
 
 
 def quote(number):
@@ -180,6 +162,39 @@ def with_an_app(frames):
     return frames / (ended - began)
 
 
+def called_back(frames):
+    """Frames a second with a callback that does nothing but count, as the app's handler does."""
+    with server_of(frames, None) as url:
+        clock = SystemClock()
+        feed = Feed(clock=clock, session=Session(url), dial=dialer(clock, Trust(), "b"), jitter=lambda: 0.5)
+        names = FIELD_SETS["quote"]
+        count, began, done = 0, 0.0, threading.Event()
+
+        def callback(_):
+            nonlocal count, began
+            count += 1
+            if count == 1:
+                began = time.monotonic()
+            elif count == frames:
+                done.set()
+
+        channels = [Quotes(conid, None, names, 60.0) for conid in CONIDS]
+        with Subscription(feed, clock, channels, callback=callback):
+            assert done.wait(120)
+            wall = time.monotonic() - began
+        feed.close()
+    return frames / wall
+
+
+def restarts(count):
+    wrong, gaps, trades = survive(count)
+    sys.stdout.write(
+        f"{count} restarts under load: {trades} trades and as many order events, {gaps} gaps told, "
+        f"{wrong or 'nothing lost or told twice'}\n"
+    )
+    return not wrong
+
+
 def steady(seconds):
     frames = int(seconds * RATE)
     spent, wall, grown, count = with_the_library(frames, RATE)
@@ -195,17 +210,19 @@ def steady(seconds):
 
 def burst(frames):
     paces = []
-    for _ in range(3):
+    for _ in range(5):
         app = with_an_app(frames)
+        ours = called_back(frames)
         _, wall, _, count = with_the_library(frames, None)
         assert count == frames
-        paces.append((frames / wall, app))
-    ours, app = sorted(paces, key=lambda pair: pair[0] / pair[1])[1]
+        paces.append((ours / app, ours, app, frames / wall))
+    ratio, ours, app, taken = sorted(paces)[len(paces) // 2]
     sys.stdout.write(
-        f"burst of {frames}: {ours:,.0f} frames a second against {app:,.0f} of WebSocketApp with an empty handler, "
-        f"ratio {ours / app:.2f} (at least {LEAST_PACE:.2f})\n"
+        f"burst of {frames}: {ours:,.0f} frames a second with an empty callback against {app:,.0f} of WebSocketApp with "
+        f"an empty handler, ratio {ratio:.2f} (at least {LEAST_PACE:.2f}); {taken:,.0f} taken on another thread, each "
+        "quote looked at\n"
     )
-    return ours / app >= LEAST_PACE
+    return ratio >= LEAST_PACE
 
 
 def main():
@@ -214,7 +231,7 @@ def main():
     parser.add_argument("--frames", type=int, default=50_000)
     parser.add_argument("--restarts", type=int, default=20)
     given = parser.parse_args()
-    kept = [burst(given.frames), steady(given.seconds)]
+    kept = [burst(given.frames), steady(given.seconds), restarts(given.restarts)]
     sys.stdout.write(f"limits {'kept' if all(kept) else 'MISSED'}\n")
     return 0 if all(kept) else 1
 
