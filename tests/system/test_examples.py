@@ -33,6 +33,7 @@ CLAIMS = {
     ],
     "04_lost_answer.py": ["the fault struck 1 time", "orders were sent 1 time", "1 entry with 2 exits"],
     "05_own_gateway.py": ["No IBKR_ADAPTER_ variable is set", "DU1234567 is a PAPER account"],
+    "06_stream.py": ["quote 16", "bought 5.0 at"],
 }
 
 
