@@ -82,6 +82,28 @@ def test_frames_in_pieces_and_of_any_length_come_whole():
     assert frames == [b"one two", long, b"end"]
 
 
+def test_frames_of_all_kinds_come_in_their_order_wherever_the_line_cuts_them():
+    """Plain frames are read by another way than pings, pieces and long ones; none may overtake another."""
+    said = [b"", b"7", b"x" * 125, b"x" * 126, b"y" * 65_535, b"z" * 65_536, b"end"] * 30
+
+    def script(talk):
+        sent = b""
+        for number, content in enumerate(said):
+            sent += frame(b"ping", PING) if number % 5 == 0 else b""
+            pieces = frame(content[:1], final=False) + frame(content[1:], 0)
+            sent += pieces if number % 3 == 0 else frame(content)
+        for start in range(0, len(sent), 9973):
+            talk.send_raw(sent[start : start + 9973])
+        wait_for_goodbye(talk)
+
+    with served(script) as server:
+        link = dial(server.url, {}, PATIENCE)
+        frames = gather(link, len(said))
+        link.close()
+
+    assert frames == said
+
+
 def test_bytes_that_are_no_utf_8_are_handed_over():
     """They occur in texts, and the library would break the line for them."""
 
