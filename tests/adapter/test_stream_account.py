@@ -198,6 +198,21 @@ def test_a_second_consumer_is_told_how_orders_stand_by_now(ibkr, server, world):
     assert server.texts("uor") == ["uor+{}"]
 
 
+def test_a_read_that_is_behind_the_stream_takes_nothing_back(ibkr, server, world):
+    """IBKR's lists may be older than what the stream has told."""
+    order_id = limit_order(ibkr)
+    with ibkr.stream.orders() as orders:
+        settle(world, 12)
+        server.say(sor(changed(order_id, filledQuantity=4.0, remainingQuantity=6.0)))
+        settle(world)
+        drain(orders)
+        server.link.break_off()
+        settle(world, 12)
+        (gap,) = drain(orders)
+
+    assert isinstance(gap, Gap)
+
+
 # Trades -------------------------------------------------------------------------------------
 
 

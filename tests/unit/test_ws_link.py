@@ -104,6 +104,32 @@ def test_frames_of_all_kinds_come_in_their_order_wherever_the_line_cuts_them():
     assert frames == said
 
 
+def test_a_frame_may_be_cut_anywhere_between_two_reads():
+    """What is left of it lies at the beginning of the next read, and looks like a frame of its own."""
+    sent = frame(b"\x82\x02" * 70) + frame(b"end")
+    cuts = [1, 2, 3, 4, 5, 60, len(sent) - 4, len(sent) - 3]
+
+    def script(talk):
+        for cut in cuts:
+            talk.send_raw(sent[:cut])
+            talk.read()
+            talk.send_raw(sent[cut:])
+            talk.read()
+        wait_for_goodbye(talk)
+
+    with served(script) as server:
+        link = dial(server.url, {}, PATIENCE)
+        found = []
+        for _ in cuts:
+            first = list(link.receive(0.05))
+            link.send("go on")
+            found.append(first + gather(link, 2 - len(first)))
+            link.send("next")
+        link.close()
+
+    assert found == [[b"\x82\x02" * 70, b"end"]] * len(cuts)
+
+
 def test_bytes_that_are_no_utf_8_are_handed_over():
     """They occur in texts, and the library would break the line for them."""
 
