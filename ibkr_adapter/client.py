@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -71,6 +72,18 @@ class Client:
             TransportError: It could not be asked.
         """
         self._auth.prepare(deadline)
+
+    @contextmanager
+    def turn(self, endpoint: Endpoint, deadline: float) -> Iterator[None]:
+        """Wait until something may leave that is no call of ours, such as the opening of a stream.
+
+        Raises:
+            BrokerageUnavailable: Another thread's dialogue did not end in time; nothing was sent.
+            Throttled: The pacing limits do not allow it in time; nothing was sent.
+        """
+        self._auth.prepare(deadline)
+        with self._turns.take(endpoint, deadline, urgent=False):
+            yield
 
     def call(
         self,

@@ -255,8 +255,9 @@ class ManualClock:
         for thread in list(self._known):
             if thread in self._asleep or thread is me:
                 continue
-            # A thread that was announced but not started yet is alive for our purpose.
-            if thread.ident is not None and not thread.is_alive():
+            # A thread that was announced but not started yet is alive for our purpose, and so is one that is
+            # being started, which has a number before it counts itself among the living.
+            if thread.ident is not None and thread not in threading.enumerate():
                 self._known.discard(thread)
                 continue
             running.append(thread)

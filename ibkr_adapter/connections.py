@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import attrs
@@ -64,6 +65,10 @@ from ibkr_adapter.tracking import Tracker
 from ibkr_adapter.transport import RequestsTransport, Transport
 from ibkr_adapter.turns import Turns
 
+if TYPE_CHECKING:
+    from ibkr_adapter.streaming.feed import Feed
+    from ibkr_adapter.ws_link import Dial
+
 USER_AGENT = "ibkr-adapter"
 
 
@@ -77,13 +82,16 @@ class Doors:
 
     ``market_time`` tells the time by which markets open and close, where that is not the clock's;
     ``store`` makes the files that outlive a process. ``environ`` is where the
-    kill switch may be thrown. ``across_processes`` is whether pacing, logins and dialogues are shared with
+    kill switch may be thrown. ``dial`` opens the stream's lines, and ``jitter`` (from 0 to 1) spreads its
+    attempts. ``across_processes`` is whether pacing, logins and dialogues are shared with
     other processes through the state folder; unset, they are where the clock is the machine's,
     because that is the one clock that all of them have.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
     transport: Callable[[Settings, Clock], Transport] | None = None
+    dial: Callable[[Settings, Clock], Dial] | None = None
+    jitter: Callable[[], float] = random.random
     new_id: Callable[[], str] = _new_id
     market_time: Callable[[], datetime] | None = None
     store: Callable[..., Store] = Store
@@ -201,6 +209,24 @@ class Connection:
             watch=self.watch,
             own=self.own,
         )
+        self._dial = doors.dial or _dial
+        self._jitter = doors.jitter
+        self._feed: Feed | None = None
+
+    @property
+    def feed(self) -> Feed:
+        """The login's stream, made with the first use; its libraries are loaded then."""
+        from ibkr_adapter.streaming.feed import Feed as FreshFeed  # noqa: PLC0415  (loads on first use)
+
+        with self._lock:
+            if self._feed is None:
+                self._feed = FreshFeed(
+                    clock=self.clock,
+                    session=self.session,
+                    dial=self._dial(self.settings, self.clock),
+                    jitter=self._jitter,
+                )
+            return self._feed
 
     def start(self) -> None:
         """Have the keeper look after the session; called before the first request."""
@@ -210,6 +236,10 @@ class Connection:
         """End the threads, the lines and the files; the user stays logged in."""
         self._keeper.drop(self.session)
         self.session.close()
+        with self._lock:
+            feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.close()
         self._transport.close()
         self.throttle.close()
         if self._lease is not None:
@@ -360,8 +390,17 @@ def authorizing(settings: Settings, doors: Doors | None = None) -> Iterator[OAut
 
 
 def _transport(settings: Settings, clock: Clock) -> Transport:
-    trust = Trust(fingerprint=settings.tls_fingerprint, ca_file=settings.ca_file, verify=settings.verify_tls)
-    return RequestsTransport(clock, trust=trust, user_agent=USER_AGENT)
+    return RequestsTransport(clock, trust=_trust(settings), user_agent=USER_AGENT)
+
+
+def _trust(settings: Settings) -> Trust:
+    return Trust(fingerprint=settings.tls_fingerprint, ca_file=settings.ca_file, verify=settings.verify_tls)
+
+
+def _dial(settings: Settings, clock: Clock) -> Dial:
+    from ibkr_adapter.ws_link import dialer  # noqa: PLC0415  (loads on first use)
+
+    return dialer(clock, _trust(settings), USER_AGENT)
 
 
 # One per process; it holds nothing before the first call of an object.

@@ -19,6 +19,7 @@ from ibkr_adapter.linked import Linked
 from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed
 
 if TYPE_CHECKING:
+    from ibkr_adapter.model.account import Position
     from ibkr_adapter.model.market import Quote
     from ibkr_adapter.model.sizing import Sizing
 
@@ -74,18 +75,21 @@ class IBKRExchange(Linked):
         """All positions that are not flat."""
         return [
             shapes.position(found, self.contracts.written(found.conid, found.symbol, found.sec_type))
-            for found in self.portfolio.positions(self._account())
+            for found in self._held()
         ]
 
     def get_position(self, symbol: str) -> dict[str, Any] | None:
         """One position, or ``None`` when flat."""
         conid = self._conid(symbol)
-        found = self.portfolio.position(self._account(), conid)
+        found = next((held for held in self._held() if held.conid == conid), None)
         return shapes.position(found, symbol) if found is not None else None
 
     def has_open_position(self, symbol: str) -> bool:
         """Whether there is a position in ``symbol``."""
-        return self.portfolio.position(self._account(), self._conid(symbol)) is not None
+        mirror, conid = self._mirror(), self._conid(symbol)
+        if mirror is not None:
+            return mirror.holds(conid)
+        return self.portfolio.position(self._account(), conid) is not None
 
     # Prices -------------------------------------------------------------------------------
 
@@ -403,11 +407,11 @@ class IBKRExchange(Linked):
 
     def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """The orders that work, whoever placed them."""
-        return self._listed(symbol, [order for order in self.orders.live() if order.state.may_fill])
+        return self._listed(symbol, [order for order in self._ordered() if order.state.may_fill])
 
     def get_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """All orders of the day."""
-        return self._listed(symbol, list(self.orders.live()))
+        return self._listed(symbol, self._ordered())
 
     def get_all_orders(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """The latest orders of the day, at most ``limit``."""
@@ -437,6 +441,18 @@ class IBKRExchange(Linked):
 
     def _account(self) -> str:
         return self.portfolio.choose(self.settings.account_id).account_id
+
+    def _held(self) -> tuple[Position, ...]:
+        """All positions, from the stream where it keeps them."""
+        mirror = self._mirror()
+        return self.portfolio.positions(self._account()) if mirror is None else mirror.positions()
+
+    def _ordered(self) -> list[Order]:
+        """All orders of the day, from the stream where it keeps them; what ends orders reads for itself."""
+        mirror = self._mirror()
+        if mirror is None:
+            return list(self.orders.live())
+        return [order for order in mirror.orders() if order.account in {"", mirror.account_id}]
 
     def _conid(self, symbol: str) -> int:
         # Whatever expired can still be held, ordered upon and looked at; nothing is traded here.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ibkr_adapter.market_data import MarketData
     from ibkr_adapter.portfolio import Portfolio
     from ibkr_adapter.session import SessionKeeper
+    from ibkr_adapter.streaming.desk import StreamDesk
+    from ibkr_adapter.streaming.mirror import Mirror
     from ibkr_adapter.sweeps import Desk
 
 
@@ -48,6 +50,7 @@ class Linked:
         self._simulator = simulator
         self._connection: Connection | None = None
         self._trading: Desk | None = None
+        self._stream: StreamDesk | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings.auth_method} {self.settings.base_url}>"
@@ -114,6 +117,9 @@ class Linked:
     def close(self) -> None:
         """Let go of the connection; it ends with its last object, and the user stays logged in."""
         connection, self._connection, self._trading = self._connection, None, None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
         if connection is not None:
             from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
 
@@ -155,6 +161,20 @@ class Linked:
     def market_data(self) -> MarketData:
         """Quotes as values."""
         return self._link().market_data
+
+    @property
+    def stream(self) -> StreamDesk:
+        """What IBKR sends by itself: quotes, orders, trades and more, as events."""
+        link = self._link()
+        if self._stream is None:
+            from ibkr_adapter.streaming.desk import StreamDesk  # noqa: PLC0415  (loaded with the first call)
+            from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
+
+            def permit() -> None:
+                self.orders.check_request(endpoints.NOTIFICATION)
+
+            self._stream = StreamDesk(link.feed, link, self.settings, permit)
+        return self._stream
 
     @property
     def session(self) -> SessionKeeper:
@@ -204,6 +224,10 @@ class Linked:
     def on_call(self, listener: Callable[[Call], None]) -> Callable[[], None]:
         """Have ``listener`` told of every request; calling the answer ends that."""
         return self._link().client.listen(listener)
+
+    def _mirror(self) -> Mirror | None:
+        """What the stream keeps of this object's account, where it was asked to."""
+        return self._stream.kept if self._stream is not None else None
 
     def _link(self) -> Connection:
         if self._connection is None:

@@ -103,6 +103,8 @@ class OrderReads:
         self._clock = clock
         self._session = session
         self._read_deadline = read_deadline
+        # Counts what this process has changed: what was read before is of before.
+        self.changes = 0
         self._primed_orders = -1
         self._primed_trades = -1
         self._orders: _Shared[Order] = _Shared(clock, session, self._fetch_orders)
@@ -110,6 +112,7 @@ class OrderReads:
 
     def changed(self) -> None:
         """Forget what was read: this process has just changed something."""
+        self.changes += 1
         self._orders.forget()
         self._trades.forget()
 

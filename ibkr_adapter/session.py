@@ -11,12 +11,14 @@ Source: Web API reference, "Session"; docs/ibkr-facts.md tells what was observed
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
+import attrs
+
 from ibkr_adapter import verdicts
-from ibkr_adapter.auth.base import Auth
+from ibkr_adapter.auth.base import Auth, StreamDoor
 from ibkr_adapter.brokerage import RESTORE_WITHIN, TICKLE_EVERY, Brokerage, SessionState
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Flag
@@ -110,6 +112,29 @@ class SessionKeeper:
     def tickle(self) -> None:
         """Keep the sessions alive, and bring back what a tickle finds lost; for the keeper thread."""
         self._brokerage.tickle()
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Counts both sessions: what lives in one of them, as a stream does, ends when this changes."""
+        return self._brokerage.epoch, self._auth.generation
+
+    @contextmanager
+    def stream_door(self, deadline: float) -> Iterator[StreamDoor]:
+        """See that the sessions are up, and tell how a stream is opened while a request may leave.
+
+        The tickle comes first: it is what gives a stream its session.
+
+        Raises:
+            SessionError: No session could be had; nothing was opened.
+            TransportError: IBKR could not be asked.
+            Throttled: The pacing limits do not allow it in time.
+        """
+        self.ensure(deadline)
+        self.tickle()
+        self.ensure(deadline)
+        with self._client.turn(endpoints.WEBSOCKET, deadline):
+            session = self._brokerage.stream_session
+            yield attrs.evolve(self._auth.stream(session), session=session)
 
     def close(self) -> None:
         """Stop here; the user stays logged in."""

@@ -12,10 +12,14 @@ from ibkr_adapter.errors import SessionError
 
 @attrs.frozen(kw_only=True)
 class StreamDoor:
-    """Where the stream's WebSocket is opened, and with which headers; both hold secrets."""
+    """Where the stream's WebSocket is opened, and with which headers; all of it holds secrets.
+
+    ``session`` is what the last tickle called it: IBKR asks for that where a cookie does not do.
+    """
 
     url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    session: str | None = attrs.field(default=None, repr=False)
 
 
 class Auth(Protocol):

@@ -26,6 +26,7 @@ from ibkr_adapter.wire.replies import words_of
 LIVE = "GET /iserver/account/orders"
 STATUS = "GET /iserver/account/order/status/{orderId}"
 TRADES = "GET /iserver/account/trades"
+ORDER_STREAM = "sor"
 
 _TIFS = {"CLOSE": Tif.DAY, "DAY": Tif.DAY, **{tif.value: tif for tif in Tif}}
 _SIDES = {
@@ -133,6 +134,49 @@ def read_trades(content: Any) -> tuple[Fill, ...]:
         if fill is not None:
             fills[fill.execution_id] = fill
     return tuple(fills.values())
+
+
+def changed_order(order: Order, row: Mapping[str, Any]) -> Order:
+    """An order after a row of the stream, which has only what changed.
+
+    Rows may come late or twice: what is filled is never unfilled, and what is over stays over.
+    """
+    changes: dict[str, Any] = {}
+    if row.get("status"):
+        state = _state(row["status"], ORDER_STREAM, order.order_id)
+        if state.is_over or not order.state.is_over:
+            changes["state"] = state
+    filled, remaining = (numbers.decimal(row.get(key)) for key in ("filledQuantity", "remainingQuantity"))
+    total = numbers.decimal(row.get("totalSize"))
+    if filled is None or filled >= order.filled:
+        done = order.filled if filled is None else filled
+        if remaining is None:
+            remaining = order.remaining if filled is None and total is None else None
+        if remaining is None:
+            remaining = max(Decimal(0), (order.quantity if total is None else total) - done)
+        changes |= {"filled": done, "remaining": remaining}
+        changes["quantity"] = (
+            total
+            if total is not None
+            else max(order.quantity if remaining == 0 else Decimal(0), done + remaining)
+        )
+        if done:
+            changes["average_price"] = _price(_first(row, "avgPrice")) or order.average_price
+    kind = _order_type(row.get("origOrderType")) or _order_type(row.get("orderType")) or order.order_type
+    price, stop = _prices(kind, row.get("price"), row.get("auxPrice", row.get("stop_price")))
+    told: dict[str, Any] = {
+        "order_type": kind,
+        "limit_price": price,
+        "stop_price": stop,
+        "tif": _TIFS.get(str(row.get("timeInForce") or "").upper()),
+        "coid": _text_id(row.get("order_ref")),
+        "parent_id": _text_id(row.get("parentId")),
+        "reason": words_of(str(row.get("order_cancellation_by_system_reason") or ""), 200),
+        "updated": numbers.moment(row.get("lastExecutionTime_r")),
+        "trailing": numbers.decimal(row.get("trailingAmt")),
+        "trailing_unit": _unit(row.get("trailingType")),
+    }
+    return attrs.evolve(order, **changes, **{name: value for name, value in told.items() if value})
 
 
 def _live_order(row: Any) -> Order | None:

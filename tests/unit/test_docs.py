@@ -153,7 +153,7 @@ def test_every_method_for_hosts_is_documented():
     text = (DOCS / "host.md").read_text("utf-8") + (DOCS / "quickstart.md").read_text("utf-8")
     text += "".join(
         (DOCS / page).read_text("utf-8")
-        for page in ("orders.md", "session.md", "simulator.md", "settings.md")
+        for page in ("orders.md", "streaming.md", "session.md", "simulator.md", "settings.md")
     )
     own = {"on_call", "orders", "portfolio", "contracts", "market_data"}  # in the reference
 
