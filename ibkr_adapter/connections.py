@@ -250,9 +250,7 @@ class Connections:
         with self._lock:
             connection = self._open.get(key)
             if connection is None:
-                keeper = self._keepers.get(doors.clock)
-                if keeper is None:
-                    keeper = self._keepers[doors.clock] = Keeper(doors.clock, every=TICKLE_EVERY)
+                keeper = self._keeper(doors.clock)
                 pace = (*key, settings.requests_per_second, settings.pacing_margin)
                 throttle = self._throttles.get(pace)
                 if throttle is None:
@@ -268,6 +266,17 @@ class Connections:
             connection.users.add(holder)
         connection.start()
         return connection
+
+    def keeper(self, clock: Clock) -> Keeper:
+        """The one thread that keeps what a process must do once a minute."""
+        with self._lock:
+            return self._keeper(clock)
+
+    def _keeper(self, clock: Clock) -> Keeper:
+        keeper = self._keepers.get(clock)
+        if keeper is None:
+            keeper = self._keepers[clock] = Keeper(clock, every=TICKLE_EVERY)
+        return keeper
 
     def release(self, connection: Connection, holder: object) -> None:
         """Take a holder off a connection, and close it when nobody is left."""
