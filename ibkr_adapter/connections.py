@@ -56,6 +56,7 @@ from ibkr_adapter.settings import Settings
 from ibkr_adapter.settling import Settling
 from ibkr_adapter.state import Store, state_directory
 from ibkr_adapter.stops import Stops
+from ibkr_adapter.stores import Stores
 from ibkr_adapter.throttle import SCHEMA_STEPS as PACING
 from ibkr_adapter.throttle import SharedBook, Throttle
 from ibkr_adapter.tls import Trust
@@ -105,6 +106,7 @@ class Connection:
         keeper: Keeper,
         throttle: Throttle,
         brakes: Brakes,
+        stores: Stores,
         user: str | None,
     ) -> None:
         clock = doors.clock
@@ -114,6 +116,7 @@ class Connection:
         self._keeper = keeper
         self._transport = (doors.transport or _transport)(settings, clock)
         self._make_store = doors.store
+        self._lender = stores
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
         self.throttle = throttle
@@ -208,9 +211,10 @@ class Connection:
             self._lease.close()
         self.journal.close()
         with self._lock:
-            for store in self._stores.values():
-                store.close()
+            borrowed = list(self._stores.values())
             self._stores.clear()
+        for store in borrowed:
+            self._lender.give_back(store)
 
     def _cache(self) -> Store:
         return self._file("contracts", CONTRACTS, disposable=True)
@@ -223,8 +227,8 @@ class Connection:
             if name not in self._stores:
                 folder = state_directory(self.settings.state_dir, os.environ)
                 safety: Literal["NORMAL", "FULL"] = "NORMAL" if disposable else "FULL"
-                self._stores[name] = self._make_store(
-                    folder, name, steps=steps, synchronous=safety, disposable=disposable
+                self._stores[name] = self._lender.borrow(
+                    self._make_store, folder, name, steps=steps, synchronous=safety, disposable=disposable
                 )
             return self._stores[name]
 
@@ -238,6 +242,7 @@ class Connections:
         # IBKR counts a user's requests over all of them, so the book outlives a connection.
         self._throttles: dict[tuple[Any, ...], Throttle] = {}
         self._brakes: dict[tuple[Any, ...], Brakes] = {}
+        self._stores = Stores()
         self._keepers: weakref.WeakKeyDictionary[Clock, Keeper] = weakref.WeakKeyDictionary()
 
     def connect(self, settings: Settings, doors: Doors, *, user: str | None, holder: object) -> Connection:
@@ -260,7 +265,9 @@ class Connections:
                     brakes = self._brakes[key] = Brakes(
                         kill_switch=KillSwitch(doors.environ), entries=EntryCount(doors.clock)
                     )
-                connection = self._open[key] = Connection(settings, doors, keeper, throttle, brakes, user)
+                connection = self._open[key] = Connection(
+                    settings, doors, keeper, throttle, brakes, self._stores, user
+                )
             else:
                 _agree(connection.settings, settings)
             connection.users.add(holder)
@@ -314,7 +321,10 @@ def throttle_of(settings: Settings, doors: Doors) -> Throttle:
 
     def store() -> Store:
         folder = state_directory(settings.state_dir, os.environ)
-        return doors.store(folder, "pacing", steps=PACING, disposable=True)
+        # A throttle that closes it has the others open it again.
+        return _books.borrow(
+            doors.store, folder, "pacing", steps=PACING, synchronous="NORMAL", disposable=True
+        )
 
     book = SharedBook(
         doors.clock,
@@ -365,6 +375,7 @@ def _transport(settings: Settings, clock: Clock) -> Transport:
     return RequestsTransport(clock, trust=trust, user_agent=USER_AGENT)
 
 
+_books = Stores()
 # One per process; it holds nothing before the first call of an object.
 shared = Connections()
 DEFAULT_DOORS = Doors()
