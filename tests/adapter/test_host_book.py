@@ -20,7 +20,8 @@ from ibkr_adapter.errors import (
 )
 from ibkr_adapter.host.book import SCHEMA_STEPS, Arrival, Entry, WebhookBook
 from ibkr_adapter.host.executor import TradeExecutor
-from ibkr_adapter.state import Store
+from ibkr_adapter.host.limits import RiskLimits
+from ibkr_adapter.state import StateUnavailable, Store
 
 SECRET = "a-secret-that-nobody-may-read"
 MARKET = {"action": "buy", "symbol": "AAPL", "orderType": "market", "quantity": 2}
@@ -335,6 +336,67 @@ def test_what_is_over_for_two_weeks_is_forgotten(world, tmp_path):
     raw.close()
 
 
+class Failing:
+    """A file that is full from some moment on."""
+
+    def __init__(self, folder, *args, **keywords):
+        self._store = Store(folder, "webhooks", steps=SCHEMA_STEPS)
+        self.path = self._store.path
+        self.full_from = None
+        self.writes = 0
+
+    def read(self, *args):
+        return self._store.read(*args)
+
+    def write(self, *args):
+        self.writes += 1
+        if self.full_from is not None and self.writes >= self.full_from:
+            raise StateUnavailable(self.path, "no space left")
+        return self._store.write(*args)
+
+    def transaction(self):
+        return self._store.transaction()
+
+
+def test_an_order_that_cannot_be_written_down_is_not_sent(world, tmp_path):
+    store = Failing(tmp_path)
+    book = WebhookBook(clock=world.clock, store=lambda: store)
+    store.full_from = 2
+
+    with pytest.raises(ConfigurationError, match=r"no space left\. Nothing was sent"):
+        TradeExecutor(world.exchange(), clock=world.clock, book=book).execute_webhook(MARKET)
+
+    assert world.count(PLACE) == 0
+
+
+def test_what_is_sent_already_is_answered_although_it_cannot_be_written(world, tmp_path):
+    """The repeat looks the order up by what was written before."""
+    store = Failing(tmp_path)
+    book = WebhookBook(clock=world.clock, store=lambda: store)
+    executor = TradeExecutor(world.exchange(), clock=world.clock, book=book)
+    # The row, the step and its state; then the disk is full.
+    store.full_from = 4
+
+    first = executor.execute_webhook(MARKET)
+    store.full_from = None
+    second = executor.execute_webhook(MARKET)
+
+    assert (first["action"], second["action"], second["recovered"]) == ("opened", "opened", True)
+    assert second["orderId"] == first["orderId"]
+    assert world.count(PLACE) == 1
+
+
+def test_a_webhook_that_makes_no_sense_is_refused_with_or_without_a_book(world, tmp_path):
+    store = Failing(tmp_path)
+    store.full_from = 1
+    book = WebhookBook(clock=world.clock, store=lambda: store)
+
+    with pytest.raises(InvalidOrder, match="quantity must be above 0"):
+        TradeExecutor(world.exchange(), clock=world.clock, book=book).execute_webhook(
+            MARKET | {"quantity": 0}
+        )
+
+
 def test_an_entry_of_no_book_writes_nothing():
     entry = Entry.unwritten()
 
@@ -405,7 +467,6 @@ def test_only_the_symbols_that_the_user_may_trade(world):
 
 
 def test_the_weekend_is_for_closing_where_the_user_wants_it_so(tmp_path):
-    from ibkr_adapter.host.limits import RiskLimits
     from ibkr_adapter.host.webhook import read_webhook
 
     webhook = read_webhook(MARKET)
@@ -429,6 +490,24 @@ def test_a_limit_that_cannot_be_read_is_refused(world, given, words):
     """A misspelt limit that is ignored would be none."""
     with pytest.raises(ConfigurationError, match=words):
         run(world, limits=given)
+
+
+def test_limits_that_are_read_already_are_taken_as_they_are(world):
+    limits = RiskLimits.of({"allowed_symbols": "MSFT", "max_open_positions": None})
+
+    assert RiskLimits.of(limits) is limits
+    assert RiskLimits.of(None) == RiskLimits()
+    assert limits.max_open_positions is None
+
+
+def test_a_quantity_within_the_limit_is_bought(world):
+    limits = {"max_position_size_usd": 400}
+
+    assert run(world, limits=limits)["quantity"] == 2
+    assert (
+        run(world, {"action": "buy", "symbol": "MSFT", "position_size_usd": 310}, limits=limits)["quantity"]
+        == 1
+    )
 
 
 def test_a_reversal_that_may_not_open_does_not_close_either(world):

@@ -198,6 +198,9 @@ def test_a_users_exchange_is_made_from_the_users_row(factory):
 def test_a_user_without_credentials_has_no_exchange(factory):
     assert factory.create_exchange_for_user("ann", "ibkr", load=lambda *_: None) is None
     assert factory.map_credentials_to_config("ibkr", "no row") is None
+    bare = Adapter(name="bare", title="Bare", make=OTHER.make, map_credentials=lambda _row: None)
+    mapped_to_none = ExchangeFactory((bare,), found=tuple)
+    assert mapped_to_none.create_exchange_for_user("ann", "bare", load=lambda *_: {}) is None
     assert factory.map_credentials_to_config("kraken", {}) is None
     assert (
         factory.create_exchange_for_user("ann", "ibkr", load=lambda *_: "no row at all"[0:0] or None) is None
