@@ -58,6 +58,7 @@ from ibkr_adapter.settings import Settings
 from ibkr_adapter.settling import Settling
 from ibkr_adapter.state import Store, state_directory
 from ibkr_adapter.stops import Stops
+from ibkr_adapter.stores import Stores
 from ibkr_adapter.throttle import SCHEMA_STEPS as PACING
 from ibkr_adapter.throttle import SharedBook, Throttle
 from ibkr_adapter.tls import Trust
@@ -114,6 +115,7 @@ class Connection:
         keeper: Keeper,
         throttle: Throttle,
         brakes: Brakes,
+        stores: Stores,
         user: str | None,
     ) -> None:
         clock = doors.clock
@@ -123,6 +125,7 @@ class Connection:
         self._keeper = keeper
         self._transport = (doors.transport or _transport)(settings, clock)
         self._make_store = doors.store
+        self._lender = stores
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
         self.throttle = throttle
@@ -246,9 +249,10 @@ class Connection:
             self._lease.close()
         self.journal.close()
         with self._lock:
-            for store in self._stores.values():
-                store.close()
+            borrowed = list(self._stores.values())
             self._stores.clear()
+        for store in borrowed:
+            self._lender.give_back(store)
 
     def _cache(self) -> Store:
         return self._file("contracts", CONTRACTS, disposable=True)
@@ -261,8 +265,8 @@ class Connection:
             if name not in self._stores:
                 folder = state_directory(self.settings.state_dir, os.environ)
                 safety: Literal["NORMAL", "FULL"] = "NORMAL" if disposable else "FULL"
-                self._stores[name] = self._make_store(
-                    folder, name, steps=steps, synchronous=safety, disposable=disposable
+                self._stores[name] = self._lender.borrow(
+                    self._make_store, folder, name, steps=steps, synchronous=safety, disposable=disposable
                 )
             return self._stores[name]
 
@@ -276,6 +280,7 @@ class Connections:
         # IBKR counts a user's requests over all of them, so the book outlives a connection.
         self._throttles: dict[tuple[Any, ...], Throttle] = {}
         self._brakes: dict[tuple[Any, ...], Brakes] = {}
+        self._stores = Stores()
         self._keepers: weakref.WeakKeyDictionary[Clock, Keeper] = weakref.WeakKeyDictionary()
 
     def connect(self, settings: Settings, doors: Doors, *, user: str | None, holder: object) -> Connection:
@@ -288,9 +293,7 @@ class Connections:
         with self._lock:
             connection = self._open.get(key)
             if connection is None:
-                keeper = self._keepers.get(doors.clock)
-                if keeper is None:
-                    keeper = self._keepers[doors.clock] = Keeper(doors.clock, every=TICKLE_EVERY)
+                keeper = self._keeper(doors.clock)
                 pace = (*key, settings.requests_per_second, settings.pacing_margin)
                 throttle = self._throttles.get(pace)
                 if throttle is None:
@@ -300,12 +303,25 @@ class Connections:
                     brakes = self._brakes[key] = Brakes(
                         kill_switch=KillSwitch(doors.environ), entries=EntryCount(doors.clock)
                     )
-                connection = self._open[key] = Connection(settings, doors, keeper, throttle, brakes, user)
+                connection = self._open[key] = Connection(
+                    settings, doors, keeper, throttle, brakes, self._stores, user
+                )
             else:
                 _agree(connection.settings, settings)
             connection.users.add(holder)
         connection.start()
         return connection
+
+    def keeper(self, clock: Clock) -> Keeper:
+        """The one thread that keeps what a process must do once a minute."""
+        with self._lock:
+            return self._keeper(clock)
+
+    def _keeper(self, clock: Clock) -> Keeper:
+        keeper = self._keepers.get(clock)
+        if keeper is None:
+            keeper = self._keepers[clock] = Keeper(clock, every=TICKLE_EVERY)
+        return keeper
 
     def release(self, connection: Connection, holder: object) -> None:
         """Take a holder off a connection, and close it when nobody is left."""
@@ -343,7 +359,10 @@ def throttle_of(settings: Settings, doors: Doors) -> Throttle:
 
     def store() -> Store:
         folder = state_directory(settings.state_dir, os.environ)
-        return doors.store(folder, "pacing", steps=PACING, disposable=True)
+        # A throttle that closes it has the others open it again.
+        return _books.borrow(
+            doors.store, folder, "pacing", steps=PACING, synchronous="NORMAL", disposable=True
+        )
 
     book = SharedBook(
         doors.clock,
@@ -403,6 +422,7 @@ def _dial(settings: Settings, clock: Clock) -> Dial:
     return dialer(clock, _trust(settings), USER_AGENT)
 
 
+_books = Stores()
 # One per process; it holds nothing before the first call of an object.
 shared = Connections()
 DEFAULT_DOORS = Doors()

@@ -126,18 +126,27 @@ class IBKRExchange(Linked):
 
     # Entries ------------------------------------------------------------------------------
 
-    def place_market_order(self, symbol: str, side: str, quantity: Any) -> dict[str, Any]:
-        """Buy or sell at the market; the quantity is floored to what the contract trades."""
+    def place_market_order(
+        self, symbol: str, side: str, quantity: Any, *, coid: str | None = None
+    ) -> dict[str, Any]:
+        """Buy or sell at the market; the quantity is floored to what the contract trades.
+
+        ``coid`` is your own client order id, here and for the other entries: the same order under the
+        same one is looked up, and not sent twice.
+        """
         placed = self.orders.place(
             symbol,
             side=words.side(side),
             order_type=OrderType.MARKET,
             quantity=words.number(quantity, "quantity"),
             exact=False,
+            coid=coid,
         )
         return self._acknowledge(placed, symbol, look=True)
 
-    def place_limit_order(self, symbol: str, side: str, quantity: Any, price: Any) -> dict[str, Any]:
+    def place_limit_order(
+        self, symbol: str, side: str, quantity: Any, price: Any, *, coid: str | None = None
+    ) -> dict[str, Any]:
         """Buy or sell at a limit; it is snapped to the passive side."""
         placed = self.orders.place(
             symbol,
@@ -146,11 +155,19 @@ class IBKRExchange(Linked):
             quantity=words.number(quantity, "quantity"),
             limit_price=words.number(price, "price"),
             exact=False,
+            coid=coid,
         )
         return self._acknowledge(placed, symbol)
 
     def place_stop_order(
-        self, symbol: str, side: str, quantity: Any, stop_price: Any, limit_price: Any = None
+        self,
+        symbol: str,
+        side: str,
+        quantity: Any,
+        stop_price: Any,
+        limit_price: Any = None,
+        *,
+        coid: str | None = None,
     ) -> dict[str, Any]:
         """Enter when the market reaches a price; with ``limit_price`` at no worse than that."""
         limit = words.optional(limit_price, "limit price")
@@ -162,6 +179,7 @@ class IBKRExchange(Linked):
             stop_price=words.number(stop_price, "stop price"),
             limit_price=limit,
             exact=False,
+            coid=coid,
         )
         return self._acknowledge(placed, symbol)
 
@@ -177,6 +195,7 @@ class IBKRExchange(Linked):
         stop_loss_price: Any = None,
         trailing_percent: Any = None,
         stop_price: Any = None,
+        coid: str | None = None,
     ) -> dict[str, Any]:
         """Place an entry with its exits in one submission.
 
@@ -192,6 +211,7 @@ class IBKRExchange(Linked):
             stop_loss_price: The stop.
             trailing_percent: A trailing stop's distance instead of the stop; 1.5 is 1.5 percent.
             stop_price: The trigger of a ``stop_limit`` entry.
+            coid: Your own client order id of the entry.
 
         Returns:
             ``{"entryOrder", "takeProfitOrder", "stopLossOrder"}``, each an acknowledgement or ``None``.
@@ -217,6 +237,7 @@ class IBKRExchange(Linked):
             take_profit=words.optional(take_profit_price, "take-profit price"),
             stop_loss=words.optional(stop_loss_price, "stop-loss price"),
             trailing_percent=words.optional(trailing_percent, "trailing percentage"),
+            coid=coid,
         )
         acks = {leg.name: shapes.acknowledgement(leg, symbol, None) for leg in placed.legs[1:]}
         return {

@@ -1,7 +1,9 @@
 """One thread that keeps every connection of a process alive.
 
 It tickles each session in its turn, once a minute; an error of one session is logged and changes
-nothing for the others. The thread starts with the first session and ends with the last.
+nothing for the others. Where nobody answered the last time, the session comes after all others and
+seldom, so that any number of them keep no other one waiting for longer than one of them does. The thread
+starts with the first session and ends with the last.
 """
 
 from __future__ import annotations
@@ -14,6 +16,10 @@ from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import IBKRError
 
 log = logging.getLogger(__name__)
+
+# A failure that took longer than this was silence, and is left alone for so many times as long.
+SLOW = 1.0
+PATIENCE = 10.0
 
 
 class Kept(Protocol):
@@ -31,6 +37,7 @@ class Keeper:
         self._every = every
         self._lock = threading.Lock()
         self._due: dict[Kept, float] = {}
+        self._silent: set[Kept] = set()
         self._thread: threading.Thread | None = None
         self._changed = clock.flag()
 
@@ -47,6 +54,7 @@ class Keeper:
         """Stop keeping something; the thread ends when nothing is left."""
         with self._lock:
             self._due.pop(kept, None)
+            self._silent.discard(kept)
             thread = self._thread if not self._due else None
             if thread is not None:
                 self._thread = None
@@ -60,15 +68,31 @@ class Keeper:
                 if self._thread is not threading.current_thread():
                     return
                 now = self._clock.monotonic()
-                due = [kept for kept, moment in self._due.items() if moment <= now]
-                for kept in due:
+                kept = self._next(now)
+                if kept is not None:
                     self._due[kept] = now + self._every
                 wait = min(self._due.values(), default=now + self._every) - now
                 self._changed.clear()
-            for kept in due:
-                try:
-                    kept.tickle()
-                except IBKRError as failure:
-                    log.warning("keeping a session alive failed: %s", failure)
-            if not due:
+            if kept is None:
                 self._changed.wait(wait)
+            else:
+                self._tickle(kept)
+
+    def _next(self, now: float) -> Kept | None:
+        """The one that is due for longest, those that answer before those that do not."""
+        due = [kept for kept, moment in self._due.items() if moment <= now]
+        return min(due, key=lambda kept: (kept in self._silent, self._due[kept]), default=None)
+
+    def _tickle(self, kept: Kept) -> None:
+        begun, failed = self._clock.monotonic(), False
+        try:
+            kept.tickle()
+        except IBKRError as failure:
+            failed = True
+            log.warning("keeping a session alive failed: %s", failure)
+        now = self._clock.monotonic()
+        with self._lock:
+            self._silent.discard(kept)
+            if failed and now - begun > SLOW and kept in self._due:
+                self._silent.add(kept)
+                self._due[kept] = now + max(self._every, PATIENCE * (now - begun))

@@ -16,6 +16,8 @@ import pytest
 
 from ibkr_adapter import IBKRExchange, Settings, errors
 from ibkr_adapter.host import executor, fields
+from ibkr_adapter.host.limits import RiskLimits
+from ibkr_adapter.host.metadata import exchange_metadata
 from ibkr_adapter.simulator.faults import VARIANTS
 from ibkr_adapter.simulator.options import Options
 from ibkr_adapter.wire import oauth1a, oauth2
@@ -160,6 +162,27 @@ def test_every_method_for_hosts_is_documented():
     missing = [name for name in public_methods(IBKRExchange) - own if not re.search(rf"\b{name}\b", text)]
 
     assert missing == []
+
+
+def test_every_limit_of_a_user_is_documented():
+    assert {field.name for field in attrs.fields(RiskLimits)} - rows("host.md").keys() == set()
+
+
+def test_the_page_of_exchanges_has_what_a_hosts_own_page_asks_for():
+    """Its recipe names the row of the table and the headings of a section."""
+    text = (DOCS / "EXCHANGES.md").read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+
+    assert headings[1:] == [
+        exchange_metadata()["name"],
+        "Configuration",
+        "Details",
+        "Notes",
+        "Webhook examples",
+        "Special considerations",
+    ]
+    assert "| Interactive Brokers | Stocks, options, futures, forex, crypto, bonds | `ibkr`" in text
+    assert all(f"`{name}`" in text for name in executor.EXCHANGE_NAMES)
 
 
 def test_every_field_of_a_webhook_is_documented():
