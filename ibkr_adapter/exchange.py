@@ -122,7 +122,11 @@ class IBKRExchange(Linked):
 
     # Entries ------------------------------------------------------------------------------
 
-    def place_market_order(self, symbol: str, side: str, quantity: Any) -> dict[str, Any]:
+    # ``coid`` is a client order id of the caller's own, by which the same call finds the first order.
+
+    def place_market_order(
+        self, symbol: str, side: str, quantity: Any, *, coid: str | None = None
+    ) -> dict[str, Any]:
         """Buy or sell at the market; the quantity is floored to what the contract trades."""
         placed = self.orders.place(
             symbol,
@@ -130,10 +134,13 @@ class IBKRExchange(Linked):
             order_type=OrderType.MARKET,
             quantity=words.number(quantity, "quantity"),
             exact=False,
+            coid=coid,
         )
         return self._acknowledge(placed, symbol, look=True)
 
-    def place_limit_order(self, symbol: str, side: str, quantity: Any, price: Any) -> dict[str, Any]:
+    def place_limit_order(
+        self, symbol: str, side: str, quantity: Any, price: Any, *, coid: str | None = None
+    ) -> dict[str, Any]:
         """Buy or sell at a limit; it is snapped to the passive side."""
         placed = self.orders.place(
             symbol,
@@ -142,11 +149,19 @@ class IBKRExchange(Linked):
             quantity=words.number(quantity, "quantity"),
             limit_price=words.number(price, "price"),
             exact=False,
+            coid=coid,
         )
         return self._acknowledge(placed, symbol)
 
     def place_stop_order(
-        self, symbol: str, side: str, quantity: Any, stop_price: Any, limit_price: Any = None
+        self,
+        symbol: str,
+        side: str,
+        quantity: Any,
+        stop_price: Any,
+        limit_price: Any = None,
+        *,
+        coid: str | None = None,
     ) -> dict[str, Any]:
         """Enter when the market reaches a price; with ``limit_price`` at no worse than that."""
         limit = words.optional(limit_price, "limit price")
@@ -158,6 +173,7 @@ class IBKRExchange(Linked):
             stop_price=words.number(stop_price, "stop price"),
             limit_price=limit,
             exact=False,
+            coid=coid,
         )
         return self._acknowledge(placed, symbol)
 
@@ -173,6 +189,7 @@ class IBKRExchange(Linked):
         stop_loss_price: Any = None,
         trailing_percent: Any = None,
         stop_price: Any = None,
+        coid: str | None = None,
     ) -> dict[str, Any]:
         """Place an entry with its exits in one submission.
 
@@ -188,6 +205,7 @@ class IBKRExchange(Linked):
             stop_loss_price: The stop.
             trailing_percent: A trailing stop's distance instead of the stop; 1.5 is 1.5 percent.
             stop_price: The trigger of a ``stop_limit`` entry.
+            coid: A client order id of your own, as in ``ibkr.orders.place``.
 
         Returns:
             ``{"entryOrder", "takeProfitOrder", "stopLossOrder"}``, each an acknowledgement or ``None``.
@@ -213,6 +231,7 @@ class IBKRExchange(Linked):
             take_profit=words.optional(take_profit_price, "take-profit price"),
             stop_loss=words.optional(stop_loss_price, "stop-loss price"),
             trailing_percent=words.optional(trailing_percent, "trailing percentage"),
+            coid=coid,
         )
         acks = {leg.name: shapes.acknowledgement(leg, symbol, None) for leg in placed.legs[1:]}
         return {
@@ -231,6 +250,8 @@ class IBKRExchange(Linked):
         take_profit: Any = None,
         stop_loss: Any = None,
         options: Mapping[str, Any] | None = None,
+        *,
+        coid: str | None = None,
     ) -> dict[str, Any]:
         """Place a bracket in another host's words; the answer is the entry's, with both exits' ids."""
         trailing = (options or {}).get("trailingStop", (options or {}).get("trailing_stop"))
@@ -243,11 +264,14 @@ class IBKRExchange(Linked):
             take_profit_price=take_profit,
             stop_loss_price=stop_loss if trailing is None else None,
             trailing_percent=trailing,
+            coid=coid,
         )
         entry: dict[str, Any] = legs["entryOrder"]
         return entry | _ids(legs["takeProfitOrder"], legs["stopLossOrder"])
 
-    def place_combo_order(self, legs: Any, side: str, quantity: Any, price: Any = None) -> dict[str, Any]:
+    def place_combo_order(
+        self, legs: Any, side: str, quantity: Any, price: Any = None, *, coid: str | None = None
+    ) -> dict[str, Any]:
         """Order several legs as one: all of them or none.
 
         Args:
@@ -257,6 +281,7 @@ class IBKRExchange(Linked):
             quantity: How many combinations, whole ones.
             price: What a buyer pays for one, net of all legs and negative where the buyer is paid; at
                 the market if unset.
+            coid: A client order id of your own, as in ``ibkr.orders.place``.
 
         Returns:
             The acknowledgement, with ``legs`` and ``conidex``. Once it has filled the legs are positions
@@ -276,6 +301,7 @@ class IBKRExchange(Linked):
             quantity=words.number(quantity, "quantity") * combo.factor,
             limit_price=None if price is None else words.signed(price, "price") / combo.factor,
             exact=False,
+            coid=coid,
         )
         found = [
             {"symbol": part.contract.symbol, "conid": part.contract.conid, "ratio": part.ratio}
