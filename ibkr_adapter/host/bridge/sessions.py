@@ -88,11 +88,15 @@ class Session:
             last = self._count
         watch = self._fills(self.exchange, self._note, after)
         watch.look()
+        self._follow(watch)
+        return {"watching": True, "last": last}
+
+    def _follow(self, watch: Fills) -> None:
         with self._lock:
             # Another call may have been as fast.
-            self._watch = self._watch or watch
-            self.look_at = self._clock.monotonic() + LOOK_EVERY
-        return {"watching": True, "last": last}
+            if self._watch is None:
+                self._watch = watch
+                self.look_at = self._clock.monotonic() + LOOK_EVERY
 
     def unwatch(self) -> None:
         """Look no more."""
