@@ -1,7 +1,8 @@
 """Carry out trading webhooks as a host would: JSON text in, a result that goes into JSON out.
 
-The payloads lie beside this script, in ``webhooks/``; the fourth one here makes no sense, and shows what a
-host is told then.
+The payloads lie beside this script, in ``webhooks/``. The second one is the first one again, as a host posts
+that had no answer in time: it is answered, and sends nothing. The fourth makes no sense, and shows what a host
+is told then.
 """
 
 import json

@@ -122,12 +122,14 @@ class IBKRExchange(Linked):
 
     # Entries ------------------------------------------------------------------------------
 
-    # ``coid`` is a client order id of the caller's own, by which the same call finds the first order.
-
     def place_market_order(
         self, symbol: str, side: str, quantity: Any, *, coid: str | None = None
     ) -> dict[str, Any]:
-        """Buy or sell at the market; the quantity is floored to what the contract trades."""
+        """Buy or sell at the market; the quantity is floored to what the contract trades.
+
+        ``coid`` is your own client order id, here and for the other entries: the same order under the
+        same one is looked up, and not sent twice.
+        """
         placed = self.orders.place(
             symbol,
             side=words.side(side),
@@ -205,7 +207,7 @@ class IBKRExchange(Linked):
             stop_loss_price: The stop.
             trailing_percent: A trailing stop's distance instead of the stop; 1.5 is 1.5 percent.
             stop_price: The trigger of a ``stop_limit`` entry.
-            coid: A client order id of your own, as in ``ibkr.orders.place``.
+            coid: Your own client order id of the entry.
 
         Returns:
             ``{"entryOrder", "takeProfitOrder", "stopLossOrder"}``, each an acknowledgement or ``None``.
@@ -281,7 +283,7 @@ class IBKRExchange(Linked):
             quantity: How many combinations, whole ones.
             price: What a buyer pays for one, net of all legs and negative where the buyer is paid; at
                 the market if unset.
-            coid: A client order id of your own, as in ``ibkr.orders.place``.
+            coid: Your own client order id of the entry.
 
         Returns:
             The acknowledgement, with ``legs`` and ``conidex``. Once it has filled the legs are positions

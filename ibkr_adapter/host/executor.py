@@ -1,150 +1,142 @@
-"""Carry out a trading webhook: decide from the position what it means, and order it.
+"""Take a trading webhook in: who sent it, whether it is a repeat, what it may; and have it carried out.
 
-Knows the host's rules: one position a symbol, a repeat of the same side is skipped, the other side
-closes first, exits go out with their entry as one submission. What the webhook says is read
-by :mod:`.webhook`, its figures are worked out by :mod:`.plan`; ticks, whole shares, questions and
-lost answers are the exchange's, whose errors pass through here unchanged but for a sentence on
-what this webhook had already done.
-
-The rules are the host's own, observed by running it; where it leaves a position without the
-protection that was asked for, this refuses instead.
+The whole life of a webhook, in order: its secret, its words (:mod:`.webhook`), whom it is for, the
+book (:mod:`.book`), the user's limits (:mod:`.limits`), the decision and the order (:mod:`.carrying`),
+and the book again. What was sent is written before it is sent, so that a process that dies leaves
+behind what it was about to do: an entry is looked up then by the name that it was given, and never
+sent again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import json
 import logging
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
 
 from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.errors import (
     AuthenticationError,
     ConfigurationError,
     IBKRError,
+    InvalidOrder,
     OrderError,
-    UnexpectedAnswer,
+    OrderOutcomeUnknown,
+    OutcomeUnknown,
 )
-from ibkr_adapter.model.order import Side
-from ibkr_adapter.model.sizing import Sizing
+from ibkr_adapter.own_orders import COID_PREFIX
 from ibkr_adapter.setting_readers import Environment
 from ibkr_adapter.settings import Settings
-from ibkr_adapter.shapes import DRY_RUN
+from ibkr_adapter.state import state_directory
 
-from .plan import Plan, needs_market_price, needs_sizing, needs_smallest, part_to_close, plan_entry
-from .results import closed, nothing_to_close, opened, skipped
+from . import failures
+from .book import DONE, FAILED, REFUSED, Arrival, Entry, Step, Told, WebhookBook, shared_book
+from .carrying import Carrier, Exchange
+from .fields import field_of
+from .limits import RiskLimits
+from .noted import CLOSE, Noted
+from .results import recovered
 from .values import NOTHING_SENT, refusal
-from .webhook import Action, EntryType, Webhook, parse, read_webhook
+from .webhook import Action, Webhook, masked, parse, read_webhook
 
 log = logging.getLogger(__name__)
 
 EXCHANGE_NAMES = frozenset({"ibkr", "interactive-brokers", "interactive_brokers"})
 
-ONE, ALL = Decimal(1), Decimal(100)
-# How often the position is looked at while a reversal waits for it to be gone.
-LOOK_EVERY = 0.5
-
-
-class Exchange(Protocol):
-    """What the executor needs of :class:`ibkr_adapter.exchange.IBKRExchange`."""
-
-    @property
-    def settings(self) -> Settings:
-        """The settings it was made with."""
-
-    def sizing_price(self, symbol: str) -> Decimal:
-        """Return a last price that may be trusted with money."""
-
-    def sizing(self, symbol: str) -> Sizing:
-        """Return what turns US dollars into a quantity of it."""
-
-    def smallest_size(self, symbol: str) -> Decimal:
-        """Return the smallest quantity of it that trades."""
-
-    def get_position(self, symbol: str) -> dict[str, Any] | None:
-        """Return the position, or ``None`` when flat."""
-
-    def place_market_order(self, symbol: str, side: str, quantity: Decimal) -> dict[str, Any]:
-        """Send a market order."""
-
-    def place_limit_order(self, symbol: str, side: str, quantity: Decimal, price: Decimal) -> dict[str, Any]:
-        """Send a limit order."""
-
-    def place_stop_order(
-        self,
-        symbol: str,
-        side: str,
-        quantity: Decimal,
-        stop_price: Decimal,
-        limit_price: Decimal | None = None,
-    ) -> dict[str, Any]:
-        """Send a stop or stop-limit entry."""
-
-    def place_bracket_order(
-        self,
-        symbol: str,
-        side: str,
-        order_type: str,
-        quantity: Decimal,
-        price: Decimal | None = None,
-        *,
-        take_profit_price: Decimal | None = None,
-        stop_loss_price: Decimal | None = None,
-        trailing_percent: Decimal | None = None,
-        stop_price: Decimal | None = None,
-    ) -> dict[str, Any]:
-        """Send an entry with its exits as one submission."""
-
-    def close_position(self, symbol: str, side: str, quantity: Decimal | None) -> dict[str, Any]:
-        """Close a part of a position, or with ``None`` whatever is there when it looks."""
+_MACHINE = SystemClock()
+_MINUTE = timedelta(minutes=1)
 
 
 class TradeExecutor:
-    """Webhooks in, orders out, for one exchange object.
+    """Webhooks in, orders out, for one exchange object; free to make for every webhook.
 
-    ``clock`` times the wait for a position to be gone in a reversal.
+    Args:
+        exchange: What it trades on.
+        clock: Times the wait for a position to be gone in a reversal, and the ten seconds in which
+            equal webhooks are one.
+        book: Where webhooks are kept; the one of the exchange's state folder if unset.
+        limits: What this user's webhooks may open; a mapping under the host's names, or none.
     """
 
-    def __init__(self, exchange: Exchange, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        clock: Clock | None = None,
+        book: WebhookBook | None = None,
+        limits: RiskLimits | Mapping[str, Any] | None = None,
+    ) -> None:
         self._exchange = exchange
-        self._clock = clock or SystemClock()
+        self._clock = clock or _MACHINE
+        self._given_book = book
+        self._limits = RiskLimits.of(limits)
 
     def execute_webhook(
-        self, payload: Mapping[str, Any] | str | bytes, user_id: str | None = None
+        self,
+        payload: Mapping[str, Any] | str | bytes,
+        user_id: str | None = None,
+        *,
+        webhook_id: str | None = None,
     ) -> dict[str, Any]:
-        """Carry out one webhook.
+        """Carry out one webhook, once.
 
         Blocks until IBKR has acknowledged or refused what it led to; nothing waits for a fill,
-        except that a reversal waits until the former position is gone.
+        except that a reversal waits until the former position is gone. A webhook for a symbol for
+        which another one is at work waits for that one.
 
         Args:
             payload: The JSON text as it was posted, or the mapping it stands for.
             user_id: Whose webhook it is, where the host knows.
+            webhook_id: What tells it from every other one, where the payload does not say. Without
+                one, the same content within ten seconds is the same webhook.
 
         Returns:
             What the host expects: ``success``, ``action`` (``opened``, ``closed``,
             ``partially_closed``, ``skipped``, ``none``), ``symbol``, ``side``, ``quantity``,
             ``orderId``, ``order_id``, ``stopLossOrderId``, ``takeProfitOrderId``, ``fill_price``,
             ``position``, and ``ignored``, the keys that changed nothing. Prices are decimal texts,
-            quantities and ``fill_price`` are numbers; all of it goes into JSON as it is.
+            quantities and ``fill_price`` are numbers; all of it goes into JSON as it is. A repeat is
+            answered as the first one was, with ``repeated``, and sends nothing.
 
         Raises:
             AuthenticationError: The secret is missing or wrong; nothing was sent.
-            InvalidOrder: The webhook makes no sense; nothing was sent.
-            IBKRError: What the exchange raised. Where the webhook had already closed a position,
-                the message ends by saying so.
+            InvalidOrder: The webhook makes no sense, or its id was given to another one; nothing was sent.
+            GuardrailRefused: A limit of the user's stands in the way; nothing was sent.
+            IBKRError: What the exchange raised, or had raised for the first of equal webhooks. Where
+                the webhook had already closed a position, the message ends by saying so.
         """
         fields = parse(payload)
         self._check_secret(fields.get("secret"))
-        webhook = read_webhook(fields)
-        self._check_addressee(webhook, user_id)
-        result = self._close(webhook) if webhook.action is Action.CLOSE else self._enter(webhook)
+        tenant = self._tenant(user_id)
+        came = masked(fields)
+        try:
+            webhook = read_webhook(fields)
+            self._check_addressee(webhook, user_id)
+            arrival = _arrival(tenant, webhook, came, webhook_id)
+        except InvalidOrder as error:
+            self._book().turn_away(tenant, _json(came), failures.written(error))
+            raise
+        admitted = self._admit(webhook, arrival)
+        if isinstance(admitted, Told):
+            return _again(admitted)
+        result = self._carry_out(webhook, arrival, admitted)
         log.info(
             "webhook carried out",
             extra={"symbol": webhook.symbol, "action": result["action"], "order_id": result.get("orderId")},
         )
         return result
+
+    def audit(self, user_id: str | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
+        """The latest webhooks of a user on this login, newest first, without secrets."""
+        return self._book().audit(self._tenant(user_id), limit=limit)
+
+    # Who ------------------------------------------------------------------------------------
 
     def _check_secret(self, secret: Any) -> None:
         expected = self._exchange.settings.webhook_secret
@@ -179,144 +171,162 @@ class TradeExecutor:
                 f"environment {webhook.environment} asks for a paper account, and this one trades a live account"
             )
 
-    def _enter(self, webhook: Webhook) -> dict[str, Any]:
-        # What can be told without asking anybody is told first.
-        plan = None if needs_market_price(webhook) else self._plan(webhook)
-        symbol, side = webhook.symbol, webhook.side
-        held = self._held(symbol)
-        if held * side.sign > 0:
-            return skipped(webhook, side, held)
-        if side is Side.SELL and not self._exchange.settings.allow_short:
-            return self._sell_without_shorting(webhook, held)
-        plan = plan or self._plan(webhook)
-        if held == 0:
-            return opened(webhook, plan, self._place(plan))
-        ack = self._close_for_reversal(webhook, held)
-        before = f"Before this, the position of {held:f} {symbol} was closed by {_order(ack)}."
-        try:
-            # The market may have moved while the position was being closed.
-            plan = self._plan(webhook) if needs_market_price(webhook) else plan
-            return opened(webhook, plan, self._place(plan), reversal=ack)
-        except IBKRError as error:
-            _tell(error, before)
-            raise
-
-    def _plan(self, webhook: Webhook) -> Plan:
+    def _tenant(self, user_id: str | None) -> str:
+        """Whose webhooks are told apart from all others': a user's on one account of one login."""
         settings = self._exchange.settings
-        return plan_entry(
-            webhook,
-            market=self._exchange.sizing_price(webhook.symbol) if needs_market_price(webhook) else None,
-            default_usd=settings.default_order_usd,
-            fractional=settings.allow_fractional,
-            sizing=self._sizing(webhook),
-        )
+        login = hashlib.sha256("\n".join(map(str, settings.login_name())).encode()).hexdigest()[:16]
+        named = [str(user_id or ""), f"{settings.auth_method}-{login}", settings.account_id or ""]
+        return "/".join(named)
 
-    def _sizing(self, webhook: Webhook) -> Sizing:
-        if needs_sizing(webhook):
-            return self._exchange.sizing(webhook.symbol)
-        smallest = self._exchange.smallest_size(webhook.symbol) if needs_smallest(webhook) else ONE
-        return Sizing(smallest=smallest)
+    # Once -----------------------------------------------------------------------------------
 
-    def _place(self, plan: Plan) -> dict[str, Any]:
-        """Send the entry; with any exit, everything in one submission."""
-        symbol, side, quantity = plan.symbol, plan.side.value, plan.quantity
-        if not plan.has_exits and plan.order_type is EntryType.MARKET:
-            return {"entryOrder": self._exchange.place_market_order(symbol, side, quantity)}
-        if not plan.has_exits and plan.order_type is EntryType.LIMIT and plan.price is not None:
-            return {"entryOrder": self._exchange.place_limit_order(symbol, side, quantity, plan.price)}
-        if not plan.has_exits and plan.stop_price is not None:
-            ack = self._exchange.place_stop_order(symbol, side, quantity, plan.stop_price, plan.price)
-            return {"entryOrder": ack}
-        is_stop = plan.order_type is EntryType.STOP
-        return self._exchange.place_bracket_order(
-            symbol,
-            side,
-            plan.order_type.value,
-            quantity,
-            plan.stop_price if is_stop else plan.price,
-            take_profit_price=plan.take_profit_price,
-            stop_loss_price=plan.stop_loss_price,
-            trailing_percent=plan.trailing_percent,
-            stop_price=None if is_stop else plan.stop_price,
-        )
+    def _book(self) -> WebhookBook:
+        if self._given_book is not None:
+            return self._given_book
+        return shared_book(state_directory(self._exchange.settings.state_dir, os.environ), self._clock)
 
-    def _close(self, webhook: Webhook) -> dict[str, Any]:
-        held = self._held(webhook.symbol)
-        if held == 0:
-            return nothing_to_close(webhook)
-        percentage = webhook.sell_percentage
-        # A part of a coin is one, where a part of a share is nothing.
-        smallest = ONE if percentage in {None, ALL} else self._exchange.smallest_size(webhook.symbol)
-        part = part_to_close(abs(held), percentage, smallest)
-        left = abs(held) - part
-        # A fill may have added to the position since it was read, and "close" means all of it.
-        ack = self._exchange.close_position(
-            webhook.symbol, _exit_side(held).value, part if left > 0 else None
-        )
-        return closed(webhook, _exit_side(held), part, ack, left=left)
-
-    def _sell_without_shorting(self, webhook: Webhook, held: Decimal) -> dict[str, Any]:
-        """Close a long position and leave it at that."""
-        if held == 0:
-            raise refusal(
-                f"there is no {webhook.symbol} to sell, and allow_short is off: a sell would open a short position"
-            )
-        ack = self._exchange.close_position(webhook.symbol, Side.SELL.value, None)
-        message = "The long position was closed; no short one was opened, because allow_short is off."
-        return closed(webhook, Side.SELL, held, ack, left=Decimal(0)) | {"message": message}
-
-    def _close_for_reversal(self, webhook: Webhook, held: Decimal) -> dict[str, Any]:
-        """Close what is held and wait until the broker says that it is gone."""
-        symbol = webhook.symbol
-        ack = self._exchange.close_position(symbol, _exit_side(held).value, None)
-        if ack.get("status") == DRY_RUN:
-            # Nothing was sent, so nothing will be gone.
-            return ack
-        patience = self._exchange.settings.order_deadline
-        deadline = self._clock.monotonic() + patience
-        while True:
-            try:
-                left = self._held(symbol)
-            except IBKRError as error:
-                _tell(error, f"To close {held:f} {symbol} there is {_order(ack)}, and nothing was opened.")
-                raise
-            if left == 0:
-                return ack
-            if self._clock.monotonic() >= deadline:
-                raise OrderError(
-                    f"to close {held:f} {symbol} there is {_order(ack)}, and {left:f} are still there"
-                    f" after {patience:g} seconds; nothing was opened.",
-                    remedy="Look at the order, and send the webhook again when the position is gone.",
-                )
-            self._clock.sleep(LOOK_EVERY)
-
-    def _held(self, symbol: str) -> Decimal:
-        """Return the signed size of the position, 0 when flat."""
-        position = self._exchange.get_position(symbol)
-        if position is None:
-            return Decimal(0)
+    def _admit(self, webhook: Webhook, arrival: Arrival) -> Entry | Told:
         try:
-            held = Decimal(str(position["positionAmt"]))
-        except (KeyError, InvalidOperation):
-            held = Decimal("NaN")
-        if not held.is_finite():
-            raise UnexpectedAnswer(
-                f"the position in {symbol} has no size that can be read, so no further order was sent."
+            return self._book().admit(arrival, within=self._exchange.settings.order_deadline)
+        except ConfigurationError as reason:
+            if webhook.action is not Action.CLOSE:
+                raise
+            # A second close finds nothing to close; a close that is not made leaves a position.
+            log.warning("a close is carried out without the book of webhooks: %s", reason.message)
+            return Entry.unwritten()
+
+    def _carry_out(self, webhook: Webhook, arrival: Arrival, entry: Entry) -> dict[str, Any]:
+        noted = Noted(self._exchange, entry)
+        try:
+            result = None if not entry.steps else self._look(webhook, entry)
+            if result is None:
+                coid = _coid(arrival, entry)
+                result = Carrier(
+                    noted,
+                    self._clock,
+                    coid=coid,
+                    limits=self._limits,
+                    permit=self._permit(arrival),
+                ).carry_out(webhook)
+        except _StillOpen as unknown:
+            # It stays open: its next repeat looks again.
+            raise unknown.error from unknown.error.__cause__
+        except IBKRError as error:
+            state = REFUSED if _nothing_stands(noted, error) else FAILED
+            entry.end(state, failures.written(error))
+            raise
+        else:
+            entry.end(DONE, result)
+            return result
+        finally:
+            entry.leave()
+
+    def _permit(self, arrival: Arrival) -> Callable[[Webhook], None]:
+        """What an entry is held against before anything is asked or sent for it."""
+        limits, book = self._limits, self._book()
+
+        def permit(webhook: Webhook) -> None:
+            now = self._clock.now()
+            limits.check(webhook, now)
+            if limits.max_webhooks_per_minute is not None:
+                # This one is written already.
+                came = book.count(arrival.tenant, since=now - _MINUTE) - 1
+                limits.check_count("max_webhooks_per_minute", came)
+            if limits.max_entries_per_day is not None:
+                midnight = datetime(now.year, now.month, now.day, tzinfo=UTC)
+                opened = book.count(arrival.tenant, since=midnight, action="opened")
+                limits.check_count("max_entries_per_day", opened)
+
+        return permit
+
+    # After a death ----------------------------------------------------------------------------
+
+    def _look(self, webhook: Webhook, entry: Entry) -> dict[str, Any] | None:
+        """Find out what a dead process had sent; ``None`` where the webhook may be carried out as if new.
+
+        A close of the whole position may be made again: it closes what is still there. An entry is only
+        looked up.
+        """
+        last = entry.steps[-1]
+        if last.call == CLOSE:
+            if last.arguments.get("quantity") is None:
+                return None
+            raise OrderError(
+                f"the process that was closing {last.arguments['quantity']} {webhook.symbol} for this webhook ended"
+                " in the midst of it, and a part is not closed again; nothing was sent now.",
+                remedy="Look at the position and at its orders, and send a webhook with another id.",
             )
-        return held
+        return self._find(webhook, last)
+
+    def _find(self, webhook: Webhook, last: Step) -> dict[str, Any]:
+        coid = str(last.arguments.get("coid"))
+        order = self._exchange.find_order(coid)
+        if order is None:
+            raise _StillOpen(
+                OrderOutcomeUnknown(
+                    f"the process that was sending order {coid} for this webhook ended in the midst of it, and IBKR"
+                    " does not list the order now; nothing was sent now.",
+                    coid=coid,
+                    sent_at=self._clock.now(),
+                    remedy="Look once more by sending this webhook again, or send one with another id.",
+                )
+            )
+        exits = [
+            child
+            for child in self._exchange.get_open_orders(webhook.symbol)
+            if child.get("parentId") == order.get("orderId")
+        ]
+        return recovered(webhook, order, exits)
 
 
-def _exit_side(held: Decimal) -> Side:
-    return Side.SELL if held > 0 else Side.BUY
+class _StillOpen(Exception):  # noqa: N818  (never leaves this room)
+    """Carries an error past the writing of an end."""
+
+    def __init__(self, error: IBKRError) -> None:
+        self.error = error
+        super().__init__(str(error))
 
 
-def _order(ack: Mapping[str, Any]) -> str:
-    """Name the order that closes; where an exit had closed on the way it may have no id."""
-    order_id = ack.get("orderId")
-    return "an exit that filled" if order_id is None else f"order {order_id}"
+def _nothing_stands(noted: Noted, error: IBKRError) -> bool:
+    """Tell whether a webhook that failed may be carried out when it comes again."""
+    if noted.done:
+        return False
+    if noted.failed is None:
+        return True
+    if noted.failed.call == CLOSE and noted.failed.arguments.get("quantity") is None:
+        return not isinstance(error, (OrderOutcomeUnknown, OutcomeUnknown))
+    if noted.failed.call == CLOSE:
+        return isinstance(error, InvalidOrder)
+    return isinstance(error, failures.NOTHING_LEFT)
 
 
-def _tell(error: IBKRError, fact: str) -> None:
-    """Add to an error, whatever its kind, what had been done before it was raised."""
-    error.message = f"{error.message} {fact}"
-    error.args = (f"{error.message} {error.remedy}" if error.remedy else error.message,)
+def _again(told: Told) -> dict[str, Any]:
+    """Answer a repeat as the first one was answered."""
+    if told.state == FAILED:
+        raise failures.read(told.answer, since="This is what the first of equal webhooks came to.")
+    return told.answer | {"repeated": True}
+
+
+def _arrival(tenant: str, webhook: Webhook, came: Mapping[str, Any], given_id: str | None) -> Arrival:
+    name = webhook.webhook_id if given_id is None else str(given_id)
+    if given_id is not None and webhook.webhook_id not in {None, name}:
+        raise refusal("webhook_id of the payload is not the one that this webhook came under")
+    # What was said counts, not how: the words' order, and whether a number was a text.
+    said = attrs.asdict(attrs.evolve(webhook, secret=None, webhook_id=None, ignored=()))
+    said |= {key: str(value) for key, value in came.items() if field_of(key) is None}
+    content = hashlib.sha256(json.dumps(said, default=_canonical, sort_keys=True).encode()).hexdigest()
+    return Arrival(tenant=tenant, symbol=webhook.symbol.upper(), name=name, content=content, came=_json(came))
+
+
+def _canonical(value: Any) -> str:
+    return str(value.normalize())
+
+
+def _json(came: Mapping[str, Any]) -> str:
+    return json.dumps(came, default=str)
+
+
+def _coid(arrival: Arrival, entry: Entry) -> str:
+    """Name the webhook's entry at the broker, unlike any other."""
+    told = f"{arrival.tenant}\n{arrival.content}\n{entry.number}\n{entry.came_at}"
+    return f"{COID_PREFIX}w{hashlib.sha256(told.encode()).hexdigest()[:25]}"

@@ -37,6 +37,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "environment": ("environment",),
     "linked_exchange_id": ("linked_exchange_id",),
     "timestamp": ("timestamp",),
+    "webhook_id": ("webhook_id", "webhookId"),
 }
 
 # Two ways to say one thing; a payload that says both does not know what it wants.

@@ -6,7 +6,7 @@ numbers, because the host computes with them. A fill price that nobody knows yet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -78,6 +78,27 @@ def closed(
         # An exit had closed the position on the way, and nothing was sent.
         answer["message"] = ack["message"]
     return answer
+
+
+def recovered(webhook: Webhook, order: Mapping[str, Any], exits: Sequence[Mapping[str, Any]]) -> Answer:
+    """An entry that a process sent which died, as it was found at the broker, with what hangs on it."""
+    stop = next((one for one in exits if one.get("type") != "limit"), {})
+    target = next((one for one in exits if one.get("type") == "limit"), {})
+    return {
+        **_frame(webhook, success=True, action="opened"),
+        "side": str(order.get("side", "")).upper(),
+        "orderType": order.get("type"),
+        "quantity": order.get("quantity"),
+        "price": _text(_decimal(order.get("price"))),
+        "stopPrice": _text(_decimal(order.get("stopPrice"))),
+        "stopLossPrice": _text(_decimal(stop.get("stopPrice"))),
+        "takeProfitPrice": _text(_decimal(target.get("price"))),
+        "stopLossOrderId": _order_id(stop),
+        "takeProfitOrderId": _order_id(target),
+        **_order({**order, "avgPrice": order.get("avgFillPrice")}),
+        "recovered": True,
+        "message": "The process that sent this order ended before it was answered; the order was looked up.",
+    }
 
 
 def nothing_to_close(webhook: Webhook) -> Answer:

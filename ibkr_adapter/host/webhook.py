@@ -39,6 +39,7 @@ _WORDS = (
     "user_id",
     "linked_exchange_id",
     "timestamp",
+    "webhook_id",
 )
 
 
@@ -114,6 +115,7 @@ class Webhook:
     environment: str | None = None
     linked_exchange_id: str | None = None
     timestamp: str | None = None
+    webhook_id: str | None = None
     ignored: tuple[str, ...] = ()
 
     @property

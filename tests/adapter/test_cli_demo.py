@@ -147,7 +147,7 @@ def test_a_webhook_without_an_order_is_not_waited_for(theatre):
 
     report = demo.run(
         theatre.exchange(),
-        (order(action="close"), order(), order()),
+        (order(action="close"), order(), order(quantity=3)),
         Screen(Console(file=page, markup=False)),
     )
 

@@ -27,7 +27,7 @@ CLAIMS = {
     ],
     "03_execute_webhooks.py": [
         '"action": "opened"',
-        '"action": "skipped"',
+        '"repeated": true',
         '"action": "closed"',
         "stop_loss_percent must be",
     ],

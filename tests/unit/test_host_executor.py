@@ -45,6 +45,10 @@ class Exchange:
         self.failure = None
         self.exits = {}
         self.sizes = DOLLARS
+        self.held_elsewhere = []
+        self.open_orders = []
+        self.listed = {}
+        self.coids = []
 
     def sizing_price(self, symbol):
         price = self._prices.pop(0) if len(self._prices) > 1 else self._prices[0]
@@ -67,16 +71,29 @@ class Exchange:
             return held
         return {"symbol": symbol, "positionAmt": held, "entryPrice": 1.0}
 
-    def place_market_order(self, symbol, side, quantity):
+    def get_positions(self):
+        return self.held_elsewhere
+
+    def get_open_orders(self, symbol=None):
+        return self.open_orders
+
+    def find_order(self, coid):
+        return self.listed.get(coid)
+
+    def place_market_order(self, symbol, side, quantity, *, coid=None):
+        self.coids.append(coid)
         return self._order("market", symbol, side, quantity)
 
-    def place_limit_order(self, symbol, side, quantity, price):
+    def place_limit_order(self, symbol, side, quantity, price, *, coid=None):
+        self.coids.append(coid)
         return self._order("limit", symbol, side, quantity, price)
 
-    def place_stop_order(self, symbol, side, quantity, stop_price, limit_price=None):
+    def place_stop_order(self, symbol, side, quantity, stop_price, limit_price=None, *, coid=None):
+        self.coids.append(coid)
         return self._order("stop", symbol, side, quantity, stop_price, limit_price)
 
-    def place_bracket_order(self, symbol, side, order_type, quantity, price=None, **exits):
+    def place_bracket_order(self, symbol, side, order_type, quantity, price=None, *, coid=None, **exits):
+        self.coids.append(coid)
         given = {name: value for name, value in exits.items() if value is not None}
         entry = self._order("bracket", symbol, side, order_type, quantity, price, given)
         legs = {"entryOrder": entry, "takeProfitOrder": None, "stopLossOrder": None}
@@ -98,6 +115,13 @@ class Exchange:
     def _id(self):
         self._next_id += 1
         return str(self._next_id)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """Webhooks are kept in a folder of the test's own."""
+    monkeypatch.setenv("IBKR_ADAPTER_STATE_DIR", str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 A change is done under its key. Asked for again it is answered as before; where nobody knows what
 became of it, an entry is asked for again under the same client order id, which looks it up and
-sends it only once it is proven absent; a cancel is made again; anything else is left alone and the
-client is told to look. What provably sent nothing may be made again under its key.
+sends it only once it is proven absent; a cancel is made again, and so is a webhook with an id, which
+is carried out once; anything else is left alone and the client is told to look. What provably sent nothing may be made again under its key.
 """
 
 from __future__ import annotations
@@ -76,13 +76,19 @@ def perform(work: Work) -> Outcome:
         return frames.failure(failure)
     if earlier is not None and earlier.outcome is not None:
         return earlier.outcome
-    if earlier is not None and work.method.kind is Kind.CHANGE:
+    if earlier is not None and not _may_ask_again(work):
         _keep(work, lambda: work.session.keys.leave(work.session.scope, work.key or ""))
         return frames.failure(_unknown(work, earlier))
     named = {"coid": work.key} if work.method.kind is Kind.ENTRY else {}
     outcome, reason = _ask(work, work.arguments | named)
     _end(work, outcome, reason)
     return outcome
+
+
+def _may_ask_again(work: Work) -> bool:
+    """Whether the exchange itself knows the call again, or making it twice does no harm."""
+    # A webhook with an id is in the executor's own book.
+    return work.method.kind is not Kind.CHANGE or "webhook_id" in work.arguments
 
 
 def _begin(work: Work) -> Earlier | None:
@@ -118,7 +124,7 @@ def _ask(work: Work, arguments: dict[str, Any]) -> tuple[Outcome, IBKRError | No
     exchange = work.session.exchange
     try:
         if work.method.name == "executeWebhook":
-            found: Any = TradeExecutor(exchange).execute_webhook(**arguments)
+            found: Any = TradeExecutor(exchange, clock=work.session.clock).execute_webhook(**arguments)
         else:
             found = getattr(exchange, work.method.attribute)(**arguments)
     except IBKRError as failure:

@@ -24,6 +24,7 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "symbol": ((str,), "a text"),
     "coid": ((str,), "a text"),
     "user_id": ((str,), "a text"),
+    "webhook_id": ((str,), "a text"),
     "limit": ((int,), "a whole number"),
     "timeout": ((int, Decimal), "a number of seconds"),
     "options": ((Mapping,), "an object"),
@@ -152,7 +153,7 @@ _TABLE = (
     ("placeOcoOrder", Kind.CHANGE, (*_SIZE, "takeProfit", "stopLoss", "options"), 5),
     ("closePosition", Kind.CHANGE, _SIZE, 1),
     ("cancelAllOrders", Kind.CHANGE, ("symbol",), 1),
-    ("executeWebhook", Kind.CHANGE, ("payload", "userId"), 1),
+    ("executeWebhook", Kind.CHANGE, ("payload", "userId", "webhookId"), 1),
     ("cancelOrder", Kind.CANCEL, ("symbol", "orderId"), 0),
 )
 _OPTIONS = {"placeBracketOrder": ("takeProfitPrice", "stopLossPrice", "trailingPercent", "stopPrice")}

@@ -53,7 +53,7 @@ class Session:
         self.at_work: dict[str, Work] = {}
         self.used_at = clock.monotonic()
         self.look_at: float | None = None
-        self._clock = clock
+        self.clock = clock
         self._fills = fills
         self._watch: Fills | None = None
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class Session:
             # Another call may have been as fast.
             if self._watch is None:
                 self._watch = watch
-                self.look_at = self._clock.monotonic() + LOOK_EVERY
+                self.look_at = self.clock.monotonic() + LOOK_EVERY
 
     def unwatch(self) -> None:
         """Look no more."""
@@ -121,7 +121,7 @@ class Session:
             finally:
                 with self._lock:
                     if self._watch is watch:
-                        self.look_at = self._clock.monotonic() + LOOK_EVERY
+                        self.look_at = self.clock.monotonic() + LOOK_EVERY
                 self._wake()
 
         self.lines.submit(Job(work=work))

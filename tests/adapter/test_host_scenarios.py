@@ -1,0 +1,83 @@
+"""What a host does, without sockets and without waiting; the same scenarios run over every transport."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from worlds import World
+
+from ibkr_adapter.errors import IBKRError
+from ibkr_adapter.host.executor import TradeExecutor
+from ibkr_adapter.simulator.door import Request
+
+sys.path.append(str(Path(__file__).parents[1] / "system"))
+from host_scenarios import SCENARIOS, Failure, play
+
+
+class InProcess:
+    """A client in the same thread; a restart is other objects on the same state folder."""
+
+    def __init__(self, world, settings):
+        self._world = world
+        self._settings = settings
+        self._exchange = world.exchange(**settings)
+
+    def call(self, method, *args):
+        return self._tell(lambda: getattr(self._exchange, method)(*args))
+
+    def webhook(self, payload, *, webhook_id=None):
+        executor = TradeExecutor(self._exchange, clock=self._world.clock)
+        return self._tell(lambda: executor.execute_webhook(payload, webhook_id=webhook_id))
+
+    def restart(self):
+        self._exchange.close()
+        self._exchange = self._world.exchange(**self._settings)
+
+    def close(self):
+        self._exchange.close()
+
+    @staticmethod
+    def _tell(work):
+        try:
+            return json.loads(json.dumps(work()))
+        except IBKRError as error:
+            raise Failure(type(error).__name__, str(error)) from error
+
+
+class Control:
+    """The simulated broker's control room, in the same thread."""
+
+    def __init__(self, gateway):
+        self._gateway = gateway
+
+    def control(self, name, body):
+        answer = self._gateway.handle(
+            Request(
+                method="POST",
+                path=f"/simulator/{name}",
+                query=(),
+                headers={},
+                body=json.dumps(body).encode(),
+                secure=False,
+                raw_query="",
+            )
+        )
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
+
+    def ledger(self):
+        return self._gateway.ledger()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_host_finds_at_the_broker_what_it_asked_for(tmp_path, scenario):
+    world = World(tmp_path)
+
+    try:
+        play(scenario, functools.partial(InProcess, world), Control(world.gateway))
+    finally:
+        world.close()
