@@ -90,7 +90,9 @@ class Pipe {
 
   close() {
     const { child } = this;
-    return child ? new Promise((ended) => child.on('exit', ended).ref().stdin.end()) : Promise.resolve();
+    if (!child) return Promise.resolve();
+    child.ref();
+    return new Promise((ended) => child.on('exit', ended).stdin.end());
   }
 }
 
