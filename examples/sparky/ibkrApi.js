@@ -132,6 +132,20 @@ class IbkrAPI extends (base.BaseExchangeAPI || base) {
     Object.defineProperty(this, 'opening', { value: { config, user }, enumerable: false });
   }
 
+  // What a host's row of credentials means: { config, user } for the constructor. It never throws; what is wrong is
+  // said by the first call.
+  static fromCredentials({ apiKey, apiSecret, accountId, environment, userId, extra } = {}) {
+    const { authMethod, account_id: otherId, ...more } = extra || {};
+    const method = authMethod || (more.clientKeyId ? 'oauth2' : more.accessToken ? 'oauth1a' : 'gateway');
+    const isPem = String(apiSecret).includes('-----BEGIN');
+    const keys = {
+      oauth2: { clientId: apiKey, privateKey: apiSecret },
+      oauth1a: { consumerKey: apiKey, [isPem ? 'signatureKey' : 'accessTokenSecret']: apiSecret },
+    }[method];
+    const config = { authMethod: method, ...keys, accountId: accountId || otherId, environment, ...more };
+    return { config, user: userId == null ? null : String(userId) };
+  }
+
   // The same object for one call under a key of the caller's own, such as the id of a signal.
   withKey(key) {
     return Object.create(this, { key: { value: key } });

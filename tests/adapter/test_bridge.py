@@ -509,6 +509,27 @@ def test_a_lost_answer_is_resolved_under_its_key(bridged):
     assert bridged.world.count(ORDERS) == 1
 
 
+def test_an_exit_of_which_nobody_knows_is_not_sent_again_and_its_own_id_is_told(bridged):
+    """It may work already: whoever looks for it needs the id that it bears at the broker."""
+    session = bridged.session(unknownDeadline=1)
+    session.call("placeMarketOrder", "AAPL", "BUY", 2, key="held")
+    bridged.clock.sleep(10)
+    bridged.world.arm("F03", on=ORDERS, times=1)
+    # Once it has been sent, nobody can see what became of it.
+    bridged.world.doorway.after[PLACING] = lambda: bridged.world.arm(
+        "F11", on="GET /iserver/account/orders", times=50
+    )
+    errors = []
+    for talk in (session.talk, session.talk, bridged.client()):
+        with pytest.raises(BridgeError) as unknown:
+            bridged.session(talk, unknownDeadline=1).call("placeStopLoss", "AAPL", "SELL", 2, 160, key="stop")
+        errors.append(unknown.value.data)
+
+    assert (errors[0]["type"], errors[0]["coid"].startswith("ibka-")) == ("OrderOutcomeUnknown", True)
+    assert errors[0] == errors[1] == errors[2]
+    assert bridged.world.count(ORDERS) == 2
+
+
 def dead_process(bridged, session, key, method, args):
     """What a process leaves that was killed in the middle of a call."""
     folder = bridged.world._folder
@@ -538,7 +559,7 @@ def test_what_a_dead_process_left_is_looked_up_or_left_alone(bridged, session):
             session.call("closePosition", "AAPL", "SELL", 2, key="part")
     cancelled = session.call("cancelOrder", *cancel, key="cancel")
 
-    assert (unknown.value.type, unknown.value.data["coid"]) == ("OrderOutcomeUnknown", "part")
+    assert (unknown.value.type, "coid" in unknown.value.data) == ("OrderOutcomeUnknown", False)
     assert (entry["status"], entry["clientOrderId"], cancelled["status"]) == ("open", "entry", "canceled")
     assert bridged.world.position() == 4
 

@@ -65,6 +65,20 @@ test('it is the host\'s exchange, free to make and silent about its secrets', ()
   for (const name of Object.getOwnPropertyNames(BaseExchangeAPI.prototype)) assert.equal(typeof secret[name], 'function');
 });
 
+test('a row of credentials is mapped by its way of logging in, and never throws', () => {
+  const row = { userId: 7, apiKey: 'key', apiSecret: '-----BEGIN PRIVATE KEY-----', accountId: null, environment: 'sandbox' };
+  const { config: oauth2, user } = IbkrAPI.fromCredentials({ ...row, extra: { clientKeyId: 'main', credential: 'me', account_id: 'DU1' } });
+  const { config: oauth1a } = IbkrAPI.fromCredentials({ ...row, extra: { accessToken: 'token' } });
+  const { config: secret } = IbkrAPI.fromCredentials({ ...row, apiSecret: 'text', extra: { authMethod: 'oauth1a' } });
+  const { config: gateway } = IbkrAPI.fromCredentials({ ...row, apiKey: '', apiSecret: '', extra: { gatewayUrl: SIMULATOR } });
+
+  assert.deepEqual([oauth2.authMethod, oauth2.clientId, oauth2.privateKey, oauth2.accountId, user], ['oauth2', 'key', row.apiSecret, 'DU1', '7']);
+  assert.deepEqual([oauth1a.authMethod, oauth1a.consumerKey, oauth1a.signatureKey], ['oauth1a', 'key', row.apiSecret]);
+  assert.equal(secret.accessTokenSecret, 'text');
+  assert.deepEqual([gateway.authMethod, gateway.gatewayUrl, gateway.environment, 'clientId' in gateway], ['gateway', SIMULATOR, 'sandbox', false]);
+  assert.ok(IbkrAPI.fromCredentials().config && IbkrAPI.fromCredentials({ extra: null }).config);
+});
+
 test('parallel first calls of two objects log in once, and the answers have the host\'s shapes', async () => {
   const [margin, ticker, balance, positions] = await Promise.all([
     exchange().getAvailableMargin(), exchange().getTicker('AAPL'), exchange().getBalance(), exchange().getPositions(),

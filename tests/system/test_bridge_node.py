@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
 ALL = "IBKR_TESTS_ALL" in os.environ
 # Without the switch: what needs no process that is killed.
-QUICK = "it is the host|parallel first calls|what goes wrong|acted on twice|two Node processes"
+QUICK = (
+    "it is the host|row of credentials|parallel first calls|what goes wrong|acted on twice|two Node processes"
+)
 TRANSPORTS = ["http", "stdio"] if ALL else ["http"]
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")

@@ -77,8 +77,9 @@ def perform(work: Work) -> Outcome:
     if earlier is not None and earlier.outcome is not None:
         return earlier.outcome
     if earlier is not None and not _may_ask_again(work):
-        _keep(work, lambda: work.session.keys.leave(work.session.scope, work.key or ""))
-        return frames.failure(_unknown(work, earlier))
+        told = earlier.told or frames.failure(_unknown(work, earlier))
+        _keep(work, lambda: work.session.keys.leave(work.session.scope, work.key or "", told))
+        return told
     named = {"coid": work.key} if work.method.kind is Kind.ENTRY else {}
     outcome, reason = _ask(work, work.arguments | named)
     _end(work, outcome, reason)
@@ -105,7 +106,7 @@ def _begin(work: Work) -> Earlier | None:
 def _end(work: Work, outcome: Outcome, failure: IBKRError | None) -> None:
     keys, scope, key = work.session.keys, work.session.scope, work.key or ""
     if isinstance(failure, _UNKNOWN):
-        _keep(work, lambda: keys.leave(scope, key))
+        _keep(work, lambda: keys.leave(scope, key, outcome))
     elif isinstance(failure, _NOTHING_SENT):
         _keep(work, lambda: keys.forget(scope, key))
     else:
@@ -136,7 +137,8 @@ def _unknown(work: Work, earlier: Earlier) -> OrderOutcomeUnknown:
     return OrderOutcomeUnknown(
         f"{work.method.name} was begun under the key {work.key} at {earlier.begun_at}, and nobody knows"
         " how it ended; this call sent nothing.",
-        coid=work.key or "",
+        # What was sent of it, if anything, bears ids of its own.
+        coid="",
         sent_at=datetime.fromisoformat(earlier.begun_at),
         remedy="Look at positions and open orders, then decide; a new call has a new key.",
     )

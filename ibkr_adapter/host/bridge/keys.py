@@ -46,10 +46,14 @@ _RUNNING, _ENDED, _UNKNOWN = "running", "ended", "unknown"
 
 @attrs.frozen(kw_only=True)
 class Earlier:
-    """A call that was made under the same key; ``outcome`` is ``None`` where nobody knows it."""
+    """A call that was made under the same key.
+
+    ``outcome`` is how it ended, and ``None`` where nobody knows; ``told`` is what its caller was told.
+    """
 
     begun_at: str
     outcome: dict[str, Any] | None
+    told: dict[str, Any] | None
 
 
 def scope_of(settings: Settings, user: str | None) -> str:
@@ -120,7 +124,8 @@ class Keys:
                     "UPDATE call SET owner = ?, state = ? WHERE scope = ? AND key = ?",
                     (me, _RUNNING, scope, key),
                 )
-            return Earlier(begun_at=begun_at, outcome=json.loads(outcome) if state == _ENDED else None)
+            told = None if outcome is None else json.loads(outcome)
+            return Earlier(begun_at=begun_at, outcome=told if state == _ENDED else None, told=told)
 
     def end(self, scope: str, key: str, outcome: Mapping[str, Any]) -> None:
         """Keep how a call ended."""
@@ -129,9 +134,12 @@ class Keys:
             (_ENDED, frames.write(outcome).decode(), scope, key),
         )
 
-    def leave(self, scope: str, key: str) -> None:
-        """Keep that a call has ended and that nobody knows how."""
-        self._change("UPDATE call SET state = ? WHERE scope = ? AND key = ?", (_UNKNOWN, scope, key))
+    def leave(self, scope: str, key: str, told: Mapping[str, Any]) -> None:
+        """Keep that a call has ended, that nobody knows how, and what its caller was told."""
+        self._change(
+            "UPDATE call SET state = ?, outcome = ? WHERE scope = ? AND key = ?",
+            (_UNKNOWN, frames.write(told).decode(), scope, key),
+        )
 
     def forget(self, scope: str, key: str) -> None:
         """Let a call that sent nothing be made again."""
