@@ -61,7 +61,14 @@ class Pipe {
   }
 
   receive(line) {
-    const frame = JSON.parse(line);
+    let frame = null;
+    try {
+      frame = JSON.parse(line);
+    } catch {
+      // Whatever was started, it is no bridge; its end answers what waits.
+      this.child?.kill();
+      return;
+    }
     const call = this.waiting.get(frame.id);
     if (call) frame.error ? call.reject(new BridgeError(frame.error)) : call.resolve(frame.result);
   }

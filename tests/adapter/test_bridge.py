@@ -15,6 +15,7 @@ from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.host.bridge import keys as key_room
 from ibkr_adapter.host.bridge.dispatcher import MOST_WAITING, Bridge
+from ibkr_adapter.host.bridge.fills import PolledFills
 from ibkr_adapter.host.bridge.frames import snake
 from ibkr_adapter.host.bridge.lines import READERS
 from ibkr_adapter.host.bridge.methods import METHODS, Kind
@@ -900,6 +901,38 @@ def test_an_error_carries_what_the_client_needs_to_act(bridged, session):
         "figure": "3",
         "limit": "2",
     }
+
+
+def test_a_moment_is_told_as_a_text(bridged):
+    """A host waits for the opening that it is told of."""
+    session = bridged.session()
+    bridged.clock.sleep(10 * 3600)
+
+    with pytest.raises(BridgeError) as closed:
+        session.call("placeMarketOrder", "AAPL", "BUY", 1, key="late")
+
+    assert closed.value.type == "MarketClosed"
+    assert closed.value.data["nextOpen"].startswith("2026-11-2")
+
+
+def test_what_was_told_of_fills_is_forgotten_some_day():
+    """A process that runs for months keeps no more than the list can bring back."""
+    lists = [[{"id": "a"}], [{"id": "b"}, {"id": "a"}], [], [{"id": "c"}, {"id": "b"}, {"id": "a"}]]
+    told = []
+
+    class Account:
+        def get_trade_history(self):
+            return lists.pop(0)
+
+    fills = PolledFills(Account(), lambda fill: told.append(fill["id"]), most=2)
+    for _ in range(4):
+        fills.look()
+
+    assert told == ["b", "c"]
+    assert list(fills._known) == ["a", "b", "c"]
+    lists.append([{"id": "c"}])
+    fills.look()
+    assert list(fills._known) == ["b", "c"]
 
 
 def test_no_secret_of_a_frame_is_in_an_answer_a_log_or_a_file(bridged, caplog):

@@ -120,6 +120,22 @@ test('what goes wrong is an Error with a sentence, by the name of what it means'
   await assert.rejects(new IbkrAPI({ ...config, guardrials: {} }).getPositions(), { name: 'ConfigurationError' });
 });
 
+test('a command that is no bridge is an error, and not started for ever', overPipe, async () => {
+  await IbkrAPI.shutdown();
+  const before = process.env.IBKR_BRIDGE_COMMAND;
+  try {
+    process.env.IBKR_BRIDGE_COMMAND = `${process.execPath} --version`;
+    await assert.rejects(exchange().getPositions(), { name: 'BridgeDown', message: /ended before it answered|no answer/ });
+    await assert.rejects(exchange().getPositions(), { name: 'BridgeDown', message: /keeps ending; it is started again in \d+ ms/ });
+    await IbkrAPI.shutdown();
+    process.env.IBKR_BRIDGE_COMMAND = '/no/such/command';
+    await assert.rejects(exchange().getPositions(), { name: 'BridgeDown', message: /cannot be started/ });
+  } finally {
+    await IbkrAPI.shutdown();
+    process.env.IBKR_BRIDGE_COMMAND = before;
+  }
+});
+
 test('a signal that is acted on twice is one order', async () => {
   const signal = () => exchange().withKey('signal-1').placeLimitOrder('MSFT', 'BUY', 1, '300.00');
 

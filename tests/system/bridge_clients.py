@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
 import uuid
 from urllib.parse import urlsplit
@@ -16,7 +17,10 @@ from urllib.parse import urlsplit
 from host_scenarios import Failure
 
 from ibkr_adapter.clock import SystemClock
+from ibkr_adapter.host.bridge.dispatcher import Bridge
 from ibkr_adapter.host.bridge.frames import camel
+from ibkr_adapter.host.bridge.over_http import Server
+from ibkr_adapter.host.bridge.over_stdio import Pipe
 from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.simulator.server import SimulatorServer
 
@@ -128,50 +132,79 @@ class Host:
 
 
 class OverStdio(Frames):
+    """Over a pipe: to a process as people start it, or with ``here`` to a thread of this one."""
+
+    def __init__(self, *, here=False):
+        self._here = here
+        super().__init__()
+
     def start(self):
-        self.process = Process("bridge", "--stdio", says_ready=False)
+        if self._here:
+            (theirs, into), (outof, ours) = os.pipe(), os.pipe()
+            self._theirs = os.fdopen(theirs, "rb"), os.fdopen(ours, "wb")
+            serving = Pipe(Bridge(version="test"), *self._theirs)
+            self._end = threading.Thread(target=serving.serve, name="bridge", daemon=True)
+            self._end.start()
+            self.into, self.outof = os.fdopen(into, "wb"), os.fdopen(outof, "rb")
+        else:
+            self.process = Process("bridge", "--stdio", says_ready=False)
+            self.into, self.outof = self.process.process.stdin, self.process.process.stdout
         self.hello = self.ask("bridge.hello", protocol=1, client="test")
 
     def send(self, frame):
-        pipe = self.process.process
-        pipe.stdin.write(json.dumps(frame).encode() + b"\n")
-        pipe.stdin.flush()
-        return json.loads(pipe.stdout.readline())
+        self.into.write(json.dumps(frame).encode() + b"\n")
+        self.into.flush()
+        return json.loads(self.outof.readline())
 
     def kill(self):
         self.process.kill()
 
     def close(self):
-        self.process.process.stdin.close()
+        self.into.close()
+        if self._here:
+            self._end.join(30)
+            for stream in (*self._theirs, self.outof):
+                stream.close()
+            return
         self.process.process.stdin = None
         self.process.process.communicate(timeout=30)
 
 
 class OverHttp(Frames):
+    """Over HTTP: to a process as people start it, or with ``here`` to a server in this one."""
+
+    def __init__(self, *, here=False):
+        self._here = here
+        super().__init__()
+
     def start(self):
-        self.process = Process("bridge", "--http", IBKR_BRIDGE_TOKEN=TOKEN)
-        parts = urlsplit(self.process.ready["url"])
+        if self._here:
+            self._bridge = Bridge(version="test")
+            self._server = Server(self._bridge, token=TOKEN)
+            self._server.start()
+            self.url = self._server.url
+        else:
+            self.process = Process("bridge", "--http", IBKR_BRIDGE_TOKEN=TOKEN)
+            self.url = self.process.ready["url"]
+        parts = urlsplit(self.url)
         self.path = parts.path
         self.line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
 
     def send(self, frame):
+        return self._send(self.line, frame)
+
+    def other(self, **params):
+        """What another client of the same bridge is answered to a call."""
+        frame = {"jsonrpc": "2.0", "id": "other", "method": "session.call", "params": params}
+        with contextlib.closing(
+            http.client.HTTPConnection(self.line.host, self.line.port, timeout=120)
+        ) as line:
+            return self._send(line, frame)["result"]
+
+    def _send(self, line, frame):
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-        self.line.request("POST", self.path, json.dumps(frame).encode(), headers)
-        return json.loads(self.line.getresponse().read())
-
-    def line_of(self):
-        """Another client of the same bridge: a function of session, method, arguments and key."""
-        other = http.client.HTTPConnection(self.line.host, self.line.port, timeout=120)
-
-        def ask(session, method, args, key):
-            params = {"session": session, "method": method, "args": args, "key": key}
-            frame = {"jsonrpc": "2.0", "id": "other", "method": "session.call", "params": params}
-            headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-            other.request("POST", self.path, json.dumps(frame).encode(), headers)
-            with contextlib.closing(other):
-                return json.loads(other.getresponse().read())["result"]
-
-        return ask
+        line.request("POST", self.path, json.dumps(frame).encode(), headers)
+        return json.loads(line.getresponse().read())
 
     def kill(self):
         self.line.close()
@@ -179,4 +212,9 @@ class OverHttp(Frames):
 
     def close(self):
         self.line.close()
-        self.process.end()
+        if self._here:
+            self._server.shutdown()
+            self._server.server_close()
+            self._bridge.close()
+        else:
+            self.process.end()

@@ -36,9 +36,9 @@ def test_the_example_for_a_node_host_does_what_it_says(tmp_path, transport):
         "IBKR_BRIDGE_COMMAND": f"{sys.executable} -m ibkr_adapter bridge --stdio",
         "PYTHONPATH": str(ROOT),
     }
-    bridge = OverHttp() if transport == "http" else None
+    bridge = OverHttp(here=not ALL) if transport == "http" else None
     if bridge is not None:
-        variables |= {"IBKR_BRIDGE_URL": bridge.process.ready["url"], "IBKR_BRIDGE_TOKEN": TOKEN}
+        variables |= {"IBKR_BRIDGE_URL": bridge.url, "IBKR_BRIDGE_TOKEN": TOKEN}
     try:
         done = subprocess.run(  # noqa: S603 - our own files
             [NODE, "--test", *([] if ALL else [f"--test-name-pattern={QUICK}"]), "bridge.test.js"],

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import os
 import re
 import signal
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from bridge_clients import TOKEN, Broker, Host, OverHttp, OverStdio, Process
 from host_scenarios import SAMPLE, SCENARIOS, play
 
+from ibkr_adapter.host.bridge import over_http, over_stdio
+from ibkr_adapter.host.bridge.dispatcher import Bridge
 from ibkr_adapter.host.bridge.frames import LARGEST_FRAME
 
 ALL = "IBKR_TESTS_ALL" in os.environ
@@ -30,7 +37,11 @@ def over():
     """One bridge over each transport."""
     with ThreadPoolExecutor() as crew:
         found = dict(
-            zip(("stdio", "http"), crew.map(lambda make: make(), (OverStdio, OverHttp)), strict=True)
+            zip(
+                ("stdio", "http"),
+                crew.map(lambda make: make(here=not ALL), (OverStdio, OverHttp)),
+                strict=True,
+            )
         )
     yield found
     for bridge in found.values():
@@ -74,12 +85,12 @@ def test_a_host_finds_the_same_over_both_transports(over, tmp_path, scenario):
 
 def test_huge_and_broken_lines_are_answered_and_the_next_one_is_understood(over):
     """A client that has lost its way must not take the others of its process with it."""
-    pipe = over["stdio"].process.process
+    pipe = over["stdio"]
     for line in (b"x" * (3 * LARGEST_FRAME), b"{}", b"", b"\r", b"nonsense"):
-        pipe.stdin.write(line + b"\n")
-    pipe.stdin.flush()
+        pipe.into.write(line + b"\n")
+    pipe.into.flush()
 
-    codes = [json.loads(pipe.stdout.readline())["error"]["code"] for _ in range(3)]
+    codes = [json.loads(pipe.outof.readline())["error"]["code"] for _ in range(3)]
 
     assert codes == [-32006, -32600, -32700]
     assert over["stdio"].ask("bridge.health")["ok"] is True
@@ -142,7 +153,7 @@ def test_the_process_ends_when_its_client_is_gone_and_not_in_the_middle_of_an_or
         pipe.stdin.close()
         pipe.stdin = None
         told = json.loads(pipe.communicate(timeout=60)[0])
-    again = OverStdio()
+    again = OverStdio(here=True)
     found = Host(again, config(broker, tmp_path)).ask("placeMarketOrder", "AAPL", "BUY", 1, key="once")
     again.close()
 
@@ -150,9 +161,60 @@ def test_the_process_ends_when_its_client_is_gone_and_not_in_the_middle_of_an_or
     assert len(broker.ledger()["orders"]) == 1
 
 
+@contextlib.contextmanager
+def standing_for(*numbers):
+    """Give this process other standard streams for a while: what is written to the first, and read from the second."""
+    kept = [os.dup(number) for number in numbers]
+    (theirs, into), (outof, ours) = os.pipe(), os.pipe()
+    for number, end in zip(numbers, (theirs, ours), strict=True):
+        os.dup2(end, number)
+        os.close(end)
+    try:
+        with os.fdopen(into, "wb") as writes, os.fdopen(outof, "rb") as reads:
+            yield writes, reads
+    finally:
+        for number, before in zip(numbers, kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
+
+
+def test_its_own_streams_are_taken_and_a_signal_ends_it():
+    """It works without the command around it, too, and twice the signal does not cut it short."""
+    main, heard = threading.current_thread(), []
+    before = signal.getsignal(signal.SIGTERM)
+    with standing_for(0, 1) as (writes, reads):
+
+        def client():
+            writes.write(HELLO)
+            writes.flush()
+            heard.append(json.loads(reads.readline()))
+            signal.pthread_kill(main.ident, signal.SIGTERM)
+
+        thread = threading.Thread(target=client, name="client")
+        thread.start()
+        over_stdio.run(Bridge(version="test"))
+        thread.join()
+
+    assert heard[0]["result"]["version"] == "test"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_reads_no_more_ends_nothing(caplog):
+    """Its answers are kept under their keys."""
+    bridge = Bridge(version="test")
+    incoming = io.BytesIO(HELLO * 2)
+    outgoing = io.BytesIO()
+    outgoing.close()
+
+    over_stdio.Pipe(bridge, incoming, outgoing).serve()
+
+    assert caplog.text.count("the client reads no more") == 1
+
+
 # HTTP -----------------------------------------------------------------------------------------
 
 BEARER = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+HELLO = b'{"jsonrpc":"2.0","id":1,"method":"bridge.hello","params":{"protocol":1}}\n'
 HEALTH = b'{"jsonrpc":"2.0","id":1,"method":"bridge.health"}'
 
 
@@ -231,15 +293,61 @@ def test_a_client_that_hangs_up_does_not_stop_an_order(over, broker, tmp_path):
 def test_two_processes_at_one_account_share_a_session_and_a_key_is_one_order(over, broker, tmp_path):
     """A host and its worker act on one signal with one login."""
     one, two = Host(over["http"], config(broker, tmp_path)), Host(over["http"], config(broker, tmp_path))
-    other = OverHttp.line_of(over["http"])
+    call = {"session": one.session, "method": "placeMarketOrder", "args": ["AAPL", "BUY", 1]}
 
     with ThreadPoolExecutor() as crew:
         first = crew.submit(one.ask, "placeMarketOrder", "AAPL", "BUY", 1, key="signal")
-        second = crew.submit(other, one.session, "placeMarketOrder", ["AAPL", "BUY", 1], "signal")
+        second = crew.submit(over["http"].other, key="signal", **call)
 
     assert (one.session, first.result()) == (two.session, second.result())
     assert len(broker.ledger()["orders"]) == 1
     one.close()
+
+
+class Listener(io.StringIO):
+    """Standard output of a server: when it says that it listens, it is asked once, and told to end."""
+
+    def flush(self):
+        self.ready = json.loads(self.getvalue())
+        parts = urlsplit(self.ready["url"])
+        with contextlib.closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)) as line:
+            line.request("POST", parts.path, HEALTH, BEARER)
+            self.answer = json.loads(line.getresponse().read())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_it_says_where_it_listens_and_ends_when_told(host):
+    """Whoever starts it reads one line, and need not guess a port."""
+    listener = Listener()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        over_http.run(Bridge(version="test"), token=TOKEN, host=host, ready=listener)
+    except OSError:
+        assert host == "::1"
+        pytest.skip("this machine has no IPv6")
+
+    assert (listener.ready["ready"], listener.answer["result"]["pid"]) == (True, os.getpid())
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_there_is_room_for_so_many_connections_and_it_is_given_back(over):
+    """Who opens them all must not keep the others out for ever, nor fill the machine."""
+    where = over["http"].line.host, over["http"].line.port
+    over["http"].line.close()
+    crowd = [socket.create_connection(where, timeout=30) for _ in range(over_http.MOST_CONNECTIONS)]
+    one_more = socket.create_connection(where, timeout=30)
+    refused = one_more.recv(1)
+    for one in (*crowd, one_more):
+        one.close()
+
+    assert refused == b""
+    # Those that hung up are noticed one by one.
+    while True:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            assert over["http"].ask("bridge.health")["ok"] is True
+            break
+        over["http"].line.close()
 
 
 # How it is started ----------------------------------------------------------------------------

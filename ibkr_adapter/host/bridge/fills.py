@@ -41,11 +41,17 @@ class PolledFills:
     """
 
     def __init__(
-        self, exchange: Reads, told: Callable[[Mapping[str, Any]], None], after: str | None = None
+        self,
+        exchange: Reads,
+        told: Callable[[Mapping[str, Any]], None],
+        after: str | None = None,
+        *,
+        most: int = MOST_KNOWN,
     ) -> None:
         self._exchange = exchange
         self._told = told
         self._after = after
+        self._most = most
         self._known: dict[str, None] | None = None
 
     def look(self) -> None:
@@ -65,7 +71,7 @@ class PolledFills:
             if fill["id"] not in known:
                 known[fill["id"]] = None
                 self._told(fill)
-        while len(known) > max(MOST_KNOWN, len(fills)):
+        while len(known) > max(self._most, len(fills)):
             del known[next(iter(known))]
 
     def stop(self) -> None:
