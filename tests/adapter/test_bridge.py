@@ -905,8 +905,8 @@ def test_an_error_carries_what_the_client_needs_to_act(bridged, session):
 
 def test_a_moment_is_told_as_a_text(bridged):
     """A host waits for the opening that it is told of."""
-    session = bridged.session()
     bridged.clock.sleep(10 * 3600)
+    session = bridged.session()
 
     with pytest.raises(BridgeError) as closed:
         session.call("placeMarketOrder", "AAPL", "BUY", 1, key="late")
