@@ -17,7 +17,7 @@ from ibkr_adapter.host.bridge import keys as key_room
 from ibkr_adapter.host.bridge.dispatcher import MOST_WAITING, Bridge
 from ibkr_adapter.host.bridge.fills import PolledFills
 from ibkr_adapter.host.bridge.frames import snake
-from ibkr_adapter.host.bridge.lines import READERS
+from ibkr_adapter.host.bridge.lines import READERS, Job, Lines
 from ibkr_adapter.host.bridge.methods import METHODS, Kind
 from ibkr_adapter.host.bridge.registry import MOST_SESSIONS
 from ibkr_adapter.host.executor import TradeExecutor
@@ -375,6 +375,18 @@ def test_reads_never_keep_an_order_waiting(bridged, session):
     assert order["status"] == "open"
     assert (busy["running"], busy["waiting"]) == (READERS, 5)
     session.talk.until(lambda: all(number in session.talk.answers for number in reads))
+
+
+def test_changes_never_keep_a_read_waiting(bridged):
+    """Orders that look for lost answers must not leave a host without its positions."""
+    lines, go_on, done = Lines(bridged.clock, "lines"), bridged.clock.flag(), bridged.clock.flag()
+    for number in range(READERS):
+        lines.submit(Job(work=go_on.wait, changes=True, line=str(number)))
+
+    lines.submit(Job(work=done.set))
+
+    assert done.wait(60)
+    go_on.set()
 
 
 def test_a_crowd_that_waits_is_refused_beyond_a_bound(bridged, session):

@@ -52,8 +52,7 @@ class Lines:
 
     def _hire(self) -> None:
         """Start every job that may; called with the lock."""
-        # A change before all reads, because it is what cannot wait.
-        for job in sorted(self._waiting, key=lambda job: not job.changes):
+        for job in list(self._waiting):
             if self._may_run(job):
                 self._waiting.remove(job)
                 self._running.append(job)
