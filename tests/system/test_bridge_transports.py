@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -26,9 +27,11 @@ ALL = "IBKR_TESTS_ALL" in os.environ
 # Starting a process costs more than what is tried in it, and the adapter's tests play more of them.
 PLAYED = SCENARIOS if ALL else SAMPLE[:1]
 ENDS = ["the end of its input", "SIGTERM"] if ALL else ["the end of its input"]
+# What the simulated broker's meter answers where this machine held a request up on its way.
+HELD_UP = "for its pacing"
 # What differs from run to run, and says nothing.
 _VARYING = re.compile(
-    r'"(clientOrderId|webhookId|orderId|order_id|stopLossOrderId|takeProfitOrderId|openTime|time)": "[^"]*"'
+    r'"(clientOrderId|webhookId|orderId|order_id|stopLossOrderId|takeProfitOrderId)": "[^"]*"|"\d{4}-\d\d-\d\dT[^"]*"|at [0-9-]+T[0-9:.+]+'
 )
 
 
@@ -68,14 +71,24 @@ def test_a_host_finds_the_same_over_both_transports(over, tmp_path, scenario):
         try:
             return play(
                 scenario,
-                lambda settings: Host(over[name], config(broker, tmp_path / name) | settings),
+                lambda settings: Host(
+                    over[name], config(broker, tmp_path / f"{name}-{uuid.uuid4().hex}") | settings
+                ),
                 broker,
             )
         finally:
             broker.close()
 
+    def patiently(name):
+        try:
+            return played(name)
+        except AssertionError as failed:
+            if HELD_UP not in str(failed):
+                raise
+            return played(name)
+
     with ThreadPoolExecutor() as crew:
-        stdio, http_ = crew.map(played, over)
+        stdio, http_ = crew.map(patiently, over)
 
     assert _VARYING.sub("", json.dumps(stdio)) == _VARYING.sub("", json.dumps(http_))
 
