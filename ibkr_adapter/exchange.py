@@ -256,6 +256,8 @@ class IBKRExchange(Linked):
         take_profit: Any = None,
         stop_loss: Any = None,
         options: Mapping[str, Any] | None = None,
+        *,
+        coid: str | None = None,
     ) -> dict[str, Any]:
         """Place a bracket in another host's words; the answer is the entry's, with both exits' ids."""
         trailing = (options or {}).get("trailingStop", (options or {}).get("trailing_stop"))
@@ -268,11 +270,14 @@ class IBKRExchange(Linked):
             take_profit_price=take_profit,
             stop_loss_price=stop_loss if trailing is None else None,
             trailing_percent=trailing,
+            coid=coid,
         )
         entry: dict[str, Any] = legs["entryOrder"]
         return entry | _ids(legs["takeProfitOrder"], legs["stopLossOrder"])
 
-    def place_combo_order(self, legs: Any, side: str, quantity: Any, price: Any = None) -> dict[str, Any]:
+    def place_combo_order(
+        self, legs: Any, side: str, quantity: Any, price: Any = None, *, coid: str | None = None
+    ) -> dict[str, Any]:
         """Order several legs as one: all of them or none.
 
         Args:
@@ -282,6 +287,7 @@ class IBKRExchange(Linked):
             quantity: How many combinations, whole ones.
             price: What a buyer pays for one, net of all legs and negative where the buyer is paid; at
                 the market if unset.
+            coid: Your own client order id of the entry.
 
         Returns:
             The acknowledgement, with ``legs`` and ``conidex``. Once it has filled the legs are positions
@@ -301,6 +307,7 @@ class IBKRExchange(Linked):
             quantity=words.number(quantity, "quantity") * combo.factor,
             limit_price=None if price is None else words.signed(price, "price") / combo.factor,
             exact=False,
+            coid=coid,
         )
         found = [
             {"symbol": part.contract.symbol, "conid": part.contract.conid, "ratio": part.ratio}

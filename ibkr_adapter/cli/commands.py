@@ -15,7 +15,7 @@ from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.setting_readers import AuthMethod
 
-from . import WRONG_USAGE, oauth1a
+from . import WRONG_USAGE, bridge, oauth1a
 from . import demo as demonstration
 from .codes import FAILED, exit_codes, stop
 from .payloads import example_webhooks
@@ -96,3 +96,4 @@ def simulator(
 
 
 app.add_typer(oauth1a.app)
+app.command()(bridge.bridge)
