@@ -15,9 +15,10 @@ from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.setting_readers import AuthMethod
 
-from . import WRONG_USAGE, oauth1a
+from . import WRONG_USAGE, oauth1a, ordering, reading
 from . import demo as demonstration
 from .codes import FAILED, exit_codes, stop
+from .doctor.command import doctor
 from .payloads import example_webhooks
 from .screen import Screen
 
@@ -25,16 +26,10 @@ app = typer.Typer(
     name="ibkr-adapter",
     help="Interactive Brokers' Web API as an exchange adapter for trading bots.",
     no_args_is_help=True,
-    add_completion=False,
     # A traceback with local variables would show what is secret.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-@app.callback()
-def _commands() -> None:
-    """Keep the name of a command necessary, however few there are."""
 
 
 @app.command()
@@ -92,4 +87,7 @@ def simulator(
         stop(refused.strerror or refused, FAILED)
 
 
+app.command()(doctor)
+reading.add_to(app)
+ordering.add_to(app)
 app.add_typer(oauth1a.app)
