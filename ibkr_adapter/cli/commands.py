@@ -19,6 +19,7 @@ from . import WRONG_USAGE, oauth1a, ordering, reading
 from . import demo as demonstration
 from .codes import FAILED, exit_codes, stop
 from .doctor.command import doctor
+from .gateway.command import gateway as run_gateway
 from .payloads import example_webhooks
 from .screen import Screen
 
@@ -88,6 +89,7 @@ def simulator(
 
 
 app.command()(doctor)
+app.command("gateway")(run_gateway)
 reading.add_to(app)
 ordering.add_to(app)
 app.add_typer(oauth1a.app)

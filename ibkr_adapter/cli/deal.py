@@ -26,10 +26,9 @@ from ibkr_adapter.sweeps import OWN
 from . import codes
 from .codes import exit_codes
 from .printing import margin, print_json, print_pairs, print_rows
-from .reach import LIVE, Reach, kind_of
+from .reach import AGREED, LIVE, Reach, kind_of
 from .screen import Column
 
-AGREED = "yes"
 _LEGS: tuple[Column, ...] = (
     ("id", "orderId", "word"),
     ("symbol", "symbol", "word"),

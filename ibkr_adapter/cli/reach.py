@@ -26,6 +26,8 @@ from ibkr_adapter.terms import PAPER_PREFIXES
 from .pins import Pins
 
 PAPER, LIVE = "PAPER", "LIVE"
+# What is typed to agree, where it is not an account's number.
+AGREED = "yes"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Use a simulated broker inside the command.")]

@@ -10,6 +10,7 @@ from worlds import URL, World
 
 from ibkr_adapter.cli.commands import app
 from ibkr_adapter.cli.reach import Reach, Terminal
+from ibkr_adapter.transport import Answer
 
 
 class Person(Terminal):
@@ -29,6 +30,20 @@ class Person(Terminal):
         if answer == "^C":
             raise KeyboardInterrupt
         return answer
+
+
+class Denying:
+    """A gateway that lets this address in nowhere."""
+
+    def prepare(self, url: str) -> None:
+        """Nothing to load."""
+
+    def send(self, *_: Any, **__: Any) -> Answer:
+        page = b"<html><body>Access Denied</body></html>"
+        return Answer(status=403, headers={"content-type": "text/html"}, body=page)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 NOBODY = Person(is_there=False)

@@ -80,7 +80,7 @@ def _visited(visit: Visit, keys: Step, *, may_log_in: bool) -> Iterator[Step]:
         (Stage.BROKERAGE_SESSION, lambda: visit.brokerage_session(may_log_in=may_log_in)),
         (Stage.COMPETING_LOGIN, visit.competing_login),
         (Stage.ACCOUNT, visit.account),
-        (Stage.MARKET_DATA, visit.market_data),
+        (Stage.MARKET_DATA, lambda: visit.market_data(may_log_in=may_log_in)),
     ]
     # The account is asked for over the outer session, whatever became of the other one.
     yield from _in_a_row(

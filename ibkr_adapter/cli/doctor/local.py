@@ -69,7 +69,7 @@ def settings(found: Settings, environ: Mapping[str, str], *, pinned: bool, simul
     rows: dict[str, dict[str, Any]] = {}
     for field in attrs.fields(Settings):
         value = getattr(found, field.name)
-        origin = "default" if field.default in (value, None) or value in (None, ()) else "derived"
+        origin = "derived" if field.default is None and value is not None else "default"
         if simulated:
             origin = "the simulated broker" if field.name in _SIMULATED else "default"
         elif field.name in written:

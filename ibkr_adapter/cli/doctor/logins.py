@@ -306,8 +306,15 @@ class Visit:
             **facts,
         )
 
-    def market_data(self) -> Step:
-        """Which prices this user may see, by one share that all may see."""
+    def market_data(self, *, may_log_in: bool) -> Step:
+        """Which prices this user may see, by one share that all may see.
+
+        Looking takes one of the user's market data lines, so it is done only where sessions may be opened.
+        """
+        if not may_log_in:
+            return skipped(
+                Stage.MARKET_DATA, "asked with --login only: it takes one of the user's market data lines"
+            )
         if self._status is None or not self._status.ready:
             return skipped(Stage.MARKET_DATA, "not asked without a brokerage session")
         tags = marketdata.FIELD_SETS["quote"]
