@@ -17,6 +17,7 @@ from ibkr_adapter.setting_readers import AuthMethod
 
 from . import WRONG_USAGE, oauth1a, ordering, reading
 from . import demo as demonstration
+from .check.command import check
 from .codes import FAILED, exit_codes, stop
 from .doctor.command import doctor
 from .gateway.command import gateway as run_gateway
@@ -90,6 +91,7 @@ def simulator(
 
 app.command()(doctor)
 app.command("gateway")(run_gateway)
+app.command()(check)
 reading.add_to(app)
 ordering.add_to(app)
 app.add_typer(oauth1a.app)
