@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ if not PAGE.is_file():
         "the documentation is not here: these are the tests of a built wheel", allow_module_level=True
     )
 TEXT = PAGE.read_text("utf-8")
+PAGES = [PAGE.parents[1] / "README.md", PAGE.parents[1] / "SECURITY.md", *sorted(PAGE.parent.glob("*.md"))]
+# What people are told to type, on every page.
+TYPED = sorted(
+    {
+        found[1].partition(" #")[0].strip()
+        for page in PAGES
+        for found in re.finditer(r"^ *\$ (?:\S*/)?ibkr-adapter (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    }
+)
 
 
 def commands() -> dict[str, typer.core.TyperCommand]:
@@ -94,3 +104,19 @@ def test_json_is_everywhere(name):
 
     assert "--json" in options
     assert "--simulated" in options or name in {"oauth1a keys", "gateway"}
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_what_people_are_told_to_type_is_understood(line):
+    """A page that is wrong in its first lines is not read on."""
+    words = shlex.split(line)
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+
+    assert command.make_context("told", words) is not None
+
+
+def test_the_first_steps_are_on_the_pages():
+    """Otherwise the test above would be content with nothing."""
+    assert {"gateway", "doctor", "status", "quote AAPL MSFT", "buy AAPL 1"} <= set(TYPED)
