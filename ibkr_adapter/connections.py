@@ -32,6 +32,7 @@ from ibkr_adapter.conids import SCHEMA_STEPS as CONTRACTS
 from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.conversation import Conversation
 from ibkr_adapter.dialogue import Dialogue
+from ibkr_adapter.discovery.kept import Kept
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.exits import Exits
 from ibkr_adapter.holdings import Holdings
@@ -143,8 +144,15 @@ class Connection:
         self.conids = ConidResolver(clock=market, session=self.session, store=self._cache)
         self.portfolio = Portfolio(clock=clock, session=self.session)
         self.profits = Profits(clock, self.portfolio.profit)
-        self.market_data = MarketData(clock=clock, session=self.session)
         self.reference = Reference(clock=clock, market=market, session=self.session)
+        self.market_data = MarketData(
+            clock=clock,
+            session=self.session,
+            conids=self.conids,
+            reference=self.reference,
+            kept=Kept(clock=market, store=self._cache),
+            most_lines=settings.market_data_lines,
+        )
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
         self.watch = Watch(clock=clock, reads=self.reads)

@@ -280,6 +280,27 @@ class OrderOutcomeUnknown(OrderError):
         return self._resolver()
 
 
+class MarketDataError(IBKRError):
+    """Prices, bars or scans could not be had as asked; nothing changed at the broker."""
+
+
+class InvalidRequest(MarketDataError):
+    """What was asked for makes no sense or goes past IBKR's limits; nothing was sent.
+
+    ``near`` has names that come close.
+    """
+
+    def __init__(self, message: str, *, near: Sequence[str] = (), **about: Any) -> None:
+        self.near = tuple(near)
+        if near and not about.get("remedy"):
+            about["remedy"] = f"Perhaps {' or '.join(self.near[:_MOST_NEAR])} is meant."
+        super().__init__(message, **about)
+
+
+class NoMarketData(MarketDataError):
+    """IBKR has nothing of what was asked for; asking again brings the same."""
+
+
 class StreamError(IBKRError):
     """The stream cannot deliver."""
 

@@ -117,6 +117,7 @@ class Settings:
     compete: bool = _connection(False, read.switch)
     requests_per_second: float = _connection(10.0, read.seconds)
     pacing_margin: float = _connection(None, read.margin)
+    market_data_lines: int = _connection(100, read.whole)
     region: Region = attrs.field(
         default=Region.NORTH_AMERICA, converter=read.region, metadata={"connection": True}
     )

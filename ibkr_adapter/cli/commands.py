@@ -60,6 +60,9 @@ def simulator(
     tls: Annotated[bool, typer.Option("--tls", help="Serve https too, with a fresh certificate.")] = False,
     auth: Annotated[AuthMethod, typer.Option(help="How clients log in.")] = AuthMethod.GATEWAY,
     seed: Annotated[int, typer.Option(help="Decides prices and ids; the same seed is the same market.")] = 7,
+    tick: Annotated[
+        float, typer.Option(min=0.01, help="Seconds between two frames of quotes on a stream.")
+    ] = 0.5,
 ) -> None:
     """Run a simulated broker until SIGTERM or Ctrl-C.
 
@@ -77,7 +80,7 @@ def simulator(
             " Install it with: pip install 'ibkr-adapter[simulator]'",
             WRONG_USAGE,
         )
-    gateway = Gateway(SystemClock(), seed=seed, auth=auth.value)
+    gateway = Gateway(SystemClock(), seed=seed, auth=auth.value, options={"quote_interval": tick})
     try:
         with ExitStack() as undo:
             extra = None

@@ -137,6 +137,11 @@ class Quote:
         """The middle between bid and ask, where both are there; zero stands for nobody's offer."""
         return (self.bid + self.ask) / 2 if self.bid and self.ask else None
 
+    @property
+    def freshness(self) -> str:
+        """How old the prices are, in words."""
+        return "nothing came" if self.availability is None else self.availability.meaning
+
     def tradable_price(self) -> Decimal | None:
         """The last price, if it is one of this moment in a market that trades; else ``None``."""
         return self.last if self.why_not_tradable() is None else None

@@ -14,6 +14,7 @@ from ibkr_adapter.simulator.door import Answer
 BAD_REQUEST = 400
 MOST_SUPPRESSED = 51
 JSON_TYPE = (("Content-Type", "application/json;charset=utf-8"),)
+TEXT_TYPE = (("Content-Type", "text/plain;charset=utf-8"),)
 HTML_TYPE = (("Content-Type", "text/html;charset=utf-8"),)
 PROBLEM_TYPE = (("Content-Type", "application/problem+json"),)
 
@@ -29,6 +30,11 @@ NOT_FOUND_PAGE = "<html><body><h1>Resource not found</h1></body></html>"
 def json_answer(body: Any, status: int = 200) -> Answer:
     """Answer with JSON."""
     return Answer(status=status, headers=JSON_TYPE, body=json.dumps(body).encode())
+
+
+def text(words: str) -> Answer:
+    """Answer with words that are no JSON."""
+    return Answer(headers=TEXT_TYPE, body=words.encode())
 
 
 def page(text: str, status: int = 200) -> Answer:

@@ -10,7 +10,7 @@ on the way. When a single order trades is for :mod:`.matching`, when it ends by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -51,6 +51,7 @@ class Book:
         self._coids: dict[str, tuple[int, datetime]] = {}
         self._next_id = _FIRST_ORDER_ID
         self._dues_changed = False
+        self.on_change: Callable[[datetime], None] = lambda _moment: None
 
     # Entering and changing orders.
 
@@ -150,6 +151,7 @@ class Book:
                 # One order's fill may have ended another on the same step.
                 if not order.is_done:
                     self._step_order(order, at)
+            self.on_change(at)
         self.settled = max(self.settled, moment)
 
     def nudge(self, moment: datetime) -> None:
@@ -157,6 +159,7 @@ class Book:
         for order in self.live():
             if not order.is_done:
                 self._step_order(order, moment)
+        self.on_change(moment)
 
     def _moments(self, end: datetime) -> Iterator[datetime]:
         span = end - self.settled

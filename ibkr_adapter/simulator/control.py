@@ -17,6 +17,7 @@ import attrs
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.door import Answer, Request
 from ibkr_adapter.simulator.refusals import RefusalError
+from ibkr_adapter.simulator.stream_control import StreamRoom
 from ibkr_adapter.simulator.tickets import decode
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ControlRoom:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.triggers: list[Trigger] = []
+        self.streams = StreamRoom(gateway)
         self._actions: dict[str, Action] = {
             "price": self._price,
             "advance": self._advance,
@@ -54,6 +56,7 @@ class ControlRoom:
             "fill": self._fill,
             "positions": self._positions,
             "session": self._session,
+            "streams": self.streams.act,
         }
 
     def serve(self, request: Request) -> Answer:
@@ -75,6 +78,8 @@ class ControlRoom:
             return gateway.ledger()
         if method == "GET" and name == "options":
             return gateway.world.options.as_json()
+        if method == "GET" and name == "streams":
+            return self.streams.tell()
         if name == "faults" and method in {"POST", "DELETE"}:
             return self._faults(method, body)
         if name == "triggers" and method in {"POST", "DELETE"}:

@@ -31,11 +31,12 @@ from ibkr_adapter.simulator.world import World
 
 Twists = dict[str, Any]
 _MSG = "Request was submitted"
-_PROMPT = (
+PRICE_PROMPT = (
     "If your order is not immediately executable, our systems may, depending on market "
     "conditions, reject your order if its limit price is more that the allowed amount away from "
     "the reference price at that time.\nUse the Price Management Algo?"
 )
+PRICE_CHOICES = ["Use on this order", "Always use", "Do not use"]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -234,6 +235,10 @@ class Desk:
         if chosen is not None:
             lame.play_out(world.book, legs, chosen, chosen.hangs_on, twists, now)
         world.book.nudge(now)
+        if world.options.prompts_by_stream:
+            for leg in legs:
+                if leg.order is not None and leg.ticket.order_type == "LMT" and not leg.is_child:
+                    world.ask_by_stream(leg.order.order_id)
         rows = self._acknowledge(legs, refused)
         if chosen is not None and twists["bracket"].variant == "reordered":
             rows.reverse()
@@ -262,8 +267,8 @@ class Desk:
                 "orderId": order_id,
                 "reqId": request,
                 "dismissable": [],
-                "text": _PROMPT,
-                "options": ["Use on this order", "Always use", "Do not use"],
+                "text": PRICE_PROMPT,
+                "options": PRICE_CHOICES,
                 "type": "M",
                 "messageId": "p12",
                 "prompt": True,
@@ -273,6 +278,11 @@ class Desk:
     def notify(self, body: Any) -> Answer:
         """Answer a prompt; the order goes on to its questions or into the book."""
         request = body.get("reqId") if isinstance(body, dict) else None
+        asked = self._world.prompts.get(str(request))
+        if asked is not None:
+            # One that came by stream; no JSON, as documented.
+            asked["answer"] = body.get("text")
+            return answers.text("Success")
         found = self._prompts.pop(str(request), None)
         if found is not None:
             _, legs, twists = found

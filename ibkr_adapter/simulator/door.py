@@ -8,7 +8,9 @@ socket. A test that has no sockets reads the same note.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol
 
 import attrs
 
@@ -93,10 +95,52 @@ class Request:
 
 
 @attrs.frozen(kw_only=True)
+class Frame:
+    """One frame of a stream as it shall leave: binary, unless it is ``text``.
+
+    ``topic`` is what faults know it by.
+    """
+
+    payload: bytes
+    topic: str = ""
+    text: bool = False
+
+
+ABRUPT = 1006  # the code of a stream that ended without a code
+
+
+class Wire(Protocol):
+    """One stream as its carrier sees it; all calls are quick and thread-safe.
+
+    ``closed`` is the code with which it has ended, or nothing while it is open. ``wake`` is called,
+    from any thread, when there is something to take.
+    """
+
+    wake: Callable[[], None]
+
+    @property
+    def closed(self) -> int | None:
+        """The code with which it has ended."""
+
+    def send(self, written: str | bytes) -> None:
+        """Bring a frame of the client."""
+
+    def take(self) -> list[Frame]:
+        """Take what shall leave now."""
+
+    def hang_up(self) -> None:
+        """Say that the client is gone."""
+
+
+@attrs.frozen(kw_only=True)
 class Answer:
-    """One HTTP answer as it shall leave, and what shall happen to the connection."""
+    """One HTTP answer as it shall leave, and what shall happen to the connection.
+
+    With a ``stream`` the connection goes on as a WebSocket.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     wire: WireFault | None = None
+    stream: Wire | None = attrs.field(default=None, eq=False)

@@ -55,6 +55,20 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "F26": ("empty", "lie"),
     "F27": ("ids", "types"),
     "F28": ("no_data", "partial", "cut"),
+    "F29": (
+        "drop",
+        "half_open",
+        "close",
+        "unauthenticated",
+        "garbage",
+        "invalid",
+        "text",
+        "huge",
+        "error",
+    ),
+    "F30": ("duplicate", "reorder", "delay", "empty"),
+    "F31": ("ended",),
+    "F32": ("burst",),
     "F33": ("restart",),
     "F34": ("skew",),
     "F35": ("refused", "down", "expired"),
@@ -82,15 +96,34 @@ SKEW = "F34"
 TLS = "F36"
 FOR_EVER = frozenset({"F06", SKEW})
 
-_STREAM = "is about streams: not yet"
+# These strike frames of a stream, and wait for one of its topics.
+OF_STREAMS = frozenset({"F29", "F30", "F31", "F32"})
+TOPICS = frozenset(
+    {
+        "act",
+        "blt",
+        "error",
+        "hb",
+        "ntf",
+        "sbd",
+        "sld",
+        "smd",
+        "smh",
+        "sor",
+        "spl",
+        "ssd",
+        "str",
+        "sts",
+        "system",
+        "tic",
+        "umh",
+        "waiting",
+    }
+)
 # Known faults that a server answering requests cannot inflict, and why.
 ELSEWHERE = {
     "F21": "happens inside the client",
     "F22": "happens inside the clients",
-    "F29": _STREAM,
-    "F30": _STREAM,
-    "F31": _STREAM,
-    "F32": _STREAM,
     "F38": "happens on the client's disk",
     "F39": "happens to the client's clock",
     "F40": "is made with the options filler_positions, filler_orders and filler_executions",
@@ -108,11 +141,13 @@ _HOMES = {
     "F26": "GET /iserver/account/orders",
     "F27": "GET /iserver/marketdata/snapshot",
     "F28": "GET /iserver/marketdata/history",
+    "F31": "smd",
+    "F32": "smd",
 }
 
 
 def home(fault: str, variant: str) -> str:
-    """The endpoint that a fault waits for when nothing is said; ``*`` for any."""
+    """The endpoint or topic that a fault waits for when nothing is said; ``*`` for any."""
     if variant.startswith("reply_"):
         return _REPLY
     if variant == "incarnations":

@@ -18,8 +18,10 @@ from ibkr_adapter.simulator.fault_names import (
     ELSEWHERE,
     FOR_EVER,
     HANDSHAKE,
+    OF_STREAMS,
     SKEW,
     TLS,
+    TOPICS,
     UNREAD,
     VARIANTS,
     home,
@@ -160,7 +162,9 @@ class FaultBox:
             raise FaultError(f"{number} comes as {', '.join(VARIANTS[number])}, not as {variant}")
         self._check_figures(wishes)
         on = str(wishes.get("on", home(number, variant)))
-        if on != "*" and not self._routes.knows(on):
+        if on != "*" and number in OF_STREAMS and on not in TOPICS:
+            raise FaultError(f"there is no topic {on}, only {', '.join(sorted(TOPICS))}")
+        if on != "*" and number not in OF_STREAMS and not self._routes.knows(on):
             raise FaultError(f"there is no endpoint {on}")
         if on != "*" and number == TLS and variant in HANDSHAKE:
             raise FaultError(f"{number} {variant} strikes connections, before there is an endpoint")
@@ -199,12 +203,22 @@ class FaultBox:
         """
         for armed in self.armed:
             # A wrong wall clock is no answer: it lies under whatever else strikes the call.
-            if armed.fault == SKEW or armed.is_met_before_calls or not armed.strikes(name, now):
+            if armed.fault == SKEW or armed.fault in OF_STREAMS or armed.is_met_before_calls:
+                continue
+            if not armed.strikes(name, now):
                 continue
             if (armed.fault in UNREAD) is not unread:
                 return None
             armed.taken += 1
             return Strike(armed=armed)
+        return None
+
+    def take_frame(self, topic: str, now: datetime) -> Armed | None:
+        """Use up the first fault that strikes a frame of this topic."""
+        for armed in self.armed:
+            if armed.fault in OF_STREAMS and armed.strikes(topic, now):
+                armed.land()
+                return armed
         return None
 
     def take_handshake(self, now: datetime) -> Armed | None:

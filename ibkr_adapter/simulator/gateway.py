@@ -33,10 +33,15 @@ from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Route, RouteTable
 from ibkr_adapter.simulator.serve_accounts import AccountEndpoints
 from ibkr_adapter.simulator.serve_contracts import ContractEndpoints
+from ibkr_adapter.simulator.serve_history import HistoryEndpoints
 from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
+from ibkr_adapter.simulator.serve_scanners import ScannerEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
+from ibkr_adapter.simulator.stream_socket import Socket
+from ibkr_adapter.simulator.stream_spoiling import Spoiler
+from ibkr_adapter.simulator.streams import StreamRefusedError, Streams
 from ibkr_adapter.simulator.tickets import check_types
 from ibkr_adapter.simulator.world import World
 
@@ -94,19 +99,33 @@ class Gateway:
         self.world = World(self._clock, self.seed, self.account, options, auth=self.auth)
         self.login = open_login(self.world, self._credentials)
         self._orders = OrderEndpoints(self.world)
+        self._history = HistoryEndpoints(self.world, self._clock.monotonic)
+        sessions, accounts = SessionEndpoints(self.world), AccountEndpoints(self.world)
+        self.streams = Streams(
+            self.world,
+            self.login,
+            self._lock,
+            accounts=accounts.account_list,
+            bars=self._history.body,
+            validation=sessions.validation,
+        )
         self.routes = RouteTable(
             [
                 *self.login.routes(),
-                *SessionEndpoints(self.world).routes(),
-                *AccountEndpoints(self.world).routes(),
+                *sessions.routes(),
+                *self.streams.routes(),
+                *accounts.routes(),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),
+                *self._history.routes(),
+                *ScannerEndpoints(self.world, self._history.is_hmds_open).routes(),
                 *self._orders.routes(),
             ]
         )
         self.meter = Meter(options)
         self.faults = FaultBox(self.routes)
+        self.streams.spoiler = Spoiler(self.world, self.faults)
         self._inflictor = Inflictor(
             world=self.world,
             login=self.login,
@@ -144,12 +163,40 @@ class Gateway:
         """Answer one request; safe to call from any thread."""
         with self._lock:
             if request.path.startswith("/simulator/"):
-                return self.control.serve(request)
+                done = self.control.serve(request)
+                self.streams.look()
+                return done
             self.world.skew = 0.0
             below, found = self._place(request.method, request.path)
             answer = self.login.page(request) if below is None else self._api(request, below, found)
+            self.streams.look()
             date = format_datetime(self.world.wall(), usegmt=True)
             return attrs.evolve(answer, headers=(*answer.headers, ("Date", date)))
+
+    def open_stream(
+        self,
+        *,
+        query: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Socket:
+        """Open a stream without a socket, as an upgrade of ``GET /v1/api/ws`` would.
+
+        Raises:
+            StreamRefusedError: It was answered instead; the answer is in ``answer``.
+        """
+        cookie = "; ".join(f"{name}={value}" for name, value in (cookies or {}).items())
+        bare = {"upgrade": "websocket"} | ({"cookie": cookie} if cookie else {})
+        request = Request(
+            method="GET",
+            path="/v1/api/ws",
+            query=tuple((query or {}).items()),
+            headers=bare | {name.lower(): value for name, value in (headers or {}).items()},
+        )
+        answer = self.handle(request)
+        if not isinstance(answer.stream, Socket):
+            raise StreamRefusedError(answer)
+        return answer.stream
 
     def _place(self, method: str, path: str) -> tuple[str | None, Found]:
         """The path below the API root and its endpoint; a path of neither root has none."""
@@ -187,6 +234,7 @@ class Gateway:
         strike = self.faults.take(name, now, unread=False)
         call = Call(request=request, template=template, parts=found[1] if found else {})
         answer = self._strike(strike, call, found[0] if found else None)
+        self.streams.keep(answer)
         self._log(name, below, answer.status, strike, call.twists.get("refused"))
         return answer
 
@@ -207,7 +255,7 @@ class Gateway:
         if away is not None:
             return away
         try:
-            if route is None or not route.hands_out_tokens:
+            if route is None or not (route.hands_out_tokens or route.checks_itself):
                 self.login.check(call)
             if call.template != _REPLY:
                 self.world.dialogues.kill(strict_only=True)
@@ -246,6 +294,7 @@ class Gateway:
             self.world.settle()
             return {
                 **broker_ledger(self.world),
+                "streams": self.streams.as_json(),
                 "requests": dict(sorted(self.requests.items())),
                 "requests_log": list(self.requests_log)[-_LOG_TOLD:],
                 "pacing_breaches": list(self.meter.breaches),
@@ -304,6 +353,7 @@ class Gateway:
                 self.seed = int(seed)
             self._options |= dict(options or {})
             self.control.triggers.clear()
+            self.streams.close_all()
             self._build(Options())
 
     def place_foreign(self, row: Mapping[str, Any]) -> list[int]:

@@ -25,6 +25,8 @@ def broker_ledger(world: World) -> dict[str, Any]:
         "accounts": [_account(world, one) for one in world.accounts.values()],
         "sessions": [*world.sessions.as_json(), *world.tokens.as_json(world.auth)],
         "questions": list(world.dialogues.history),
+        "regulatory_snapshots": world.regulatory_snapshots,
+        "prompts": [dict(one) for one in world.prompts.values()],
         "open_questions": world.dialogues.open_ids,
         "market": {"now": world.now.isoformat(), "regular": hours.is_regular(world.now)},
     }

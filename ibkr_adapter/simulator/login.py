@@ -47,6 +47,13 @@ class Login(Protocol):
             NotLetInError: It bears no credentials, or not the right ones.
         """
 
+    def check_stream(self, request: Request) -> None:
+        """Let the upgrade of a request to a stream pass; it is not signed like other calls.
+
+        Raises:
+            NotLetInError: It bears no credentials, or not the right ones.
+        """
+
     def page(self, request: Request) -> Answer:
         """Answer what is neither API nor control room."""
 
@@ -78,6 +85,9 @@ class BrowserLogin:
         return []
 
     def check(self, call: Call) -> None:
+        """Let everybody pass."""
+
+    def check_stream(self, request: Request) -> None:
         """Let everybody pass."""
 
     def page(self, request: Request) -> Answer:

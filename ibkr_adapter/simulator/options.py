@@ -40,6 +40,19 @@ class Options:
     empty_strikes: int = 0  # so many reads of a month's strikes are empty
     search_expiries: bool = True  # whether a search tells exact expiries
 
+    # Streams.
+    stream_cookie: str = "free"  # or "wanted": whether a local gateway streams without a cookie
+    stream_opening: float = 1.0  # until a stream hears what is written
+    heartbeat: float = 10.0
+    stream_backlog: int = 100_000  # frames that wait for a client before it is let go
+    quote_interval: float = 0.5  # the least between two frames of a contract
+    smd_life: float = 900.0  # until a subscription to quotes ends silently
+    sor_replay: bool = False  # whether the orders of the day come on subscribing
+    regulatory_snapshots: bool = True  # whether they are sold
+    depth: bool = True  # whether the user may see the depth of a book
+    bar_updates: bool = False  # whether bars on a stream go on
+    history_seconds: float = 0.0  # how long a request for bars takes, on the wall clock
+
     # Sessions.
     logged_in: bool = True
     established_reads: int = 1  # status reads after init until the session counts
@@ -108,6 +121,7 @@ class Options:
     extra_questions: list[str] = attrs.field(factory=list)  # ids asked on every order
     cancel_question: bool = False
     price_management_prompt: bool = False
+    prompts_by_stream: bool = False  # an accepted limit order draws that prompt on streams
     percentage_constraint: float = 3.0
     size_limit: float = 500.0
     value_limit: float = 100_000.0
@@ -133,6 +147,7 @@ class Options:
 _TYPES = typing.get_type_hints(Options)
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "region": ("US", "EU", "Asia"),
+    "stream_cookie": ("free", "wanted"),
     "maintenance_face": ("503", "500", "401", "no bridge", "refused", "html"),
     "us_futures_fields": ("both", "indicator", "none"),
     "walk_order": ("strict", "search", "free"),

@@ -87,7 +87,8 @@ class Prices:
     def __init__(self, seed: int, options: Options, start: datetime) -> None:
         self._seed = seed
         self._options = options
-        self._start = start
+        self.start = start
+        self.times_set = 0  # so that who watches need not look at every price all the time
         self._pins: dict[int, list[_Pin]] = {}
         # All orders of a step ask for the same moment; what was told for it is kept.
         self._tops: dict[int, Top] = {}
@@ -107,6 +108,26 @@ class Prices:
         pin = _Pin(price=last, walks=walks, since=moment, bid=bid, ask=ask)
         self._pins.setdefault(instrument.conid, []).append(pin)
         self._tops.clear()
+        self.times_set += 1
+
+    @property
+    def walk(self) -> float:
+        """How far prices stray now."""
+        return self._options.walk
+
+    def at(self, instrument: Instrument, moment: datetime) -> Decimal:
+        """The price at a moment at which the market was open."""
+        return self._at(instrument, moment, self._pin(instrument, moment))
+
+    def set_between(self, instrument: Instrument, after: datetime, until: datetime) -> list[Decimal]:
+        """The prices that were set by hand after a moment, until another."""
+        return [pin.price for pin in self._pins.get(instrument.conid, ()) if after < pin.since <= until]
+
+    def volume_between(self, instrument: Instrument, start: datetime, end: datetime) -> Decimal:
+        """What is traded from one moment of a trading day to another; it adds up to the day's volume."""
+        calendar = calendar_of(instrument)
+        opening = calendar.whole(calendar.trading_day(start))[0]
+        return self._traded(instrument, opening, end) - self._traded(instrument, opening, start)
 
     def _pin(self, instrument: Instrument, moment: datetime) -> _Pin | None:
         """The pin that holds at a moment; what was before it stays as it was."""
@@ -128,7 +149,7 @@ class Prices:
             return pin.price
         if instrument.underlying is not None:
             return snapped(instrument, self._derived(instrument, traded, pin))
-        anchor, since = (pin.price, pin.since) if pin else (instrument.price, self._start)
+        anchor, since = (pin.price, pin.since) if pin else (instrument.price, self.start)
         return self._walked(instrument, anchor, since, traded)
 
     def _derived(self, instrument: Instrument, moment: datetime, pin: _Pin | None = None) -> Decimal:
@@ -239,6 +260,11 @@ class Prices:
         lots = 1 + int(_draw(f"{self._seed}/{instrument.conid}/{what}/{second}") * 24)
         return _LOTS.get(instrument.sec_type, Decimal(100)) * lots
 
+    def depth(self, instrument: Instrument, side: str, moment: datetime, levels: int) -> list[Decimal]:
+        """Sizes of one side of the book, from its top down."""
+        deeper = [self._size(instrument, f"{side}{level}", moment) for level in range(1, levels)]
+        return [self._size(instrument, side, moment), *deeper]
+
     def _day_path(self, instrument: Instrument, moment: datetime) -> tuple[Decimal, list[Decimal]]:
         """Today's opening price and some prices of today, for the high and the low."""
         calendar = calendar_of(instrument)
@@ -258,9 +284,12 @@ class Prices:
         calendar = calendar_of(instrument)
         traded = calendar.last_traded(moment)
         opening = calendar.whole(calendar.trading_day(traded))[0]
+        return self._traded(instrument, opening, traded)
+
+    def _traded(self, instrument: Instrument, opening: datetime, moment: datetime) -> Decimal:
         busy = 20 + int(_draw(f"{self._seed}/{instrument.conid}/volume") * 400)
         lot = _LOTS.get(instrument.sec_type, Decimal(100))
-        return lot * busy * int((traded - opening).total_seconds() // 10)
+        return lot * busy * int((moment - opening).total_seconds() // 10)
 
 
 def snapped(instrument: Instrument, price: Decimal) -> Decimal:

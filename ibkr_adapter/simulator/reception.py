@@ -29,6 +29,7 @@ from .breakage import duration, hold, inflict, reset
 from .door import Answer, HelloFault, Request, WireFault, WireFaultKind
 from .doorstep import Doorstep
 from .edge import CONTROL_ROOM, Edge, compress
+from .stream_door import carry
 
 if TYPE_CHECKING:
     import socket
@@ -117,7 +118,6 @@ class Reception:
             self._busy.discard(request.protocol)
 
     async def _converse(self, request: web.BaseRequest) -> web.StreamResponse:
-        # A WebSocket's upgrade will branch off here; until then it is a GET like any other.
         line = request.transport
         if line is None:  # gone before it was looked at
             return _hang_up(request)
@@ -150,6 +150,8 @@ class Reception:
         self, request: web.BaseRequest, line: asyncio.Transport, arrived: Request, answer: Answer
     ) -> web.StreamResponse:
         fault = answer.wire
+        if answer.stream is not None and fault is None:
+            return await carry(request, line, answer, answer.stream)
         if fault is None:
             return _response(compress(arrived, answer))
         if fault.kind not in _UNREAD:

@@ -61,7 +61,7 @@ Handler = Callable[[Call], Answer]
 class Route:
     """One endpoint: methods, template, precondition and who serves it.
 
-    One that hands out tokens checks its callers itself; ``at_origin`` says that it stands beside
+    One that hands out tokens checks its callers itself, and so does one that says so; ``at_origin`` says that it stands beside
     the API root and not below it.
     """
 
@@ -70,6 +70,7 @@ class Route:
     needs: Needs
     serve: Handler
     hands_out_tokens: bool = False
+    checks_itself: bool = False
     at_origin: bool = False
 
     def match(self, segments: list[str]) -> dict[str, str] | None:

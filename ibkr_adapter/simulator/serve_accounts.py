@@ -17,6 +17,7 @@ from ibkr_adapter.simulator.figures import grouped, number, with_unit
 from ibkr_adapter.simulator.refusals import RefusalError
 from ibkr_adapter.simulator.routes import Call, Needs, Route, get, post
 from ibkr_adapter.simulator.sessions import SERVER
+from ibkr_adapter.simulator.views_portfolio import profit_row
 from ibkr_adapter.simulator.world import World
 
 NOTHING = Decimal(0)
@@ -113,6 +114,12 @@ class AccountEndpoints:
         brokerage = world.sessions.brokerage
         if brokerage is not None:
             brokerage.accounts_queried = True
+        return answers.json_answer(self.account_list())
+
+    def account_list(self) -> dict[str, Any]:
+        """The body of the account list, which streams tell too."""
+        world = self._world
+        brokerage = world.sessions.brokerage
         ids = list(world.accounts)
         properties = {
             "hasChildAccounts": False,
@@ -124,22 +131,20 @@ class AccountEndpoints:
             "allowCustomerTime": False,
             "autoFx": False,
         }
-        return answers.json_answer(
-            {
-                "accounts": ids,
-                "acctProps": {one: dict(properties) for one in ids},
-                "aliases": {one: one for one in ids},
-                "allowFeatures": _FEATURES,
-                "chartPeriods": _PERIODS,
-                "groups": [],
-                "profiles": [],
-                "selectedAccount": brokerage.selected if brokerage else world.main_account,
-                "serverInfo": SERVER,
-                "sessionId": world.sessions.token,
-                "isFT": False,
-                "isPaper": world.accounts[world.main_account].is_paper,
-            }
-        )
+        return {
+            "accounts": ids,
+            "acctProps": {one: dict(properties) for one in ids},
+            "aliases": {one: one for one in ids},
+            "allowFeatures": _FEATURES,
+            "chartPeriods": _PERIODS,
+            "groups": [],
+            "profiles": [],
+            "selectedAccount": brokerage.selected if brokerage else world.main_account,
+            "serverInfo": SERVER,
+            "sessionId": world.sessions.token,
+            "isFT": False,
+            "isPaper": world.accounts[world.main_account].is_paper,
+        }
 
     def switch(self, call: Call) -> Answer:
         """Choose the account that session-wide answers are about."""
@@ -172,14 +177,9 @@ class AccountEndpoints:
             brokerage.warm.add("pnl")
         if (cold and world.options.first_reads_empty) or brokerage is None:
             return answers.json_answer({"upnl": {}})
-        standing = world.standing(brokerage.selected)
+        # Streams tell one sum more.
         row = {
-            "rowType": 1,
-            "dpl": number(standing.realised + standing.unrealised, 2),
-            "nl": number(standing.net, 2),
-            "upl": number(standing.unrealised, 2),
-            "el": number(standing.available, 2),
-            "mv": number(standing.holdings, 2),
+            key: sum_ for key, sum_ in profit_row(world.standing(brokerage.selected)).items() if key != "uel"
         }
         return answers.json_answer({"upnl": {f"{brokerage.selected}.Core": row}})
 

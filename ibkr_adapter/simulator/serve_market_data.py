@@ -1,4 +1,4 @@
-"""Snapshots, their streams, and bars.
+"""Snapshots and their streams.
 
 A snapshot reads an open stream: the first call for a contract opens it and returns ids only,
 values come when the stream has ticked, and a tag that is added later comes one call later.
@@ -8,34 +8,23 @@ none left the row stays empty without a word. Values are display text, as record
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ibkr_adapter.simulator import answers
-from ibkr_adapter.simulator.calendars import Span, calendar_of
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.faults import land
-from ibkr_adapter.simulator.figures import long_stamp, milliseconds, number
-from ibkr_adapter.simulator.instrument import Instrument
-from ibkr_adapter.simulator.market_tags import SLOW_TAGS, Shown, market_tags
+from ibkr_adapter.simulator.figures import price_text
+from ibkr_adapter.simulator.market_tags import SLOW_TAGS
+from ibkr_adapter.simulator.quote_rows import quote_values
 from ibkr_adapter.simulator.routes import Call, Needs, Route, get, post
 from ibkr_adapter.simulator.sessions import Brokerage, Stream
 from ibkr_adapter.simulator.world import World
 
 _MOST_CONIDS = 100
 _MOST_FIELDS = 50
-_MOST_POINTS = 1000
-_MINUTE = 60
-_DAY = 86400
-_TIMELINES_WITH_VALUES = frozenset("RDZY")
-_UNITS = {"min": _MINUTE, "h": 3600, "d": _DAY, "w": 7 * _DAY, "m": 31 * _DAY, "y": 366 * _DAY}
-_SPAN = re.compile(r"^(\d{1,4})(min|[hdwmy])$")
-_VOLUME_FACTOR = 40
-_DELAY_SECONDS = 900
+_ROUND_LOT = 100
 _SLOW_READS = 1  # so many reads of a tag are too early for its value
-_WITHOUT_VOLUME = frozenset({"CASH", "IND"})
 
 
 class MarketDataEndpoints:
@@ -43,7 +32,6 @@ class MarketDataEndpoints:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._served = 0
 
     def routes(self) -> list[Route]:
         """The endpoints served here."""
@@ -52,7 +40,7 @@ class MarketDataEndpoints:
             get("/iserver/marketdata/snapshot", self.snapshot, accounts),
             post("/iserver/marketdata/unsubscribe", self.unsubscribe, Needs.BROKERAGE),
             get("/iserver/marketdata/unsubscribeall", self.unsubscribe_all, Needs.BROKERAGE),
-            get("/iserver/marketdata/history", self.history, accounts),
+            get("/md/regsnapshot", self.regulatory_snapshot, Needs.BROKERAGE),
         ]
 
     # Snapshots.
@@ -97,39 +85,7 @@ class MarketDataEndpoints:
             stream.fields[tag] += 1
         # Sensitivities are computed once somebody has asked for them.
         ripe = [tag for tag in known if tag not in SLOW_TAGS or stream.fields[tag] > _SLOW_READS]
-        return ids | self._values(instrument, ripe)
-
-    def _values(self, instrument: Instrument, tags: list[str]) -> dict[str, Any]:
-        world = self._world
-        code = self._code(instrument)
-        server = f"q{instrument.conid % 119}"
-        row: dict[str, Any] = {"_updated": milliseconds(world.now), "server_id": server}
-        row |= {"6119": server, "6509": code}
-        if not set(code) & _TIMELINES_WITH_VALUES:
-            return row
-        if instrument.is_over(world.now):
-            # Guess: a contract that has ended has no quotes any more.
-            return row
-        row |= market_tags(self._shown(instrument), tags)
-        if "87" in row:
-            row["87_raw"] = number(world.prices.quote(instrument, world.now).volume)
-        return row
-
-    def _shown(self, instrument: Instrument) -> Shown:
-        world = self._world
-        return Shown(
-            instrument=instrument,
-            quote=world.prices.quote(instrument, world.now),
-            prefix=world.options.price_prefix.get(str(instrument.conid), ""),
-            spot=world.prices.spot(instrument, world.now),
-        )
-
-    def _code(self, instrument: Instrument) -> str:
-        """Tag 6509; prices of a closed market are frozen."""
-        code = self._world.availability(instrument)
-        if calendar_of(instrument).is_open(self._world.now, outside=True):
-            return code
-        return code.replace("R", "Z").replace("D", "Y")
+        return ids | quote_values(world, instrument, ripe)
 
     def unsubscribe(self, call: Call) -> Answer:
         """Close one stream; closing none is an error."""
@@ -146,112 +102,38 @@ class MarketDataEndpoints:
             self._world.sessions.brokerage.streams.clear()
         return answers.json_answer({"unsubscribed": True})
 
-    # Bars.
+    # What costs money.
 
-    def history(self, call: Call) -> Answer:
-        """Bars up to now or up to a moment; never more than a thousand."""
-        query = call.query
-        conid = query.get("conid", "")
-        instrument = self._world.catalogue.find(int(conid)) if conid.isdigit() else None
-        if instrument is None or instrument.is_over(self._world.now):
-            return answers.refusal("No data.", 500)
-        # An invalid period was seen to be answered all the same.
-        period = _span(query.get("period", "1w")) or 7 * _DAY
-        bar = _span(query.get("bar", "")) or (_MINUTE if period <= _DAY else _DAY)
-        end = self._end(query.get("startTime"))
-        outside = query.get("outsideRth") == "true"
-        bars = self._bars(instrument, end - timedelta(seconds=period), end, bar, outside=outside)
-        return answers.json_answer(self._history_body(instrument, bars, bar, query, outside=outside))
-
-    def _end(self, text: str | None) -> datetime:
-        if text is None:
-            return self._world.now
-        try:
-            return min(self._world.now, datetime.strptime(text, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC))
-        except ValueError:
-            return self._world.now
-
-    def _bars(
-        self, instrument: Instrument, first: datetime, end: datetime, length: int, *, outside: bool
-    ) -> list[dict[str, Any]]:
-        spans: list[Span] = []
-        days = (end - first).days + 1
-        calendar = calendar_of(instrument)
-        for day in calendar.days_from(calendar.local_day(first), max(1, days)):
-            opening, closing = calendar.whole(day) if outside else calendar.liquid(day)
-            step = timedelta(seconds=min(length, _DAY))
-            at = opening
-            while at < min(closing, end):
-                if at >= first:
-                    spans.append((at, min(at + step, closing, end)))
-                at += step
-        return [self._bar(instrument, *span) for span in spans[-_MOST_POINTS:]]
-
-    def _bar(self, instrument: Instrument, start: datetime, end: datetime) -> dict[str, Any]:
-        prices = self._world.prices
-        path = [prices.last(instrument, start + (end - start) * part / 4) for part in range(5)]
-        shares = int((end - start).total_seconds()) * 40 + instrument.conid % 97
-        return {
-            "o": number(path[0]),
-            "c": number(path[-1]),
-            "h": number(max(path)),
-            "l": number(min(path)),
-            "v": 0 if instrument.sec_type in _WITHOUT_VOLUME else shares / _VOLUME_FACTOR,
-            "t": milliseconds(start),
-        }
-
-    def _history_body(
-        self,
-        instrument: Instrument,
-        bars: list[dict[str, Any]],
-        length: int,
-        query: dict[str, str],
-        *,
-        outside: bool,
-    ) -> dict[str, Any]:
-        self._served += 1
-        delayed = "D" in self._world.availability(instrument)
-        body: dict[str, Any] = {
-            "serverId": str(20962328 + self._served),
-            "symbol": instrument.symbol,
-            "text": instrument.name,
-            "priceFactor": 100,
-            "startTime": _start_text(bars, self._world.now),
-            "high": _extreme(bars, "h", max),
-            "low": _extreme(bars, "l", min),
-            "timePeriod": query.get("period", "1w"),
-            "barLength": length,
-            "mdAvailability": "D" if delayed else "S",
-            "mktDataDelay": _DELAY_SECONDS if delayed else 0,
-            "outsideRth": outside,
-            "volumeFactor": _VOLUME_FACTOR,
-            "priceDisplayRule": 1,
-            "priceDisplayValue": "2",
-            "negativeCapable": False,
-            "messageVersion": 2,
-            "data": bars,
-            "points": max(0, len(bars) - 1),
-            "travelTime": 3,
-        }
-        if length < _DAY:
-            body["tradingDayDuration"] = 1440 if outside else 390
-        return body
-
-
-def _span(text: str) -> int | None:
-    """Seconds of a period or a bar, or nothing when it is none."""
-    found = _SPAN.match(text)
-    return int(found.group(1)) * _UNITS[found.group(2)] if found else None
-
-
-def _start_text(bars: list[dict[str, Any]], now: datetime) -> str:
-    return long_stamp(datetime.fromtimestamp(bars[0]["t"] / 1000, UTC) if bars else now)
-
-
-def _extreme(bars: list[dict[str, Any]], key: str, choose: Callable[..., Any]) -> str:
-    """The text of the high or the low: price times factor, volume, minutes from the start."""
-    if not bars:
-        return "0/0/0"
-    bar = choose(bars, key=lambda one: one[key])
-    minutes = (bar["t"] - bars[0]["t"]) // 60000
-    return f"{round(bar[key] * 100)}/{bar['v']}/{minutes}"
+    def regulatory_snapshot(self, call: Call) -> Answer:
+        """The best sides of all venues, for a cent; numbers and texts differ from the snapshot's."""
+        world, conid = self._world, call.query.get("conid", "")
+        instrument = world.catalogue.find(int(conid)) if conid.isdigit() else None
+        is_quoted = instrument is not None and instrument.sec_type == "STK" and instrument.is_us
+        if instrument is None or not is_quoted or not world.options.regulatory_snapshots:
+            # Seen of a paper account; for an unknown contract a guess.
+            return answers.bad_request()
+        world.regulatory_snapshots += 1
+        quote = world.prices.quote(instrument, world.now)
+        tick = instrument.tick_at(quote.last)
+        return answers.json_answer(
+            {
+                "conid": instrument.conid,
+                "conidEx": conid,
+                "sizeMinTick": 1.0,
+                "BboExchange": "9c",
+                "HasDelayed": False,
+                "84": price_text(quote.bid, tick),
+                "86": price_text(quote.ask, tick),
+                # Documented in round lots.
+                "88": int(quote.bid_size / _ROUND_LOT),
+                "85": int(quote.ask_size / _ROUND_LOT),
+                "BestBidExch": 512,
+                "BestAskExch": 512,
+                "31": price_text(quote.last, tick),
+                "7059": int(quote.last_size / _ROUND_LOT),
+                "LastExch": 8,
+                "7057": "Q",
+                "7068": "Q",
+                "7058": "D",
+            }
+        )

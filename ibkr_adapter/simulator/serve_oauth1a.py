@@ -90,6 +90,13 @@ class OAuth1aLogin:
         self._accept(credential)
         world.sessions.touch(world.now)
 
+    def check_stream(self, request: Request) -> None:
+        """Let a stream pass that names the access token while a live session token is alive."""
+        if dict(request.query).get("oauth_token") != self._consumer.access_token:
+            raise NotLetInError(answers.unauthorised(), "the stream does not name the access token")
+        if not any(self._world.tokens.living(LIVE_SESSION_TOKEN)):
+            raise NotLetInError(answers.unauthorised(), "no live session token is alive")
+
     def page(self, request: Request) -> Answer:
         """The page at which a user agrees to a consumer."""
         if request.path == "/authorize" and request.method == "GET":

@@ -84,8 +84,14 @@ class OAuth2Login:
 
     def check(self, call: Call) -> None:
         """Let a call pass that bears the token of a living session, from its own address."""
+        self._let_in(self._bearer(call.request, SSO_SESSION))
+
+    def check_stream(self, request: Request) -> None:
+        """Let a stream pass that names the token of a living session, from its own address."""
+        self._let_in(self._with_value(dict(request.query).get("bearer_token", ""), SSO_SESSION))
+
+    def _let_in(self, grant: Grant | None) -> None:
         world = self._world
-        grant = self._bearer(call.request, SSO_SESSION)
         if grant is None:
             raise NotLetInError(self.unauthorised(), "no living SSO session has this token")
         if self._address() not in grant.addresses:
@@ -281,7 +287,10 @@ class OAuth2Login:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        value = token.strip().encode()
+        return self._with_value(token.strip(), kind)
+
+    def _with_value(self, token: str, kind: str) -> Grant | None:
+        value = token.encode()
         return next(
             (one for one in self._world.tokens.living(kind) if secrets.compare_digest(one.value, value)), None
         )

@@ -101,7 +101,11 @@ class OrderEndpoints:
         return True
 
     def live_orders(self, call: Call) -> Answer:
-        """The orders of the day; empty on the first read and when the cache is dropped."""
+        """The orders of the day; empty on the first read and when the cache is dropped.
+
+        One with filters mutes the streams of orders until the cache is dropped.
+        """
+        self._mute_streams(call)
         if call.query.get("force") in _TRUE or self._first_read("orders"):
             return answers.json_answer(_NOT_LISTED)
         account = call.query.get("accountId") or self._selected()
@@ -109,12 +113,18 @@ class OrderEndpoints:
         orders = [
             one for one in reversed(self._world.book.orders.values()) if self._is_listed(one, account, today)
         ]
-        wanted = {_folded(one) for one in call.query.get("filters", "").split(",") if one}
-        wanted.discard("sortbytime")
+        wanted = _filters(call)
         if wanted:
             orders = [one for one in orders if _folded(one.status.value) in wanted]
         rows = [live_row(one) for one in orders[:_MOST_ROWS]]
         return answers.json_answer({"orders": rows, "snapshot": True})
+
+    def _mute_streams(self, call: Call) -> None:
+        brokerage = self._world.sessions.brokerage
+        if brokerage is not None and call.query.get("force") in _TRUE:
+            brokerage.order_filter = None
+        elif brokerage is not None and _filters(call):
+            brokerage.order_filter = frozenset(_filters(call))
 
     def _selected(self) -> str:
         brokerage = self._world.sessions.brokerage
@@ -219,6 +229,10 @@ class OrderEndpoints:
 
 def _change(current: Decimal, change: Decimal) -> dict[str, str]:
     return {"current": grouped(current), "change": grouped(change), "after": grouped(current + change)}
+
+
+def _filters(call: Call) -> set[str]:
+    return {_folded(one) for one in call.query.get("filters", "").split(",") if one} - {"sortbytime"}
 
 
 def _folded(word: str) -> str:

@@ -66,7 +66,11 @@ class SessionEndpoints:
         # Recorded: OAuth 1.0a has no SSO, and its tickle nothing about it.
         if world.auth != "oauth1a":
             body |= {"ssoExpires": SSO_EXPIRES_MS, "collission": False, "userId": _USER_ID}
-        body |= {"hmds": {"error": "no bridge"}, "iserver": {"authStatus": world.sessions.status()}}
+        brokerage, status = world.sessions.brokerage, world.sessions.status()
+        # Guess: once it is open the older bridge is told of like the other.
+        is_open = brokerage is not None and "hmds" in brokerage.warm
+        hmds = {"authStatus": status} if is_open else {"error": "no bridge"}
+        body |= {"hmds": hmds, "iserver": {"authStatus": status}}
         return answers.json_answer(body)
 
     def status(self, _: Call) -> Answer:
@@ -95,13 +99,19 @@ class SessionEndpoints:
 
     def validate(self, _: Call) -> Answer:
         """Tell about the outer session, where there is an SSO."""
-        world = self._world
-        if world.auth == "oauth1a":
+        if self._world.auth == "oauth1a":
             # Guess: documented is only that it is not valid there.
             return answers.unauthorised()
+        return answers.json_answer(self.validation())
+
+    def validation(self) -> dict[str, Any]:
+        """What there is to tell about the outer session; nothing without an SSO."""
+        world = self._world
+        if world.auth == "oauth1a":
+            return {}
         login = world.sessions.login or world.now
         paper = world.accounts[world.main_account].is_paper
-        body: dict[str, Any] = {
+        return {
             "USER_ID": _USER_ID,
             "USER_NAME": "simulated",
             "RESULT": True,
@@ -128,7 +138,6 @@ class SessionEndpoints:
             },
             "region": "NJ",
         }
-        return answers.json_answer(body)
 
     def ping(self, _: Call) -> Answer:
         """Keep the outer session alive."""

@@ -49,6 +49,7 @@ class Brokerage:
     suppressed: set[str] = attrs.field(factory=set)
     warm: set[str] = attrs.field(factory=set)
     streams: dict[str, Stream] = attrs.field(factory=dict)
+    order_filter: frozenset[str] | None = None  # states that a filtered read has left to the streams
 
 
 class Sessions:
@@ -70,6 +71,7 @@ class Sessions:
         self.history: list[dict[str, Any]] = []
         self.on_loss: Callable[[], None] = lambda: None
         self.on_logout: Callable[[str, datetime], None] = lambda _why, _now: None
+        self.starts = 1  # how often the gateway program was started
         self._count = 0
 
     def _new_token(self) -> str:
@@ -180,6 +182,7 @@ class Sessions:
         if self.brokerage:
             self.drop("gateway restart", now)
         self.token = self._new_token()
+        self.starts += 1
         self.outer_warm = set()
         self._note("gateway restart", now)
 

@@ -179,6 +179,19 @@ def combination_row(
     return {"name": f"CP.CP{digest}", "description": name, "legs": legs, "positions": rows}
 
 
+def profit_row(sums: Standing) -> dict[str, Any]:
+    """Profit and loss of an account, as the partitioned answer and streams show it."""
+    return {
+        "rowType": 1,
+        "dpl": number(sums.realised + sums.unrealised, 2),
+        "nl": number(sums.net, 2),
+        "upl": number(sums.unrealised, 2),
+        "el": number(sums.available, 2),
+        "uel": number(sums.available, 2),
+        "mv": number(sums.holdings, 2),
+    }
+
+
 # Money keys of the summary by the sum they show; "-s" repeats them for the securities segment.
 _MONEY: dict[str, tuple[str, ...]] = {
     "net": ("netliquidation", "equitywithloanvalue", "regtequity", "previousdayequitywithloanvalue"),

@@ -6,6 +6,7 @@ share and knows how time reaches every room; it decides nothing itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,10 @@ class World:
         self.dialogues = Dialogues(seed, options)
         self.sessions.on_loss = self.dialogues.forget
         self.main_account = account
+        self.regulatory_snapshots = 0  # each costs a cent, which no account is charged here
+        # Prompts that were sent by stream: request id -> what was asked, and the answer.
+        self.prompts: dict[str, dict[str, Any]] = {}
+        self.ask_by_stream: Callable[[int], None] = lambda _order_id: None
         # The paged positions are served from a cache: account -> (read at, rows).
         self.position_pages: dict[str, tuple[datetime, list[dict[str, Any]]]] = {}
         self.fillers = Fillers(self, account)

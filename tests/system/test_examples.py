@@ -33,6 +33,7 @@ CLAIMS = {
     ],
     "04_lost_answer.py": ["the fault struck 1 time", "orders were sent 1 time", "1 entry with 2 exits"],
     "05_own_gateway.py": ["No IBKR_ADAPTER_ variable is set", "DU1234567 is a PAPER account"],
+    "07_history.py": ["bars of 1d", "interrupted; what was read: torn.csv.part", "bars, the same file"],
 }
 
 

@@ -56,6 +56,7 @@ def test_help_names_the_commands():
         ("simulator", "--port", "65536"),
         ("simulator", "--port", "-1"),
         ("simulator", "--seed", "x"),
+        ("simulator", "--tick", "0"),
     ],
 )
 def test_wrong_usage_ends_with_two_and_prints_nothing(words):

@@ -826,7 +826,7 @@ def test_unknown_paths_are_struck_too(broker):
     [
         ({}, "there is no fault (none named)"),
         ({"fault": "F99"}, "there is no fault F99"),
-        ({"fault": "F29"}, "not yet"),
+        ({"fault": "F29", "on": "GET /tickle"}, "no topic"),
         ({"fault": "F21"}, "inside the client"),
         ({"fault": "F40"}, "filler_orders"),
         ({"fault": "F03", "on": "GET /nowhere"}, "there is no endpoint GET /nowhere"),

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.model.market import Timeline
-from ibkr_adapter.wire import marketdata
+from ibkr_adapter.wire import fields, marketdata
 from thoroughly import examples
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
-QUOTE = marketdata.FIELD_SETS["quote"]
+QUOTE = fields.FIELD_SETS["quote"]
 ROW = {
     "6119": "q1",
     "6509": "RpB",
@@ -55,7 +55,7 @@ def read(row: dict[str, object], names: tuple[str, ...] = QUOTE):
 
 def test_the_sizes_are_not_mixed_up():
     """Two pairs are commonly swapped: 85 is the ask's size, and 7059 is no volume."""
-    tags = marketdata.TAGS
+    tags = fields.TAGS
 
     assert (tags["bid"], tags["bid_size"], tags["ask"], tags["ask_size"]) == ("84", "88", "86", "85")
     assert (tags["last"], tags["last_size"], tags["volume"]) == ("31", "7059", "87")
@@ -63,7 +63,7 @@ def test_the_sizes_are_not_mixed_up():
 
 def test_no_two_fields_share_a_tag():
     """A name says one thing, and a tag too."""
-    assert len(set(marketdata.TAGS.values())) == len(marketdata.TAGS) == 119
+    assert len(set(fields.TAGS.values())) == len(fields.TAGS) == 119
 
 
 @pytest.mark.recorded
@@ -71,16 +71,16 @@ def test_every_documented_tag_has_a_name():
     """The list was put together from four of IBKR's own."""
     listed = {field["tag"] for field in recorded("field_tags.json")["fields"]}
 
-    assert set(marketdata.TAGS.values()) == listed
+    assert set(fields.TAGS.values()) == listed
 
 
-@pytest.mark.parametrize("name", list(marketdata.FIELD_SETS))
+@pytest.mark.parametrize("name", list(fields.FIELD_SETS))
 def test_every_set_of_fields_asks_how_fresh_it_is(name):
     """Prices without tag 6509 could not be trusted."""
-    fields = marketdata.FIELD_SETS[name]
+    names = fields.FIELD_SETS[name]
 
-    assert "availability" in fields
-    assert set(fields) <= marketdata.TAGS.keys()
+    assert "availability" in names
+    assert set(names) <= fields.TAGS.keys()
 
 
 # Asking ----------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_every_set_of_fields_asks_how_fresh_it_is(name):
 
 def test_a_wish_is_cut_into_calls_that_ibkr_takes():
     """A hundred contracts and fifty fields at most; every pair is asked for once."""
-    names = list(marketdata.TAGS)[:60]
+    names = list(fields.TAGS)[:60]
 
     calls = list(marketdata.snapshot_params(range(1, 251), names))
 
@@ -148,9 +148,9 @@ def test_a_row_becomes_a_quote():
 )
 def test_each_attribute_comes_from_its_own_tag(name):
     """One field alone in the row fills one attribute alone in the quote."""
-    quote = read({"conid": 1, marketdata.TAGS[name]: "7.5"}, (name,))
+    quote = read({"conid": 1, fields.TAGS[name]: "7.5"}, (name,))
 
-    filled = {one for one in marketdata.TAGS if getattr(quote, one, None) == Decimal("7.5")}
+    filled = {one for one in fields.TAGS if getattr(quote, one, None) == Decimal("7.5")}
     assert filled == {name}
     assert (quote.missing, quote.others) == (frozenset(), {})
 
@@ -266,7 +266,7 @@ def test_a_first_answer_has_no_field(row, bare):
 
 def test_nothing_came_for_a_contract():
     """It is a quote all the same, with everything missing."""
-    quote = marketdata.empty_quote(5, ("last", "availability"))
+    quote = marketdata.quote_of(5, {}, ("last", "availability"))
 
     assert (quote.conid, quote.missing) == (5, {"last", "availability"})
     assert quote.why_not_tradable() is not None
@@ -282,7 +282,7 @@ def test_other_shapes_are_refused(content):
 @settings(max_examples=examples(200))
 @given(
     row=st.dictionaries(
-        st.sampled_from([*marketdata.TAGS.values(), "conid", "conidEx", "_updated", "87_raw", "x"]),
+        st.sampled_from([*fields.TAGS.values(), "conid", "conidEx", "_updated", "87_raw", "x"]),
         st.none() | st.booleans() | st.integers() | st.decimals() | st.text() | st.just([]) | st.just("C1"),
     )
 )
@@ -337,7 +337,7 @@ def test_a_snapshot_with_an_unknown_letter_is_not_traded_on():
 @pytest.mark.recorded
 def test_documented_regulatory_snapshot():
     """It is one row with numbers for sizes and without tag 6509."""
-    quote = marketdata.read_quote(recorded("oa220-regsnapshot.json"), ("last", "bid", "ask"))
+    quote = marketdata.quote_of(265598, recorded("oa220-regsnapshot.json"), ("last", "bid", "ask"))
 
     assert quote is not None
     assert (quote.bid, quote.bid_size, quote.ask, quote.ask_size) == (

@@ -27,7 +27,7 @@ from ibkr_adapter.model.market import Timeline
 from ibkr_adapter.setting_readers import AuthMethod, Environment
 from ibkr_adapter.settings import PREFIX, Settings
 from ibkr_adapter.transport import Answer, Transport
-from ibkr_adapter.wire import endpoints, marketdata, portfolio
+from ibkr_adapter.wire import endpoints, fields, marketdata, portfolio
 from ibkr_adapter.wire.response import Deciphered, decipher
 from ibkr_adapter.wire.session import SessionStatus, read_status
 
@@ -317,7 +317,7 @@ class Visit:
             )
         if self._status is None or not self._status.ready:
             return skipped(Stage.MARKET_DATA, "not asked without a brokerage session")
-        tags = marketdata.FIELD_SETS["quote"]
+        tags = fields.FIELD_SETS["quote"]
         (query,) = marketdata.snapshot_params([LOOKED_AT], tags)
         try:
             # Prices are refused before the accounts were asked for.

@@ -193,7 +193,16 @@ PORTFOLIO: dict[str, Row] = {
 MARKET: dict[str, Row] = {
     "quote": read(lambda x, _: x.market_data.quote(AAPL)),
     "quotes": read(lambda x, _: dict(x.market_data.quotes([AAPL, MSFT]))),
+    "snapshot": read(lambda x, _: list(x.market_data.snapshot(["AAPL"], "option"))),
     "free": read(lambda x, _: (x.market_data.quote(AAPL), x.market_data.free([AAPL]))[0]),
+    "unsubscribe_all": read(lambda x, _: x.market_data.unsubscribe_all()),
+    "history": read(
+        lambda x, _: list(x.market_data.history(AAPL, bar="1h", since="2026-10-01", until="2026-10-03"))
+    ),
+    "scanner_parameters": read(lambda x, _: x.market_data.scanner_parameters()),
+    "scan": read(lambda x, _: list(x.market_data.scan("TOP_PERC_GAIN", filters={"priceBelow": 100}))),
+    "regulatory_snapshot": act(lambda x, _: x.market_data.regulatory_snapshot(AAPL, pay="USD 0.01")),
+    "chain": read(lambda x, _: list(x.market_data.chain("AAPL", strikes=[165])), cold=True),
 }
 CONTRACTS: dict[str, Row] = {
     "resolve": read(lambda x, _: x.contracts.resolve("MSFT"), cold=True),
@@ -235,6 +244,8 @@ ROWLESS: dict[str, str] = {
     "orders.check_request": "sends nothing; `request` calls it",
     "contracts.written": "reads what is known, or is reached through get_positions",
     "contracts.name_of": "a pure name",
+    "market_data.borrowed": "sends nothing of its own; `free` is what it calls at its end",
+    "market_data.download": "is `history` with a file; test_history has its interruptions",
     "session.on_change": "sends nothing",
     "session.lose": "sends nothing; every lost session calls it",
     "session.close": "sends nothing",

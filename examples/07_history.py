@@ -1,0 +1,38 @@
+"""Read history: bars of any span, what is missing in them, and a download that an interruption does not spoil.
+
+``main`` breaks its own download off and goes on; the file is the same as one without an interruption.
+"""
+
+import tempfile
+from pathlib import Path
+
+from ibkr_adapter import IBKRExchange
+
+
+def main(ibkr: IBKRExchange, folder: Path) -> None:
+    days = ibkr.market_data.history("AAPL", bar="1d", since="3m")
+    print(repr(days))
+    for gap in days.report.gaps or ():
+        print("no bar:", gap.begins.date(), gap.kind)
+
+    wish = {"bar": "30min", "since": "2026-09-01", "until": "2026-11-20"}
+    ibkr.market_data.download("AAPL", folder / "whole.csv", **wish)
+
+    def interrupt(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    try:
+        ibkr.market_data.download("AAPL", folder / "torn.csv", **wish, progress=interrupt)
+    except KeyboardInterrupt:
+        print("interrupted; what was read:", *(path.name for path in folder.glob("torn*")))
+    bars = ibkr.market_data.download("AAPL", folder / "torn.csv", **wish)
+
+    same = (folder / "torn.csv").read_bytes() == (folder / "whole.csv").read_bytes()
+    print(len(bars), "bars,", "the same file" if same else "another file")
+    print((folder / "torn.csv").read_text().splitlines()[1])
+
+
+if __name__ == "__main__":
+    with IBKRExchange.simulated() as exchange, tempfile.TemporaryDirectory() as name:
+        main(exchange, Path(name))

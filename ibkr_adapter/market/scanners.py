@@ -1,0 +1,66 @@
+"""Run market scanners, every wish held against IBKR's own lists first.
+
+The lists come as one answer that may be asked for once in a quarter of an hour, so it is kept for a
+day, on disk too, where the next process finds it. Scans are one a second and fifty rows at most.
+
+Source: Web API reference, "Iserver Market Scanner".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from ibkr_adapter.discovery.kept import DAY, Kept
+from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.model.scan import SCAN_COLUMNS, Parameters, ScanRow
+from ibkr_adapter.model.table import Table
+from ibkr_adapter.session import SessionKeeper
+from ibkr_adapter.wire import endpoints, numbers
+from ibkr_adapter.wire.scanners import read_parameters, read_scan, scan_body
+
+Figure = Decimal | float | str
+
+
+class Scanners:
+    """Scans over one session."""
+
+    def __init__(self, *, session: SessionKeeper, kept: Kept) -> None:
+        self._session = session
+        self._kept = kept
+
+    def parameters(self) -> Parameters:
+        """All that can be scanned for; kept for a day."""
+        content = self._kept.asked(
+            "scanners",
+            DAY,
+            lambda: self._session.read(endpoints.SCANNER_PARAMS),
+            lambda content: read_parameters(content).scans,
+        )
+        return read_parameters(content)
+
+    def scan(
+        self, code: str, *, instrument: str, location: str, filters: Mapping[str, Figure]
+    ) -> Table[ScanRow]:
+        """Run one scan."""
+        exact = {name: _figure(name, value) for name, value in filters.items()}
+        self.parameters().check(code, instrument, location, exact)
+        content = self._session.read(endpoints.SCANNER_RUN, body=scan_body(code, instrument, location, exact))
+        column, rows = read_scan(content)
+        title = f"{code} in {location}: {len(rows)} rows"
+        # The figure that ranks bears IBKR's name for it, and is left out where no row has it.
+        columns = {
+            (column or name if name == "value" else name): read
+            for name, read in SCAN_COLUMNS.items()
+            if name != "value" or any(row.value is not None for row in rows)
+        }
+        return Table(rows, columns, title=title)
+
+
+def _figure(name: str, value: Figure) -> Decimal | str:
+    if isinstance(value, str):
+        return numbers.decimal(value) or value
+    figure = numbers.decimal(value)
+    if figure is None:
+        raise InvalidRequest(f"the filter {name} takes a figure and not {value!r:.40}; nothing was sent.")
+    return figure
