@@ -21,6 +21,7 @@ from .check.command import check
 from .codes import FAILED, exit_codes, stop
 from .doctor.command import doctor
 from .gateway.command import gateway as run_gateway
+from .history import history
 from .payloads import example_webhooks
 from .screen import Screen
 
@@ -96,5 +97,6 @@ app.command()(doctor)
 app.command("gateway")(run_gateway)
 app.command()(check)
 reading.add_to(app)
+app.command()(history)
 ordering.add_to(app)
 app.add_typer(oauth1a.app)

@@ -90,6 +90,31 @@ def test_a_quote_says_why_sizes_are_not_computed_from_it(shell):
     assert "delayed" in row["not_for_sizes"]
 
 
+def test_history_is_shown_or_kept_with_what_is_missing(shell, tmp_path):
+    """Gaps are told beside the bars, never among them."""
+    file = tmp_path / "bars.csv"
+    words = ("history", "AAPL", "--span", "3d", "--bar", "1h")
+
+    bars = shell.json(*words)
+    drawn = shell.run(*words)
+    kept = shell.json(*words, "--save", str(file))
+    again = shell.run(*words, "--save", str(file))
+
+    assert {"begins", "open", "high", "low", "close", "volume"} <= bars[0].keys()
+    assert "by the exchange's clock" in drawn.stdout
+    assert "gaps" in drawn.stderr
+    assert (kept["bars"], len(file.read_text().splitlines())) == (len(bars), len(bars) + 1)
+    assert again.exit_code == 1
+
+
+def test_a_bar_that_ibkr_does_not_have_is_told(shell):
+    """With those it has."""
+    told = shell.run("history", "AAPL", "--bar", "7min")
+
+    assert told.exit_code == 1
+    assert "5min" in told.stderr
+
+
 def test_an_unknown_name_is_a_failure_with_a_remedy(shell):
     """Not an empty list."""
     told = shell.run("conid", "NOSUCHTHING", "--json")
