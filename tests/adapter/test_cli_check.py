@@ -11,6 +11,7 @@ from terminals import Person, Shell
 from worlds import AAPL, World
 
 from ibkr_adapter.cli.check import judges
+from ibkr_adapter.cli.check.battery import demand_paper
 from ibkr_adapter.cli.check.facts import IN_CHECKOUT, Fact, facts
 from ibkr_adapter.cli.check.judges import JUDGES, Finding, judge
 from ibkr_adapter.cli.check.recording import Exchanged, redacted
@@ -74,10 +75,12 @@ def test_a_closed_market_leaves_the_bracket_out(tmp_path):
     assert market == []
 
 
-@pytest.mark.parametrize("environment", [None, "production"])
-def test_a_live_account_is_refused(tmp_path, environment):
+@pytest.mark.parametrize(
+    ("account", "environment"), [("U7654321", None), ("U7654321", "production"), ("DU1234567", "production")]
+)
+def test_a_live_account_is_refused(tmp_path, account, environment):
     """Whatever the settings say, and whatever is typed."""
-    world = World(tmp_path, account="U7654321")
+    world = World(tmp_path, account=account)
     shell = Shell(world, tmp_path)
     if environment:
         shell.environ["IBKR_ADAPTER_ENVIRONMENT"] = environment
@@ -90,19 +93,36 @@ def test_a_live_account_is_refused(tmp_path, environment):
     assert sent == 0
 
 
+class Said:
+    """An account of which IBKR says that it is paper, or is not."""
+
+    def __init__(self, account, *, is_paper):
+        self._account = account
+        self.is_paper = is_paper
+
+    def __getattr__(self, name):
+        return getattr(self._account, name)
+
+
+@pytest.mark.parametrize(("account", "is_paper"), [("U7654321", True), ("DU1234567", False)])
+def test_the_number_and_ibkrs_word_must_agree(tmp_path, account, is_paper):
+    """Either of them may be wrong, and one of them is enough to refuse."""
+    world = World(tmp_path, account=account)
+    accounts = world.gateway.world.accounts
+    accounts[account] = Said(accounts[account], is_paper=is_paper)
+
+    with pytest.raises(ConfigurationError, match="LIVE"):
+        demand_paper(world.exchange(environment="production").open())
+    world.close()
+
+
 def test_an_account_that_turns_live_is_refused_before_each_order(shell):
     """The second look: a login can change under our feet."""
     world = shell.world
     account = world.gateway.world.accounts["DU1234567"]
 
-    class Turned:
-        is_paper = False
-
-        def __getattr__(self, name):
-            return getattr(account, name)
-
     def turn():
-        world.gateway.world.accounts["DU1234567"] = Turned()
+        world.gateway.world.accounts["DU1234567"] = Said(account, is_paper=False)
         world.gateway.change_session("drop")
 
     world.doorway.after["POST /iserver/account/DU1234567/orders/whatif"] = turn
@@ -157,6 +177,17 @@ def test_what_fails_is_told_and_ended_and_the_rest_goes_on(shell):
     steps = {row["step"]: row["outcome"] for row in told["steps"]}
     assert steps["resting limit order"] != "done"
     assert steps["bracket at the market"] == "done"
+    assert (shell.world.working(), shell.world.position()) == ([], 0)
+
+
+def test_an_order_that_did_not_go_at_first_is_ended_in_the_end(shell):
+    """Also while the market is closed, where no close of the share ends it on the way."""
+    shell.world.clock.sleep(12 * 3600)
+    shell.world.gateway.change_session("login")
+    shell.world.arm("F24", "DELETE /iserver/account/{accountId}/order/{orderId}", variant="refused", times=1)
+
+    checked(shell, "--yes", code=1)
+
     assert (shell.world.working(), shell.world.position()) == ([], 0)
 
 

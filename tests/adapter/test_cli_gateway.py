@@ -330,6 +330,30 @@ def test_one_that_dies_is_started_again_and_the_login_asked_for_again(shell):
     assert len(shell.machine.pages) == 2
 
 
+def test_a_session_that_was_up_is_not_believed_in_after_a_restart(shell):
+    """The login went with the old process, whatever was known of it."""
+    shell.machine.processes = [Process(lives=5), Process()]
+    start, clock, moments = shell.machine.start, shell.world.clock, []
+
+    def start_again(*about):
+        if shell.machine.started:
+            shell.world.gateway.change_session("logout")
+            moments.append(clock.monotonic())
+        return start(*about)
+
+    def browse(_page):
+        moments.append(clock.monotonic())
+        leave()
+
+    shell.machine.start, shell.machine.browse = start_again, browse
+
+    told, events = run(shell)
+
+    assert told.exit_code == 0, told.stderr
+    assert names(events)[-5:] == ["ready", "ended", "started", "login", "stopped"]
+    assert moments[1] - moments[0] < 5
+
+
 def test_one_that_dies_at_once_again_and_again_is_given_up(shell):
     """Five starts, each later than the one before."""
     shell.machine.processes = [Process(lives=2) for _ in range(9)]

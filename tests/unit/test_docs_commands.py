@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from ibkr_adapter.cli import WRONG_USAGE, codes
 from ibkr_adapter.cli.commands import app
@@ -31,9 +31,14 @@ TYPED = sorted(
 )
 
 
+@functools.cache
+def application() -> typer.core.TyperGroup:
+    return typer.main.get_command(app)
+
+
 def commands() -> dict[str, typer.core.TyperCommand]:
     found = {}
-    for name, command in typer.main.get_command(app).commands.items():
+    for name, command in application().commands.items():
         if hasattr(command, "commands"):
             found |= {f"{name} {below}": each for below, each in command.commands.items()}
         else:
@@ -84,14 +89,15 @@ def test_every_stage_of_the_doctor_has_its_row():
 @pytest.mark.parametrize("name", commands())
 def test_every_command_explains_itself(name):
     """Its help is a success, and each of its options says what it is for."""
-    told = CliRunner().invoke(app, [*name.split(), "--help"])
+    command = commands()[name]
+    told = command.get_help(typer.Context(command, info_name=name))
     unexplained = [
         each.name
         for each in commands()[name].params
         if not getattr(each, "help", None) and each.name != "help"
     ]
 
-    assert told.exit_code == 0
+    assert "Usage:" in told
     assert unexplained == []
 
 
@@ -110,7 +116,7 @@ def test_json_is_everywhere(name):
 def test_what_people_are_told_to_type_is_understood(line):
     """A page that is wrong in its first lines is not read on."""
     words = shlex.split(line)
-    command = typer.main.get_command(app)
+    command = application()
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
 
