@@ -184,7 +184,7 @@ def test_an_order_that_did_not_go_at_first_is_ended_in_the_end(shell):
     """Also while the market is closed, where no close of the share ends it on the way."""
     shell.world.clock.sleep(12 * 3600)
     shell.world.gateway.change_session("login")
-    shell.world.arm("F24", "DELETE /iserver/account/{accountId}/order/{orderId}", variant="refused", times=1)
+    shell.world.arm("F24", "DELETE /iserver/account/{accountId}/order/{orderId}", variant="refused", times=2)
 
     checked(shell, "--yes", code=1)
 
