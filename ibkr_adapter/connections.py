@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -123,7 +124,7 @@ class Connection:
         self.settings = settings
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._keeper = keeper
-        self._transport = (doors.transport or _transport)(settings, clock)
+        self._transport = (doors.transport or transport_of)(settings, clock)
         self._make_store = doors.store
         self._lender = stores
         self._stores: dict[str, Store] = {}
@@ -351,6 +352,11 @@ def _session_name(settings: Settings) -> str:
     return f"{settings.auth_method}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
+def login_lock(settings: Settings) -> Path:
+    """Where the process that owns an OAuth login keeps its lock; see :mod:`ibkr_adapter.lease`."""
+    return state_directory(settings.state_dir, os.environ) / f"{_session_name(settings)}.lease"
+
+
 def throttle_of(settings: Settings, doors: Doors) -> Throttle:
     """Make a login's throttle, with its book where other processes find it."""
     rate, margin = settings.requests_per_second, settings.pacing_margin
@@ -398,7 +404,7 @@ def _auth(settings: Settings, clock: Clock, transport: Transport, turns: Turns, 
 def authorizing(settings: Settings, doors: Doors | None = None) -> Iterator[OAuth1a]:
     """Lend the login by which a third party is let in, with a line of its own; nothing is kept."""
     doors = doors or DEFAULT_DOORS
-    transport = (doors.transport or _transport)(settings, doors.clock)
+    transport = (doors.transport or transport_of)(settings, doors.clock)
     throttle = throttle_of(settings, doors)
     turns = Turns(throttle=throttle, dialogue=Dialogue(doors.clock))
     try:
@@ -408,7 +414,8 @@ def authorizing(settings: Settings, doors: Doors | None = None) -> Iterator[OAut
         throttle.close()
 
 
-def _transport(settings: Settings, clock: Clock) -> Transport:
+def transport_of(settings: Settings, clock: Clock) -> Transport:
+    """Make the transport of a connection; nothing is opened."""
     return RequestsTransport(clock, trust=_trust(settings), user_agent=USER_AGENT)
 
 

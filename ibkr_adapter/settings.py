@@ -219,7 +219,7 @@ class Settings:
         found: dict[str, Any] = {}
         written: dict[str, str] = {}
         for key, value in config.items():
-            name = _name_of(key)
+            name = name_of(key)
             if name in found:
                 raise ConfigurationError(f"{written[name]} and {key} are the same setting: give one of them.")
             found[name] = value
@@ -265,7 +265,8 @@ class Settings:
         return AuthMethod.GATEWAY
 
 
-def _name_of(key: Any) -> str:
+def name_of(key: Any) -> str:
+    """Tell which setting a spelling means, without the prefix of variables."""
     if not isinstance(key, str):
         raise ConfigurationError(f"a setting's name must be a text, not {key!r}.")
     snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()

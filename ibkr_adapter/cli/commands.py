@@ -15,9 +15,13 @@ from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.setting_readers import AuthMethod
 
-from . import WRONG_USAGE, bridge, oauth1a
+from . import WRONG_USAGE, bridge, oauth1a, ordering, reading
 from . import demo as demonstration
+from .check.command import check
 from .codes import FAILED, exit_codes, stop
+from .doctor.command import doctor
+from .gateway.command import gateway as run_gateway
+from .history import history
 from .payloads import example_webhooks
 from .screen import Screen
 
@@ -25,16 +29,10 @@ app = typer.Typer(
     name="ibkr-adapter",
     help="Interactive Brokers' Web API as an exchange adapter for trading bots.",
     no_args_is_help=True,
-    add_completion=False,
     # A traceback with local variables would show what is secret.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-@app.callback()
-def _commands() -> None:
-    """Keep the name of a command necessary, however few there are."""
 
 
 @app.command()
@@ -95,5 +93,11 @@ def simulator(
         stop(refused.strerror or refused, FAILED)
 
 
+app.command()(doctor)
+app.command("gateway")(run_gateway)
+app.command()(check)
+reading.add_to(app)
+app.command()(history)
+ordering.add_to(app)
 app.add_typer(oauth1a.app)
 app.command()(bridge.bridge)

@@ -1,4 +1,4 @@
-"""Show the demonstration on a terminal: one line a step, then tables.
+"""Show things on a terminal: the demonstration, one line a step, and tables.
 
 Knows how things look. Every text that came from outside loses what a terminal would act on, and
 nothing is read as markup.
@@ -7,7 +7,7 @@ nothing is read as markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -31,8 +31,8 @@ _ESCAPES = re.compile(
 )
 
 # Heading, key, and whether it is a word, a count or a price.
-_Column = tuple[str, str, str]
-_ORDER_COLUMNS: tuple[_Column, ...] = (
+Column = tuple[str, str, str]
+ORDER_COLUMNS: tuple[Column, ...] = (
     ("id", "orderId", "word"),
     ("symbol", "symbol", "word"),
     ("side", "side", "word"),
@@ -44,7 +44,7 @@ _ORDER_COLUMNS: tuple[_Column, ...] = (
     ("fill price", "avgFillPrice", "price"),
     ("status", "status", "word"),
 )
-_POSITION_COLUMNS: tuple[_Column, ...] = (
+POSITION_COLUMNS: tuple[Column, ...] = (
     ("symbol", "symbol", "word"),
     ("amount", "positionAmt", "count"),
     ("entry", "entryPrice", "price"),
@@ -52,7 +52,7 @@ _POSITION_COLUMNS: tuple[_Column, ...] = (
     ("value", "notional", "price"),
     ("unrealised", "unrealizedProfit", "price"),
 )
-_BALANCE_ROWS: tuple[_Column, ...] = (
+_BALANCE_ROWS: tuple[Column, ...] = (
     ("account", "accountId", "word"),
     ("kind", "accountType", "word"),
     ("currency", "currency", "word"),
@@ -83,14 +83,21 @@ def cell(value: Any, kind: str = "word") -> str:
     return f"{number:,.{places}f}"
 
 
+def spacious(console: Console) -> Console:
+    """Give tables room where nobody looks at the width; only a terminal squeezes them.
+
+    Markup and emoji codes in a broker's text must stay what they are, so the console reads none.
+    """
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
+    return console
+
+
 class Screen(Audience):
     """Tells a person what happens."""
 
     def __init__(self, console: Console | None = None) -> None:
-        # Markup and emoji codes in a broker's text must stay what they are.
-        self._console = console or Console(markup=False, emoji=False, highlight=False)
-        if not self._console.is_terminal:
-            self._console.width = max(self._console.width, WIDE)
+        self._console = spacious(console or Console(markup=False, emoji=False, highlight=False))
 
     def began(self) -> None:
         """Say what all of it runs on."""
@@ -146,8 +153,8 @@ class Screen(Audience):
     def ended(self, report: Report) -> None:
         """Show the tables."""
         self._say()
-        self._console.print(_table("Orders", _ORDER_COLUMNS, report.orders))
-        self._console.print(_table("Positions", _POSITION_COLUMNS, report.positions))
+        self._console.print(table("Orders", ORDER_COLUMNS, report.orders))
+        self._console.print(table("Positions", POSITION_COLUMNS, report.positions))
         balance = Table(title="Balance", title_justify="left", show_header=False)
         balance.add_column()
         balance.add_column(justify="right")
@@ -166,10 +173,12 @@ class Screen(Audience):
         self._console.print(plain(line), style=style, soft_wrap=True)
 
 
-def _table(title: str, columns: tuple[_Column, ...], rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=title, title_justify="left")
+def table(title: str, columns: tuple[Column, ...], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Draw rows under the headings of their columns."""
+    drawn = Table(title=title, title_justify="left")
     for heading, _, kind in columns:
-        table.add_column(heading, justify="left" if kind == "word" else "right")
+        # Folded rather than cut: what is looked up later must be there whole.
+        drawn.add_column(heading, justify="left" if kind == "word" else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(cell(row.get(key), kind) for _, key, kind in columns))
-    return table
+        drawn.add_row(*(cell(row.get(key), kind) for _, key, kind in columns))
+    return drawn

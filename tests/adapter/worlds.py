@@ -110,11 +110,14 @@ class Doorway:
 class World:
     """One simulated broker and the exchanges that speak to it."""
 
-    def __init__(self, tmp_path: Any, login: str = "gateway", **options: Any) -> None:
+    def __init__(
+        self, tmp_path: Any, login: str = "gateway", account: str = "DU1234567", **options: Any
+    ) -> None:
         self.login = login
         self.clock = ManualClock(START, jump=True)
         self.gateway = Gateway(
             self.clock,
+            account=account,
             auth=login,
             credentials=credentials(login),
             # The stricter of two readings: what it accepts, the other accepts too.

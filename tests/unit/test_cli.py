@@ -103,6 +103,15 @@ def test_a_bug_stays_a_bug():
         _ = 1 // 0
 
 
+def test_a_shell_completes_commands():
+    """What ``--install-completion`` sets up asks the program itself."""
+    asked = {"_IBKR_ADAPTER_COMPLETE": "complete_bash", "COMP_WORDS": "ibkr-adapter fl", "COMP_CWORD": "1"}
+
+    told = CliRunner().invoke(app, [], prog_name="ibkr-adapter", env=asked)
+
+    assert told.stdout.split() == ["flatten"]
+
+
 def test_the_command_runs_the_application(monkeypatch, capsys):
     """The entry point of the installed script."""
     monkeypatch.setattr(sys, "argv", ["ibkr-adapter", "--help"])
