@@ -138,6 +138,10 @@ class UnexpectedAnswer(ApiError):
     """IBKR answered in a shape that nobody knows; no meaning was guessed into it."""
 
 
+class InvalidRequest(IBKRError):
+    """What was asked for makes no sense, and nothing was sent; orders have :class:`InvalidOrder`."""
+
+
 class ContractError(IBKRError):
     """The instrument could not be told; nothing was sent."""
 

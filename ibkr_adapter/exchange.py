@@ -35,7 +35,7 @@ class IBKRExchange(Linked):
     def get_balance(self) -> list[dict[str, Any]]:
         """One row per currency, the base currency first: cash available and net liquidation."""
         account = self._account()
-        return shapes.balance(self.portfolio.ledger(account), self.portfolio.summary(account))
+        return shapes.balance(tuple(self.portfolio.ledger(account)), self.portfolio.summary(account))
 
     def get_available_margin(self) -> float:
         """The account's buying power in its base currency."""
@@ -80,12 +80,12 @@ class IBKRExchange(Linked):
     def get_position(self, symbol: str) -> dict[str, Any] | None:
         """One position, or ``None`` when flat."""
         conid = self._conid(symbol)
-        found = self.portfolio.position(self._account(), conid)
+        found = self.portfolio.position(conid)
         return shapes.position(found, symbol) if found is not None else None
 
     def has_open_position(self, symbol: str) -> bool:
         """Whether there is a position in ``symbol``."""
-        return self.portfolio.position(self._account(), self._conid(symbol)) is not None
+        return self.portfolio.position(self._conid(symbol)) is not None
 
     # Prices -------------------------------------------------------------------------------
 
