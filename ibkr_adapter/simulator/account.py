@@ -137,6 +137,11 @@ class Account:
         found = self.positions.get(conid) or self.pairs.get(conid)
         return found.quantity if found else NOTHING
 
+    def realised(self, conid: int) -> Decimal:
+        """What was realised in a contract; trading pairs realises nothing."""
+        found = self.positions.get(conid)
+        return found.realised if found else NOTHING
+
     def open_positions(self) -> list[Position]:
         """The positions that are not flat."""
         return [one for one in self.positions.values() if one.quantity]

@@ -267,7 +267,7 @@ class Book:
         self, order: Order, instrument: Instrument, signed: Decimal, price: Decimal, moment: datetime
     ) -> None:
         account = self._accounts[order.ticket.account]
-        cost = fee(instrument, abs(signed), price)
+        cost, before = fee(instrument, abs(signed), price), account.realised(instrument.conid)
         account.book_fill(instrument, signed, price, cost, converts=order.ticket.converts)
         number = len(self.executions) + 1
         self.executions.append(
@@ -283,6 +283,7 @@ class Book:
                 moment=moment,
                 position_after=account.held(instrument.conid),
                 exchange="ISLAND" if instrument.sec_type == "STK" else instrument.exchange,
+                realised=account.realised(instrument.conid) - before,
             )
         )
 

@@ -37,6 +37,7 @@ from ibkr_adapter.simulator.serve_market_data import MarketDataEndpoints
 from ibkr_adapter.simulator.serve_orders import OrderEndpoints
 from ibkr_adapter.simulator.serve_portfolio import PortfolioEndpoints
 from ibkr_adapter.simulator.serve_sessions import SessionEndpoints, missing
+from ibkr_adapter.simulator.side_desks import routes_beside_trading
 from ibkr_adapter.simulator.tickets import check_types
 from ibkr_adapter.simulator.world import World
 
@@ -99,6 +100,7 @@ class Gateway:
                 *self.login.routes(),
                 *SessionEndpoints(self.world).routes(),
                 *AccountEndpoints(self.world).routes(),
+                *routes_beside_trading(self.world),
                 *PortfolioEndpoints(self.world).routes(),
                 *ContractEndpoints(self.world).routes(),
                 *MarketDataEndpoints(self.world).routes(),

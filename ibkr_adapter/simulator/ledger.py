@@ -10,6 +10,7 @@ from typing import Any
 
 from ibkr_adapter.simulator import hours
 from ibkr_adapter.simulator.account import Account
+from ibkr_adapter.simulator.alerts import Alert
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.order import Execution
 from ibkr_adapter.simulator.views_orders import ledger_row
@@ -23,6 +24,7 @@ def broker_ledger(world: World) -> dict[str, Any]:
         "executions": [_execution(one) for one in world.book.executions],
         "positions": [row for one in world.accounts.values() for row in _positions(one)],
         "accounts": [_account(world, one) for one in world.accounts.values()],
+        "alerts": [_alert(one) for account in world.accounts for one in world.alerts.of(account)],
         "sessions": [*world.sessions.as_json(), *world.tokens.as_json(world.auth)],
         "questions": list(world.dialogues.history),
         "open_questions": world.dialogues.open_ids,
@@ -47,6 +49,16 @@ def _execution(execution: Execution) -> dict[str, Any]:
         "price": number(execution.price),
         "commission": number(execution.commission, 2),
         "time": execution.moment.isoformat(),
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "alert_id": alert.number,
+        "account": alert.account,
+        "name": alert.name,
+        "active": alert.active,
+        "triggered": alert.triggered,
     }
 
 

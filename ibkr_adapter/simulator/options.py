@@ -97,7 +97,21 @@ class Options:
     cancel_ack: str = "recorded"  # or "full", "list"
     missing_order_status: int = 400  # or 503
     orders_lag: float = 0.0  # until an order shows in live orders
+
+    # Portfolio and accounts.
     positions_cache: float = 30.0
+    stable_pages: bool = True  # whether unsorted pages of positions fit together
+    twin_account: bool = False  # whether a position in all accounts is told twice, once with a "C"
+    summary_style: str = "recorded"  # or "documented": milliseconds, money without a text
+    none_as_text: bool = False  # whether combinations write "None" for nothing
+    advisor: bool = False  # whether the first account is an advisor's, above the others
+    dynamic_accounts: bool = False  # whether accounts may be searched and set
+    alerts_by_token: bool = False  # whether a paper account that is logged in by token may make any
+    missing_alert_status: int = 503  # or 500
+    bogus_performance: bool = False  # whether long series begin with a row that nobody was worth
+    fyi_cold: int = 423  # or 503: what a login's first question for notices is answered
+    unread_interval: float = 0.0  # below which the count of unread notices is 423
+    notices: int = 3  # so many FYI notices, every other one read
 
     # Questions.
     questions: bool = True
@@ -140,8 +154,11 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "mkt_outside_rth": ("reject", "queue"),
     "duplicate_status": (200, 400),
     "ack_shape": ("list", "object"),
+    "summary_style": ("recorded", "documented"),
     "cancel_ack": ("recorded", "full", "list"),
     "missing_order_status": (400, 503),
+    "missing_alert_status": (500, 503),
+    "fyi_cold": (423, 503),
     "dead_reply": ("400", "503", "503-but-live"),
     "decline_status": (200, 400),
     "tickle_without_login": ("401", "no session"),

@@ -153,6 +153,7 @@ class Execution:
     moment: datetime
     position_after: Decimal
     exchange: str = "ISLAND"
+    realised: Decimal = NOTHING  # commissions of both ways included
 
     @property
     def amount(self) -> Decimal:

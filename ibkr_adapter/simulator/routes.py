@@ -96,6 +96,11 @@ def post(template: str, serve: Handler, needs: Needs = Needs.LOGIN) -> Route:
     return Route(methods=("POST",), template=template, needs=needs, serve=serve)
 
 
+def put(template: str, serve: Handler, needs: Needs = Needs.LOGIN) -> Route:
+    """An endpoint that is put to."""
+    return Route(methods=("PUT",), template=template, needs=needs, serve=serve)
+
+
 def both(template: str, serve: Handler, needs: Needs = Needs.LOGIN) -> Route:
     """An endpoint that takes GET and POST alike."""
     return Route(methods=("GET", "POST"), template=template, needs=needs, serve=serve)

@@ -1,4 +1,4 @@
-"""Account endpoints under ``/iserver``: the list, the choice, sums and partitioned profit.
+"""Account endpoints under ``/iserver``: the list, sums and partitioned profit.
 
 The account list is the key to the rest: it must be asked once in every brokerage session. The
 main summary has numbers, its four sub-paths have texts with commas and a unit.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator import answers, nav_history
 from ibkr_adapter.simulator.account import Standing
 from ibkr_adapter.simulator.asset_classes import HEADINGS, CurrencySums, currency_sums
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import grouped, number, with_unit
 from ibkr_adapter.simulator.refusals import RefusalError
-from ibkr_adapter.simulator.routes import Call, Needs, Route, get, post
+from ibkr_adapter.simulator.routes import Call, Needs, Route, get
 from ibkr_adapter.simulator.sessions import SERVER
 from ibkr_adapter.simulator.world import World
 
@@ -79,9 +79,6 @@ _VALUE_ROWS = (
     "cfd",
     "Cryptocurrency",
 )
-_UNAVAILABLE = (
-    "Details currently unavailable. Please try again later and contact client services if the issue persists."
-)
 
 
 class AccountEndpoints:
@@ -96,9 +93,6 @@ class AccountEndpoints:
         root = "/iserver/account/{accountId}/summary"
         return [
             get("/iserver/accounts", self.list_accounts, Needs.BROKERAGE),
-            post("/iserver/account", self.switch, Needs.BROKERAGE),
-            get("/iserver/account/search/{pattern}", self.search, Needs.BROKERAGE),
-            post("/iserver/dynaccount", self.dynamic, Needs.BROKERAGE),
             get("/iserver/account/pnl/partitioned", self.partitioned, accounts),
             get(root, self.summary, accounts),
             get(f"{root}/available_funds", self.available_funds, accounts),
@@ -114,8 +108,10 @@ class AccountEndpoints:
         if brokerage is not None:
             brokerage.accounts_queried = True
         ids = list(world.accounts)
+        advisor = world.options.advisor
+        together = ["All", *world.groups] if advisor else []
         properties = {
-            "hasChildAccounts": False,
+            "hasChildAccounts": advisor,
             "supportsCashQty": True,
             "liteUnderPro": False,
             "noFXConv": False,
@@ -126,12 +122,13 @@ class AccountEndpoints:
         }
         return answers.json_answer(
             {
-                "accounts": ids,
+                "accounts": [*ids, *together],
                 "acctProps": {one: dict(properties) for one in ids},
-                "aliases": {one: one for one in ids},
-                "allowFeatures": _FEATURES,
+                "aliases": {one: one for one in (*ids, *together)},
+                "allowFeatures": _FEATURES
+                | {"allowDynAccount": world.options.dynamic_accounts, "allowFA": advisor},
                 "chartPeriods": _PERIODS,
-                "groups": [],
+                "groups": together,
                 "profiles": [],
                 "selectedAccount": brokerage.selected if brokerage else world.main_account,
                 "serverInfo": SERVER,
@@ -140,28 +137,6 @@ class AccountEndpoints:
                 "isPaper": world.accounts[world.main_account].is_paper,
             }
         )
-
-    def switch(self, call: Call) -> Answer:
-        """Choose the account that session-wide answers are about."""
-        body = call.json()
-        wanted = body.get("acctId") if isinstance(body, dict) else None
-        brokerage = self._world.sessions.brokerage
-        if wanted is None or brokerage is None:
-            return answers.bad_request("acctId is missing")
-        if wanted not in self._world.accounts:
-            return answers.refusal("Invalid account ID", 500)
-        if wanted == brokerage.selected:
-            return answers.json_answer({"success": "Account already set"})
-        brokerage.selected = wanted
-        return answers.json_answer({"set": True, "acctId": wanted})
-
-    def search(self, _: Call) -> Answer:
-        """Search dynamic accounts, for which this login has no right."""
-        return answers.fault(_UNAVAILABLE, 503)
-
-    def dynamic(self, _: Call) -> Answer:
-        """Set a dynamic account, for which this login has no right."""
-        return answers.unauthorised()
 
     def partitioned(self, _: Call) -> Answer:
         """Profit and loss of the selected account; empty on the first read of a session."""
@@ -175,7 +150,7 @@ class AccountEndpoints:
         standing = world.standing(brokerage.selected)
         row = {
             "rowType": 1,
-            "dpl": number(standing.realised + standing.unrealised, 2),
+            "dpl": number(nav_history.of_today(world, brokerage.selected), 2),
             "nl": number(standing.net, 2),
             "upl": number(standing.unrealised, 2),
             "el": number(standing.available, 2),

@@ -1,8 +1,9 @@
 """Portfolio endpoints: they need a login only, and disagree about everything else.
 
 The paged positions come from a cache that is refreshed after half a minute or by
-``invalidate``; ``/portfolio2`` is always fresh and writes conids as text. An unknown account is
-answered 401 with no body. Until ``/portfolio/accounts`` was asked, the rest is silently empty.
+``invalidate``, and have contract data at the second reading or when ``waitForSecDef`` says so;
+``/portfolio2`` is always fresh and writes conids as text. An unknown account is answered 401 with
+no body. Until ``/portfolio/accounts`` was asked, the rest is silently empty.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from ibkr_adapter.simulator.views_portfolio import (
     account_object,
     cold_row,
     combination_row,
+    documented_summary,
     fresh_row,
     ledger_body,
+    spelt_out,
     summary_body,
     warm_row,
 )
@@ -32,11 +35,22 @@ PAGE = 100
 _SUBACCOUNT_PAGE = 20
 NOTHING = Decimal(0)
 _WARM = "portfolio"
+_MARK = "ticker"  # only rows with contract data have it
 _SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "position": lambda row: row["position"],
     "conid": lambda row: row["conid"],
     "mktValue": lambda row: row["mktValue"],
     "contractDesc": lambda row: row["contractDesc"],
+    "name": lambda row: row["contractDesc"],
+}
+# The near real-time list has names of its own for the same columns.
+_FRESH_SORTS = {
+    "position": "position",
+    "conid": "conid",
+    "mktValue": "marketValue",
+    "marketValue": "marketValue",
+    "contractDesc": "description",
+    "description": "description",
 }
 
 
@@ -68,32 +82,27 @@ class PortfolioEndpoints:
 
     # Accounts.
 
+    def _told(self, account: Account, *, access: bool = True) -> dict[str, Any]:
+        """One account; the first is an advisor's where the option says so."""
+        options = self._world.options
+        row = account_object(account, access=access, virtual=options.virtual_pairs)
+        return row | {"faclient": options.advisor and account.account_id == self._world.main_account}
+
     def accounts(self, _: Call) -> Answer:
         """List the accounts; the other portfolio answers have something to say from now on."""
         self._world.sessions.outer_warm.add(_WARM)
-        return answers.json_answer(
-            [
-                account_object(one, virtual=self._world.options.virtual_pairs)
-                for one in self._world.accounts.values()
-            ]
-        )
+        return answers.json_answer([self._told(one) for one in self._world.accounts.values()])
 
     def subaccounts(self, _: Call) -> Answer:
         """List the sub-accounts."""
         self._world.sessions.outer_warm.add(_WARM)
-        rows = [
-            account_object(one, access=False, virtual=self._world.options.virtual_pairs)
-            for one in self._world.accounts.values()
-        ]
+        rows = [self._told(one, access=False) for one in self._world.accounts.values()]
         return answers.json_answer(rows[:PAGE])
 
     def paged_subaccounts(self, call: Call) -> Answer:
         """List the sub-accounts by page; without a page a plain list, as recorded."""
         self._world.sessions.outer_warm.add(_WARM)
-        rows = [
-            account_object(one, access=False, virtual=self._world.options.virtual_pairs)
-            for one in self._world.accounts.values()
-        ]
+        rows = [self._told(one, access=False) for one in self._world.accounts.values()]
         page = call.query.get("page")
         if page is None:
             return answers.json_answer(rows)
@@ -116,9 +125,7 @@ class PortfolioEndpoints:
         account = self._found(call)
         if account is None:
             return answers.unauthorised()
-        return answers.json_answer(
-            account_object(account, access=False, virtual=self._world.options.virtual_pairs)
-        )
+        return answers.json_answer(self._told(account, access=False))
 
     # Sums.
 
@@ -130,7 +137,9 @@ class PortfolioEndpoints:
         if self._is_cold:
             return answers.json_answer({})
         standing = self._world.standing(account.account_id)
-        return answers.json_answer(summary_body(account, standing, self._world.now))
+        body = summary_body(account, standing, self._world.now)
+        recorded = self._world.options.summary_style == "recorded"
+        return answers.json_answer(body if recorded else documented_summary(body))
 
     def ledger(self, call: Call) -> Answer:
         """Cash and values by currency."""
@@ -178,16 +187,16 @@ class PortfolioEndpoints:
 
     # Positions.
 
-    def _rows(self, account: Account) -> list[dict[str, Any]]:
-        """The cached rows of the paged view, read again when they are too old."""
+    def _rows(self, account: Account, *, complete: bool) -> list[dict[str, Any]]:
+        """The cached rows of the paged view, read again when they are too old or lack what is wanted."""
         world = self._world
         life = timedelta(seconds=world.options.positions_cache)
-        cached = world.position_pages.get(account.account_id)
-        if cached is not None and world.now - cached[0] < life:
+        mark, cached = f"positions {account.account_id}", world.position_pages.get(account.account_id)
+        lacking = complete and cached is not None and any(_MARK not in row for row in cached[1])
+        if cached is not None and not lacking and world.now - cached[0] < life:
             return cached[1]
-        warmed = f"positions {account.account_id}" in world.sessions.outer_warm
-        world.sessions.outer_warm.add(f"positions {account.account_id}")
-        view = warm_row if warmed else cold_row
+        view = warm_row if complete or mark in world.sessions.outer_warm else cold_row
+        world.sessions.outer_warm.add(mark)
         rows = [view(account.account_id, one, world.last(one.instrument)) for one in self._shown(account)]
         world.position_pages[account.account_id] = (world.now, rows)
         return rows
@@ -207,12 +216,22 @@ class PortfolioEndpoints:
             return answers.bad_request()
         if self._is_cold:
             return answers.json_answer([])
-        rows = list(self._rows(account))
+        complete = call.query.get("waitForSecDef") == "true"
+        rows = self._of_model(call, self._rows(account, complete=complete))
         key = _SORTS.get(call.query.get("sort", ""))
         if key is not None:
             rows.sort(key=key, reverse=call.query.get("direction") == "d")
+        elif not self._world.options.stable_pages:
+            # Each page comes in an order of its own: some rows are told twice and some never.
+            rows = rows[int(page) :] + rows[: int(page)]
         first = int(page) * PAGE
         return answers.json_answer(rows[first : first + PAGE])
+
+    @staticmethod
+    def _of_model(call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of the model that was asked for; all when none was."""
+        model = call.query.get("model", "")
+        return [one for one in rows if not model or one["model"] == model]
 
     def invalidate(self, call: Call) -> Answer:
         """Drop the cache of the paged view."""
@@ -229,6 +248,10 @@ class PortfolioEndpoints:
             return answers.unauthorised()
         stamp = figures.seconds(self._world.now)
         rows = [fresh_row(one, self._world.last(one.instrument), stamp) for one in self._shown(account)]
+        rows = self._of_model(call, rows)
+        key = _FRESH_SORTS.get(call.query.get("sort", ""))
+        if key is not None:
+            rows.sort(key=lambda row: row[key], reverse=call.query.get("direction") == "d")
         return answers.json_answer(rows)
 
     def position(self, call: Call) -> Answer:
@@ -241,17 +264,32 @@ class PortfolioEndpoints:
         return answers.json_answer(self._one(account, int(call.parts["conid"])))
 
     def _one(self, account: Account, conid: int) -> list[dict[str, Any]]:
+        """The row of one contract; contract data comes with the second call."""
         held = next((one for one in self._shown(account) if one.instrument.conid == conid), None)
         if held is None:
             return []
-        return [warm_row(account.account_id, held, self._world.last(held.instrument))]
+        warmed, mark = self._world.sessions.outer_warm, f"position {account.account_id} {conid}"
+        cold = self._world.options.first_reads_empty and mark not in warmed
+        warmed.add(mark)
+        view = cold_row if cold else warm_row
+        return [view(account.account_id, held, self._world.last(held.instrument))]
 
     def everywhere(self, call: Call) -> Answer:
         """The position in one contract, account by account."""
         if not call.parts["conid"].isdigit():
             return answers.bad_request()
         conid = int(call.parts["conid"])
-        return answers.json_answer({key: self._one(one, conid) for key, one in self._world.accounts.items()})
+        body = {key: self._one(one, conid) for key, one in self._world.accounts.items()}
+        if self._world.options.twin_account:
+            body |= {
+                f"{key}C": self._twin(f"{key}C", one, conid) for key, one in self._world.accounts.items()
+            }
+        return answers.json_answer({key: rows for key, rows in body.items() if rows or not key.endswith("C")})
+
+    def _twin(self, twin: str, account: Account, conid: int) -> list[dict[str, Any]]:
+        """The same position again, under the name of a sub-ledger and never with contract data."""
+        found = [one for one in self._shown(account) if one.instrument.conid == conid]
+        return [cold_row(twin, one, self._world.last(one.instrument)) for one in found]
 
     def combos(self, call: Call) -> Answer:
         """The combinations that are held, with their legs."""
@@ -259,4 +297,5 @@ class PortfolioEndpoints:
         if account is None:
             return answers.unauthorised()
         held = [one for one in account.combinations.values() if one.quantity]
-        return answers.json_answer([combination_row(account, one, self._world.last) for one in held])
+        rows = [combination_row(account, one, self._world.last) for one in held]
+        return answers.json_answer(spelt_out(rows) if self._world.options.none_as_text else rows)

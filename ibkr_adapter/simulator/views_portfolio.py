@@ -264,6 +264,23 @@ def summary_body(account: Account, sums: Standing, now: datetime) -> dict[str, A
     return dict(sorted(body.items()))
 
 
+def documented_summary(body: dict[str, Any]) -> dict[str, Any]:
+    """The same sums as the documents show them: stamps in milliseconds, money without a text."""
+    return {
+        key: one | {"timestamp": one["timestamp"] * 1000, "value": None if one["currency"] else one["value"]}
+        for key, one in body.items()
+    }
+
+
+def spelt_out(value: Any) -> Any:
+    """The same answer with the word "None" for nothing, as one example has it."""
+    if isinstance(value, dict):
+        return {key: spelt_out(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [spelt_out(one) for one in value]
+    return "None" if value is None else value
+
+
 def _amount(amount: Decimal, stamp: int) -> dict[str, Any]:
     figure = number(amount, 2)
     # The recording repeats the number as text; the documents show null.

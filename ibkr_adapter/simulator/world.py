@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ibkr_adapter.simulator import questions
 from ibkr_adapter.simulator.account import Account, Standing, standing
+from ibkr_adapter.simulator.advisor import Group
+from ibkr_adapter.simulator.alerts import AlertBook
 from ibkr_adapter.simulator.book import Book
 from ibkr_adapter.simulator.catalogue import Catalogue
 from ibkr_adapter.simulator.currencies import RATES
@@ -57,6 +59,8 @@ class World:
         self.main_account = account
         # The paged positions are served from a cache: account -> (read at, rows).
         self.position_pages: dict[str, tuple[datetime, list[dict[str, Any]]]] = {}
+        self.alerts = AlertBook(self)
+        self.groups: dict[str, Group] = {}
         self.fillers = Fillers(self, account)
         self.fillers.fill_up()
 
@@ -64,6 +68,11 @@ class World:
         """Open one more account with the cash of the options."""
         cash = {"USD": Decimal(str(self.options.cash))}
         self.accounts[account_id] = Account(account_id=account_id, cash=cash, opened=now)
+
+    @property
+    def sub_accounts(self) -> list[str]:
+        """The accounts below the first one."""
+        return [one for one in self.accounts if one != self.main_account]
 
     @property
     def now(self) -> datetime:
@@ -78,6 +87,7 @@ class World:
         """Bring every room up to now."""
         now = self.now
         self.book.settle(now)
+        self.alerts.settle(now)
         self.tokens.settle(now)
         self.sessions.settle(now)
         return now
