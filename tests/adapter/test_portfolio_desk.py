@@ -207,6 +207,24 @@ def test_switching_is_seen_in_the_list_of_accounts(two):
     assert two.book.count("POST /iserver/account") == 1
 
 
+def test_nothing_else_is_under_way_while_the_account_is_switched(two):
+    """An order in dialogue would be answered, and looked up, for another account."""
+    ibkr = two.exchange(account_id=SECOND)
+    ibkr.open()
+    dialogue = ibkr._connection.selection._dialogue
+    held = []
+
+    def switched(content):
+        held.append(dialogue.is_mine)
+        two.book.selected = content["acctId"]
+        return {"set": True, "acctId": content["acctId"]}
+
+    two.book.book["POST /iserver/account"] = switched
+    ibkr.portfolio.switch()
+
+    assert (held, dialogue.is_mine) == ([True], False)
+
+
 def test_a_switch_that_does_not_show_is_an_error(two):
     """The orders of another account would be read for this one's."""
     two.book.book["POST /iserver/account"] = {"success": "Account already set"}
