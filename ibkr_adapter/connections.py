@@ -53,6 +53,7 @@ from ibkr_adapter.portfolio import Portfolio
 from ibkr_adapter.protection import Protection
 from ibkr_adapter.reference import Reference
 from ibkr_adapter.repeats import Repeats
+from ibkr_adapter.selection import Selection
 from ibkr_adapter.session import TICKLE_EVERY, SessionKeeper
 from ibkr_adapter.setting_readers import AuthMethod, is_loopback
 from ibkr_adapter.settings import Settings
@@ -149,6 +150,13 @@ class Connection:
             alone=OneAtATime(clock, folder / f"{name}.opening").hold if doors.shared and gateway else None,
             region=settings.region,
             during_maintenance=settings.during_maintenance,
+        )
+        self.selection = Selection(
+            clock=clock,
+            client=self.client,
+            session=self.session,
+            dialogue=dialogue,
+            within=settings.read_deadline,
         )
         # What has expired, which month is the front one and what is open is a matter of the market's day.
         market = clock if doors.market_time is None else Redated(clock, doors.market_time)

@@ -138,6 +138,19 @@ class UnexpectedAnswer(ApiError):
     """IBKR answered in a shape that nobody knows; no meaning was guessed into it."""
 
 
+class InvalidRequest(IBKRError):
+    """What was asked for makes no sense or goes past IBKR's limits, and nothing was sent.
+
+    ``near`` has names that come close. Orders have :class:`InvalidOrder`.
+    """
+
+    def __init__(self, message: str, *, near: Sequence[str] = (), **about: Any) -> None:
+        self.near = tuple(near)
+        if near and not about.get("remedy"):
+            about["remedy"] = f"Perhaps {' or '.join(self.near[:_MOST_NEAR])} is meant."
+        super().__init__(message, **about)
+
+
 class ContractError(IBKRError):
     """The instrument could not be told; nothing was sent."""
 
@@ -282,19 +295,6 @@ class OrderOutcomeUnknown(OrderError):
 
 class MarketDataError(IBKRError):
     """Prices, bars or scans could not be had as asked; nothing changed at the broker."""
-
-
-class InvalidRequest(MarketDataError):
-    """What was asked for makes no sense or goes past IBKR's limits; nothing was sent.
-
-    ``near`` has names that come close.
-    """
-
-    def __init__(self, message: str, *, near: Sequence[str] = (), **about: Any) -> None:
-        self.near = tuple(near)
-        if near and not about.get("remedy"):
-            about["remedy"] = f"Perhaps {' or '.join(self.near[:_MOST_NEAR])} is meant."
-        super().__init__(message, **about)
 
 
 class NoMarketData(MarketDataError):

@@ -36,7 +36,7 @@ class IBKRExchange(Linked):
     def get_balance(self) -> list[dict[str, Any]]:
         """One row per currency, the base currency first: cash available and net liquidation."""
         account = self._account()
-        return shapes.balance(self.portfolio.ledger(account), self.portfolio.summary(account))
+        return shapes.balance(tuple(self.portfolio.ledger(account)), self.portfolio.summary(account))
 
     def get_available_margin(self) -> float:
         """The account's buying power in its base currency."""
@@ -89,7 +89,7 @@ class IBKRExchange(Linked):
         mirror, conid = self._mirror(), self._conid(symbol)
         if mirror is not None:
             return mirror.holds(conid)
-        return self.portfolio.position(self._account(), conid) is not None
+        return self.portfolio.position(conid) is not None
 
     # Prices -------------------------------------------------------------------------------
 
@@ -473,7 +473,7 @@ class IBKRExchange(Linked):
     def _held(self) -> tuple[Position, ...]:
         """All positions, from the stream where it keeps them."""
         mirror = self._mirror()
-        return self.portfolio.positions(self._account()) if mirror is None else mirror.positions()
+        return tuple(self.portfolio.positions()) if mirror is None else mirror.positions()
 
     def _ordered(self) -> list[Order]:
         """All orders of the day, from the stream where it keeps them; what ends orders reads for itself."""

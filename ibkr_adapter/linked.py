@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
@@ -19,15 +19,24 @@ from ibkr_adapter.settings import Settings
 # A host imports this room when it starts and may never use it, so the rooms below are loaded with
 # the first call; that halves what the import costs.
 if TYPE_CHECKING:
+    from ibkr_adapter.account_desk import AccountDesk
+    from ibkr_adapter.advisers import Advisers
+    from ibkr_adapter.alerts import Alerts
+    from ibkr_adapter.catalogue import Catalogue
     from ibkr_adapter.client import Call
     from ibkr_adapter.conids import ConidResolver
     from ibkr_adapter.connections import Connection, Doors
+    from ibkr_adapter.forecasts import Forecasts
     from ibkr_adapter.market_data import MarketData
-    from ibkr_adapter.portfolio import Portfolio
+    from ibkr_adapter.notifications import Notifications
+    from ibkr_adapter.portfolio_desk import PortfolioDesk
     from ibkr_adapter.session import SessionKeeper
     from ibkr_adapter.streaming.desk import StreamDesk
     from ibkr_adapter.streaming.mirror import Mirror
     from ibkr_adapter.sweeps import Desk
+    from ibkr_adapter.watchlists import Watchlists
+
+D = TypeVar("D", bound="AccountDesk")
 
 
 class Linked:
@@ -51,6 +60,7 @@ class Linked:
         self._connection: Connection | None = None
         self._trading: Desk | None = None
         self._stream: StreamDesk | None = None
+        self._desks: dict[type, AccountDesk] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.settings.auth_method} {self.settings.base_url}>"
@@ -120,6 +130,7 @@ class Linked:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+        self._desks = {}
         if connection is not None:
             from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
 
@@ -153,9 +164,53 @@ class Linked:
         return self._trading
 
     @property
-    def portfolio(self) -> Portfolio:
-        """Accounts, positions, balances and profit as values."""
-        return self._link().portfolio
+    def portfolio(self) -> PortfolioDesk:
+        """Accounts, positions, balances, profit and performance as values."""
+        from ibkr_adapter.portfolio_desk import PortfolioDesk  # noqa: PLC0415  (loaded with the first call)
+
+        return self._desk(PortfolioDesk)
+
+    @property
+    def alerts(self) -> Alerts:
+        """Alerts of this account."""
+        from ibkr_adapter.alerts import Alerts  # noqa: PLC0415  (loaded with the first call)
+
+        return self._desk(Alerts)
+
+    @property
+    def watchlists(self) -> Watchlists:
+        """Watchlists of the user."""
+        from ibkr_adapter.watchlists import Watchlists  # noqa: PLC0415  (loaded with the first call)
+
+        return self._desk(Watchlists)
+
+    @property
+    def notifications(self) -> Notifications:
+        """Notices to the user (FYI)."""
+        from ibkr_adapter.notifications import Notifications  # noqa: PLC0415  (loaded with the first call)
+
+        return self._desk(Notifications)
+
+    @property
+    def advisers(self) -> Advisers:
+        """Groups of an adviser's sub-accounts."""
+        from ibkr_adapter.advisers import Advisers  # noqa: PLC0415  (loaded with the first call)
+
+        return self._desk(Advisers)
+
+    @property
+    def forecasts(self) -> Forecasts:
+        """Event contracts by category and market."""
+        from ibkr_adapter.forecasts import Forecasts  # noqa: PLC0415  (loaded with the first call)
+
+        return self._desk(Forecasts)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Lists, calendars, rates, and the login as a whole."""
+        from ibkr_adapter.catalogue import Catalogue  # noqa: PLC0415  (loaded with the first call)
+
+        return self._desk(Catalogue)
 
     @property
     def market_data(self) -> MarketData:
@@ -207,6 +262,11 @@ class Linked:
         if "orderId" in values:
             # IBKR cancels *everything* for the id -1, by this road too.
             values["orderId"] = checked_id(values["orderId"])
+        if "alertId" in values:
+            # IBKR deletes *every* alert for the id 0.
+            from ibkr_adapter.alerts import checked_alert  # noqa: PLC0415  (loaded with the first call)
+
+            values["alertId"] = str(checked_alert(values["alertId"]))
         if not endpoint.changes_state:
             return self.session.read(endpoint, path=values, query=params, body=json)
         self.orders.check_request(endpoint)
@@ -228,6 +288,13 @@ class Linked:
     def _mirror(self) -> Mirror | None:
         """What the stream keeps of this object's account, where it was asked to."""
         return self._stream.kept if self._stream is not None else None
+
+    def _desk(self, kind: type[D]) -> D:
+        link = self._link()
+        made = self._desks.get(kind)
+        if not isinstance(made, kind):
+            made = self._desks[kind] = kind(link, self.settings)
+        return made
 
     def _link(self) -> Connection:
         if self._connection is None:

@@ -22,12 +22,7 @@ from ibkr_adapter.auth.base import Auth, StreamDoor
 from ibkr_adapter.brokerage import RESTORE_WITHIN, TICKLE_EVERY, Brokerage, SessionState
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Flag
-from ibkr_adapter.errors import (
-    ApiError,
-    BrokerageUnavailable,
-    NotSent,
-    SessionError,
-)
+from ibkr_adapter.errors import BrokerageUnavailable, NotSent, SessionError
 from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.wire import endpoints, portfolio
 from ibkr_adapter.wire.endpoints import Endpoint
@@ -149,26 +144,9 @@ class SessionKeeper:
             raise BrokerageUnavailable("the brokerage session was lost just now; nothing was done.")
         return accounts
 
-    def select(self, account_id: str) -> None:
-        """Make one of several accounts the session's own; IBKR answers for that one only.
-
-        A session that has to be opened again gets the same account before anything else is called.
-        """
-        # Once more where the session was opened anew while the account was selected.
-        for _ in range(2):
-            accounts, epoch = self.accounts(), self.epoch
-            if accounts.selected == account_id:
-                self._brokerage.choose(account_id, epoch)
-                return
-            deadline = self._clock.monotonic() + self._read_deadline
-            answer = self.change(endpoints.SWITCH_ACCOUNT, body={"acctId": account_id}, deadline=deadline)
-            if answer.status != 200 or answer.error:  # noqa: PLR2004  (HTTP's own number)
-                raise ApiError(
-                    f"account {account_id} could not be selected; nothing was sent.",
-                    status=answer.status,
-                    text=answer.error or "",
-                )
-            self._brokerage.choose(account_id, epoch)
+    def chosen(self, account_id: str, epoch: int) -> None:
+        """Note which account was selected in the session of ``epoch``; later ones get it again."""
+        self._brokerage.choose(account_id, epoch)
 
     def portfolio_accounts(self, deadline: float | None = None) -> Any:
         """Tell what ``/portfolio/accounts`` says, asked for once however many threads come with a cold session.

@@ -76,7 +76,7 @@ class AccountTerms:
                 remedy="Set account_id to one of these, or log in as its user.",
             )
         if len(found.accounts) > 1:
-            self._connection.session.select(account)
+            self._connection.selection.select(account)
         return account
 
     def permit(self, account: str) -> None:

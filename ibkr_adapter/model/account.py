@@ -23,7 +23,10 @@ class Account:
     """One account of a login.
 
     ``currency`` is its base currency, ``account_type`` IBKR's word, such as INDIVIDUAL or DEMO.
-    ``is_paper`` is missing where nothing tells; what is missing may be a live account.
+    ``is_paper`` is missing where nothing tells; what is missing may be a live account. ``clearing`` is
+    IBKR's letter: O open, P pending, N new, A abandoned, C closed, R rejected. ``parent_id`` is the
+    account above it in a structure of several, ``clients`` are those below a money manager.
+    ``has_brokerage_access`` differs between answers for the same account.
     """
 
     account_id: str
@@ -34,6 +37,16 @@ class Account:
     is_paper: bool | None = None
     supports_fractions: bool | None = None
     supports_cash_qty: bool | None = None
+    opened: datetime | None = None
+    trading_type: str | None = None
+    business_type: str | None = None
+    customer_type: str | None = None
+    entity: str | None = None
+    clearing: str | None = None
+    is_adviser: bool | None = None
+    has_brokerage_access: bool | None = None
+    parent_id: str | None = None
+    clients: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +91,8 @@ class LedgerRow:
     """Cash and values in one currency.
 
     ``exchange_rate`` is base currency per unit of ``currency``. The row whose currency is
-    ``BASE`` is the sum of all others in the base currency: never add it to them.
+    ``BASE`` is the sum of all others in the base currency: never add it to them. ``values`` has
+    every figure that came, under IBKR's names, such as ``futuremarketvalue``.
     """
 
     currency: str
@@ -92,6 +106,7 @@ class LedgerRow:
     dividends: Decimal | None = None
     exchange_rate: Decimal | None = None
     at: datetime | None = None
+    values: Mapping[str, Decimal] = attrs.field(factory=dict, repr=False, hash=False)
 
     @property
     def is_base(self) -> bool:

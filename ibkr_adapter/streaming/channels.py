@@ -13,7 +13,7 @@ from typing import Any
 
 from ibkr_adapter.model.stream import BarsEvent, DepthEvent, DepthRow, Event, QuoteEvent
 from ibkr_adapter.wire import stream, stream_rows
-from ibkr_adapter.wire.marketdata import TAGS
+from ibkr_adapter.wire.fields import TAGS
 from ibkr_adapter.wire.stream_quotes import RunningQuote
 
 # IBKR ends quotes silently after a quarter of an hour; nine minutes leave room for one that fails.

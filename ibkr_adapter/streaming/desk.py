@@ -28,7 +28,7 @@ from ibkr_adapter.streaming.mirror import Mirror
 from ibkr_adapter.streaming.notices import Bulletins, Notifications, Prompts
 from ibkr_adapter.streaming.subscription import Subscription
 from ibkr_adapter.wire import stream
-from ibkr_adapter.wire.marketdata import FIELD_SETS, TAGS
+from ibkr_adapter.wire.fields import FIELD_SETS, TAGS
 
 Callback = Callable[[Event], None]
 

@@ -30,7 +30,6 @@ POSITIONS2 = "GET /portfolio2/{accountId}/positions"
 POSITIONS_BY_CONID = "GET /portfolio/positions/{conid}"
 LEDGER = "GET /portfolio/{accountId}/ledger"
 SUMMARY = "GET /portfolio/{accountId}/summary"
-ACCOUNT_SUMMARY = "GET /iserver/account/{accountId}/summary"
 PNL = "GET /iserver/account/pnl/partitioned"
 
 BASE = "BASE"
@@ -39,7 +38,8 @@ _ALL = "All"
 # Ids of paper accounts begin with these: a client's, an adviser's, an introducing broker's.
 _PAPER = ("DU", "DF", "DI")
 _TWIN = "C"
-_TOTAL = "Total (in "
+# What stands among the figures of a ledger and is none.
+_NO_MONEY = {"sessionid", "timestamp", "severity", "endofbundle", "acctcode", "key", "secondkey", "currency"}
 
 
 @attrs.frozen(kw_only=True)
@@ -157,45 +157,6 @@ def read_summary(content: Any) -> AccountSummary:
     )
 
 
-def read_account_summary(content: Any, account_id: str | None = None) -> AccountSummary:
-    """Read the brokerage session's summary, which is rounded to whole units of currency.
-
-    Balances by currency are in ``raw`` under ``cashBalances.`` and the currency. The base
-    currency is the one that IBKR sums them up in.
-    """
-    body = _object(content, ACCOUNT_SUMMARY, "the account summary")
-    if "netLiquidationValue" not in body:
-        raise UnexpectedAnswer(
-            "the account summary came without its net liquidation; no balance was guessed.",
-            endpoint=ACCOUNT_SUMMARY,
-        )
-    raw: dict[str, Decimal | str | None] = {}
-    for key, value in body.items():
-        if key != "cashBalances":
-            number = numbers.decimal(value)
-            raw[str(key)] = number if number is not None else numbers.text(value)
-    base = None
-    for row in _rows(body.get("cashBalances") or [], ACCOUNT_SUMMARY, "the cash balances"):
-        currency = numbers.text(row.get("currency")) or ""
-        if currency.startswith(_TOTAL):
-            base = currency.removeprefix(_TOTAL).removesuffix(")")
-        else:
-            raw[f"cashBalances.{currency}"] = numbers.decimal(row.get("balance"))
-    return AccountSummary(
-        account_id=account_id,
-        currency=base,
-        net_liquidation=numbers.decimal(raw.get("netLiquidationValue")),
-        available_funds=numbers.decimal(raw.get("availableFunds")),
-        buying_power=numbers.decimal(raw.get("buyingPower")),
-        total_cash=numbers.decimal(raw.get("totalCashValue")),
-        excess_liquidity=numbers.decimal(raw.get("excessLiquidity")),
-        equity_with_loan=numbers.decimal(raw.get("equityWithLoanValue")),
-        initial_margin=numbers.decimal(raw.get("initialMargin")),
-        maintenance_margin=numbers.decimal(raw.get("maintenanceMargin")),
-        raw=raw,
-    )
-
-
 def read_pnl(content: Any) -> tuple[PnlRow, ...]:
     """Read profit by account and model; it is empty while IBKR is still collecting it."""
     body = _object(content, PNL, "the profit")
@@ -223,6 +184,9 @@ def _account(row: Mapping[str, Any]) -> Account:
         raise UnexpectedAnswer("an account came without its id.", endpoint=PORTFOLIO_ACCOUNTS)
     kind = numbers.text(row.get("type"))
     paper = account_id.startswith(_PAPER) or kind == "DEMO"
+    parent = row.get("parent")
+    parent = parent if isinstance(parent, Mapping) else {}
+    clients = parent.get("mmc")
     return Account(
         account_id=account_id,
         title=numbers.text(row.get("displayName")) or numbers.text(row.get("accountTitle")),
@@ -231,6 +195,17 @@ def _account(row: Mapping[str, Any]) -> Account:
         account_type=kind,
         # Without a word on its type nothing says that an account is live, or that it is not.
         is_paper=True if paper else None if kind is None else False,
+        opened=numbers.moment(row.get("accountStatus")),
+        trading_type=numbers.text(row.get("tradingType")),
+        business_type=numbers.text(row.get("businessType")),
+        customer_type=numbers.text(row.get("acctCustType")),
+        entity=numbers.text(row.get("ibEntity")),
+        clearing=numbers.text(row.get("clearingStatus")),
+        # One spelling on the wire, another in the description.
+        is_adviser=numbers.flag(row.get("faclient", row.get("faClient"))),
+        has_brokerage_access=numbers.flag(row.get("brokerageAccess")),
+        parent_id=numbers.text(parent.get("accountId")),
+        clients=_texts(clients, PORTFOLIO_ACCOUNTS) if isinstance(clients, list) else (),
     )
 
 
@@ -303,6 +278,11 @@ def _ledger_row(currency: str, row: Any) -> LedgerRow:
         dividends=numbers.decimal(figures.get("dividends")),
         exchange_rate=numbers.decimal(figures.get("exchangerate")),
         at=numbers.moment(figures.get("timestamp")),
+        values={
+            str(key): number
+            for key, value in figures.items()
+            if key not in _NO_MONEY and (number := numbers.decimal(value)) is not None
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """Keep a contract's quote as its frames change it.
 
 After the first frame IBKR sends the fields that changed, and no others. So a quote of the stream
-is what all frames have said together, and equals what :func:`ibkr_adapter.wire.marketdata.read_quote`
+is what all frames have said together, and equals what :func:`ibkr_adapter.wire.marketdata.quote_of`
 reads in one row with the latest of each; that is held by a test. Only what came is read, because
 frames come by the thousand.
 
@@ -17,7 +17,8 @@ from typing import Any
 
 from ibkr_adapter.model.market import Availability
 from ibkr_adapter.wire import numbers
-from ibkr_adapter.wire.marketdata import TAGS, read_quote
+from ibkr_adapter.wire.fields import TAGS
+from ibkr_adapter.wire.marketdata import quote_of
 
 _PLAIN = {
     TAGS[name]: name
@@ -111,7 +112,7 @@ class RunningQuote:
     def _take_last(self, value: Any) -> None:
         # The prefix is read where snapshots are.
         bare = _figure(value)
-        found = None if bare is not None else read_quote({"conid": 1, _LAST: value}, ())
+        found = None if bare is not None else quote_of(1, {_LAST: value}, ())
         self._values["last"] = bare if found is None else found.last
         self._values["last_is_close"] = found is not None and found.last_is_close
         self._values["halted"] = found is not None and found.halted
@@ -119,7 +120,7 @@ class RunningQuote:
 
     def _take_other(self, name: str, tag: str, value: Any) -> bool:
         """Read a field that quotes have no attribute for, as snapshots do; tell whether it has a value."""
-        found = read_quote({"conid": 1, tag: value}, ())
+        found = quote_of(1, {tag: value}, ())
         others = dict(self._values.get("others", {}))
         others.pop(name, None)
         others.update(found.others if found is not None else {})

@@ -32,6 +32,7 @@ CLAIMS = {
         "stop_loss_percent must be",
     ],
     "04_lost_answer.py": ["the fault struck 1 time", "orders were sent 1 time", "1 entry with 2 exits"],
+    "08_account.py": ["DU1234567", "worth", "BASE", "allocated: long STK", "['"],
     "05_own_gateway.py": ["No IBKR_ADAPTER_ variable is set", "DU1234567 is a PAPER account"],
     "07_history.py": ["bars of 1d", "interrupted; what was read: torn.csv.part", "bars, the same file"],
     "06_stream.py": ["quote 16", "bought 5.0 at"],

@@ -13,7 +13,7 @@ from witnesses import any_json, documented, recorded_in
 
 from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.model.contract import SecType
-from ibkr_adapter.wire import portfolio
+from ibkr_adapter.wire import balances, portfolio
 from thoroughly import examples
 
 recorded = recorded_in(".")
@@ -59,7 +59,7 @@ READERS = [
     portfolio.read_positions_by_conid,
     portfolio.read_ledger,
     portfolio.read_summary,
-    portfolio.read_account_summary,
+    balances.read_account_summary,
     portfolio.read_pnl,
 ]
 ANY_JSON = any_json(st.text(max_size=8), widest=(4, 4), leaves=12)
@@ -553,7 +553,7 @@ def test_every_figure_of_the_account_summary_has_its_own_key():
         "maintenanceMargin": "maintenance_margin",
     }
 
-    found = portfolio.read_account_summary({key: place for place, key in enumerate(keys, 1)})
+    found = balances.read_account_summary({key: place for place, key in enumerate(keys, 1)})
 
     assert [getattr(found, name) for name in keys.values()] == list(range(1, 9))
 
@@ -618,7 +618,7 @@ def test_documented_summary_is_read_to_the_last_key():
 
 def test_the_total_of_cash_balances_names_the_base_currency():
     """It is no currency of its own and must not be added to the others."""
-    found = portfolio.read_account_summary(
+    found = balances.read_account_summary(
         {
             "netLiquidationValue": Decimal(10),
             "status": "",
@@ -637,13 +637,13 @@ def test_the_total_of_cash_balances_names_the_base_currency():
 def test_an_account_summary_without_its_worth_is_none():
     """Any object could pass for one otherwise."""
     with pytest.raises(UnexpectedAnswer, match="net liquidation"):
-        portfolio.read_account_summary({"error": "no"})
+        balances.read_account_summary({"error": "no"})
 
 
 @pytest.mark.recorded
 def test_recorded_account_summary():
     """It is in whole units; the cash by currency is in raw."""
-    found = portfolio.read_account_summary(recorded("accounts/conduit-GET-account-summary.json"))
+    found = balances.read_account_summary(recorded("accounts/conduit-GET-account-summary.json"))
 
     assert (found.net_liquidation, found.buying_power) == (Decimal(1005254), Decimal(3979324))
     assert found.raw["cashBalances.USD"] == Decimal(971870)
@@ -652,9 +652,7 @@ def test_recorded_account_summary():
 @pytest.mark.recorded
 def test_documented_account_summary():
     """Cash may be negative, and the row of the sum is no currency."""
-    found = portfolio.read_account_summary(
-        documented("GET_iserver_account_accountId_summary.json")["success"]
-    )
+    found = balances.read_account_summary(documented("GET_iserver_account_accountId_summary.json")["success"])
 
     assert (found.currency, found.total_cash) == ("USD", Decimal(-401846))
     assert not any("Total" in key for key in found.raw)

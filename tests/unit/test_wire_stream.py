@@ -14,7 +14,8 @@ from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.model.order import OrderState, OrderType, TrailingUnit
 from ibkr_adapter.model.stream import QuoteEvent
 from ibkr_adapter.wire import order_rows, stream, stream_rows
-from ibkr_adapter.wire.marketdata import FIELD_SETS, TAGS, read_quote
+from ibkr_adapter.wire.fields import FIELD_SETS, TAGS
+from ibkr_adapter.wire.marketdata import quote_of
 from ibkr_adapter.wire.stream_quotes import RunningQuote
 
 AT = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
@@ -175,7 +176,7 @@ def test_a_quote_of_many_frames_is_that_of_one_row_with_the_latest_of_each_field
 
     event = QuoteEvent(at=AT, conid=265598, fields=running.fields)
 
-    assert event.quote == read_quote(merged, NAMES)
+    assert event.quote == quote_of(265598, merged, NAMES)
 
 
 def test_a_frame_without_a_field_brings_nothing():

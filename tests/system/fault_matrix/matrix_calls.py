@@ -184,7 +184,7 @@ PORTFOLIO: dict[str, Row] = {
     "accounts": read(lambda x, _: x.portfolio.accounts(), cold=True),
     "choose": read(lambda x, _: x.portfolio.choose(None), cold=True),
     "positions": read(lambda x, _: x.portfolio.positions(ACCOUNT), held=10),
-    "position": read(lambda x, _: x.portfolio.position(ACCOUNT, AAPL), held=10),
+    "position": read(lambda x, _: x.portfolio.position(AAPL), held=10),
     "paged": read(lambda x, _: x.portfolio.paged(ACCOUNT), held=10),
     "ledger": read(lambda x, _: x.portfolio.ledger(ACCOUNT)),
     "summary": read(lambda x, _: x.portfolio.summary(ACCOUNT)),
@@ -216,7 +216,6 @@ CONTRACTS: dict[str, Row] = {
 }
 SESSION: dict[str, Row] = {
     "accounts": read(lambda x, _: x.session.accounts()),
-    "select": read(lambda x, _: x.session.select(ACCOUNT)),
     "portfolio_accounts": read(lambda x, _: x.session.portfolio_accounts()),
     "tickle": read(lambda x, _: x.session.tickle()),
 }
@@ -249,6 +248,7 @@ ROWLESS: dict[str, str] = {
     "session.on_change": "sends nothing",
     "session.lose": "sends nothing; every lost session calls it",
     "session.close": "sends nothing",
+    "session.chosen": "sends nothing; selecting an account calls it",
     "session.read": "what all reads go through",
     "session.change": "what all changes go through",
     "session.ensure": "is `open`",

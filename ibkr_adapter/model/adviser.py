@@ -1,0 +1,96 @@
+"""What advisers have beside accounts: groups of sub-accounts over which an order is allocated.
+
+Source: Web API reference, "Allocation Management".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.errors import InvalidRequest
+
+
+class Method(StrEnum):
+    """How an order is divided; the last four need an amount for each account."""
+
+    AVAILABLE_EQUITY = "A"
+    EQUAL = "E"
+    NET_LIQUIDATION = "N"
+    CASH = "C"
+    PERCENTAGE = "P"
+    RATIO = "R"
+    SHARES = "S"
+
+    @property
+    def needs_amounts(self) -> bool:
+        """Whether each account has an amount of its own."""
+        return self in {Method.CASH, Method.PERCENTAGE, Method.RATIO, Method.SHARES}
+
+
+@attrs.frozen(kw_only=True)
+class Member:
+    """An account of a group; ``amount`` counts what the method divides by."""
+
+    account_id: str
+    amount: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Group:
+    """A group with its members; ``method`` is IBKR's letter where nobody knows it."""
+
+    name: str
+    method: Method | str | None
+    members: tuple[Member, ...] = ()
+
+    def check(self) -> None:
+        """Refuse a group that IBKR could not allocate by.
+
+        Raises:
+            InvalidRequest: It has no name, no members, an unknown method, or amounts that do not fit it.
+        """
+        if not self.name.strip() or not self.members:
+            raise InvalidRequest("a group needs a name and members; nothing was sent.")
+        if not isinstance(self.method, Method):
+            raise InvalidRequest(f"{self.method!r:.20} is no method of allocation; nothing was sent.")
+        given = [member.amount is not None for member in self.members]
+        if self.method.needs_amounts != all(given) or (any(given) and not all(given)):
+            raise InvalidRequest(
+                f"by {self.method.name.lower()} every account needs an amount, by the others none does;"
+                " nothing was sent."
+            )
+
+
+@attrs.frozen(kw_only=True)
+class GroupName:
+    """A group as the list shows it."""
+
+    name: str
+    method: Method | str | None = None
+    size: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SubAccountFunds:
+    """What a sub-account has to be allocated to."""
+
+    account_id: str
+    net_liquidation: Decimal | None = None
+    available_equity: Decimal | None = None
+
+
+GROUP_COLUMNS: Mapping[str, Callable[[GroupName], Any]] = {
+    "name": lambda row: row.name,
+    "method": lambda row: row.method,
+    "size": lambda row: row.size,
+}
+FUNDS_COLUMNS: Mapping[str, Callable[[SubAccountFunds], Any]] = {
+    "account": lambda row: row.account_id,
+    "net liquidation": lambda row: row.net_liquidation,
+    "available equity": lambda row: row.available_equity,
+}

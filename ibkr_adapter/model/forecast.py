@@ -1,0 +1,139 @@
+"""Event contracts: questions with a yes and a no that can be bought.
+
+Prices are between nothing and the payout. How IBKR writes it is for :mod:`ibkr_adapter.wire.forecast`.
+
+Source: Web API reference, "Event Contracts".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.model.table import Table
+
+
+@attrs.frozen(kw_only=True)
+class EventMarket:
+    """A market: one question with a contract for each answer and each level.
+
+    ``conid`` is the market's own, to be given as the underlying; it cannot be ordered.
+    """
+
+    conid: int
+    name: str | None = None
+    symbol: str | None = None
+    exchange: str | None = None
+    product_conid: int | None = None
+    category: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EventCategory:
+    """A category; ``parent`` is the key of the one above it."""
+
+    key: str
+    name: str | None = None
+    parent: str | None = None
+    markets: tuple[EventMarket, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class EventContract:
+    """One side of one level of a market: Y or N."""
+
+    conid: int
+    side: str | None = None
+    strike: Decimal | None = None
+    label: str | None = None
+    expiry: date | None = None
+    expiry_label: str | None = None
+    underlying_conid: int | None = None
+    period: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EventContracts:
+    """The contracts of one market."""
+
+    name: str | None
+    symbol: str | None
+    exchange: str | None
+    payout: Decimal | None
+    rows: Table[EventContract]
+
+
+@attrs.frozen(kw_only=True)
+class EventDetails:
+    """One contract, with the conids of both its sides."""
+
+    question: str | None = None
+    side: str | None = None
+    yes: int | None = None
+    no: int | None = None
+    strike: Decimal | None = None
+    label: str | None = None
+    expiry: date | None = None
+    symbol: str | None = None
+    exchange: str | None = None
+    market: str | None = None
+    category: str | None = None
+    period: str | None = None
+    underlying_conid: int | None = None
+    payout: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EventRules:
+    """By what a contract is decided, and when."""
+
+    description: str | None = None
+    market: str | None = None
+    period: str | None = None
+    threshold: str | None = None
+    agency: str | None = None
+    resolution_link: str | None = None
+    rules_link: str | None = None
+    product: str | None = None
+    last_trade: datetime | None = None
+    released: datetime | None = None
+    paid: datetime | None = None
+    payout: str | None = None
+    increment: str | None = None
+    zone: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EventHours:
+    """One stretch of trading on a day of the week, as IBKR writes it (``12:00 AM``)."""
+
+    day: str
+    opens: str | None
+    closes: str | None
+    zone: str | None
+
+
+CATEGORY_COLUMNS: Mapping[str, Callable[[EventCategory], Any]] = {
+    "key": lambda row: row.key,
+    "name": lambda row: row.name,
+    "parent": lambda row: row.parent,
+    "markets": lambda row: len(row.markets),
+}
+EVENT_COLUMNS: Mapping[str, Callable[[EventContract], Any]] = {
+    "conid": lambda row: row.conid,
+    "side": lambda row: row.side,
+    "strike": lambda row: row.strike,
+    "label": lambda row: row.label,
+    "expiry": lambda row: row.expiry,
+    "period": lambda row: row.period,
+}
+HOURS_COLUMNS: Mapping[str, Callable[[EventHours], Any]] = {
+    "day": lambda row: row.day,
+    "opens": lambda row: row.opens,
+    "closes": lambda row: row.closes,
+    "zone": lambda row: row.zone,
+}

@@ -1,0 +1,176 @@
+"""What an account holds besides plain positions: figures by segment, shares of a whole, combinations.
+
+Amounts are in the currency beside them. What IBKR did not send, or sent as something else than a
+number, has no amount; its own words are kept. How IBKR spells all this is for
+:mod:`ibkr_adapter.wire.balances` and :mod:`ibkr_adapter.wire.allocation`.
+
+Source: Web API reference, "Account Summary" with its four sub-paths, "Portfolio Allocation", "Combination Positions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.model.account import Account, LedgerRow, PnlRow, Position
+
+
+@attrs.frozen(kw_only=True)
+class Figure:
+    """One figure of an account, rounded to whole units of ``currency`` by IBKR.
+
+    ``segment`` is ``total``, ``securities``, ``commodities`` or a coin's custodian; of market values it
+    is the currency. ``name`` is IBKR's own key, abbreviated as it sends it. ``amount`` is missing where
+    ``text`` is no number, such as ``Unlimited``.
+    """
+
+    segment: str
+    name: str
+    text: str
+    amount: Decimal | None = None
+    currency: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Share:
+    """A part of what is held: of the asset classes, the sectors, the groups, the countries.
+
+    ``view`` is what is told apart, ``side`` long or short. ``value`` is in the base currency;
+    ``weight``, a fraction of the whole, comes from the analyst's allocation only.
+    """
+
+    view: str
+    side: str
+    name: str
+    value: Decimal | None = None
+    weight: Decimal | None = None
+    key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class HeldLeg:
+    """A leg of a combination that is held; a negative ratio is sold when the combination is bought."""
+
+    conid: int
+    ratio: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class HeldCombo:
+    """A combination that is held: its legs, and the positions that they are.
+
+    The positions are in the list of positions as well: never add the two.
+    """
+
+    name: str | None
+    description: str | None
+    legs: tuple[HeldLeg, ...] = ()
+    positions: tuple[Position, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class FoundAccount:
+    """An account that a search found."""
+
+    account_id: str
+    alias: str | None = None
+    allocation_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Owner:
+    """Who may act for an account. Names are people's own, so they are in no log and no repr.
+
+    IBKR sends the date of birth as well; it is not kept.
+    """
+
+    role: str | None
+    has_rights: bool | None = None
+    user_name: str | None = attrs.field(default=None, repr=False)
+    first_name: str | None = attrs.field(default=None, repr=False)
+    last_name: str | None = attrs.field(default=None, repr=False)
+    entity_name: str | None = attrs.field(default=None, repr=False)
+    entity_type: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Owners:
+    """The users of an account, and whose signatures stand under it."""
+
+    account_id: str | None
+    users: tuple[Owner, ...] = ()
+    signatures: tuple[str, ...] = attrs.field(default=(), repr=False)
+
+
+ACCOUNT_COLUMNS: Mapping[str, Callable[[Account], Any]] = {
+    "account": lambda row: row.account_id,
+    "title": lambda row: row.title,
+    "alias": lambda row: row.alias,
+    "currency": lambda row: row.currency,
+    "type": lambda row: row.account_type,
+    "paper": lambda row: row.is_paper,
+    "parent": lambda row: row.parent_id,
+}
+POSITION_COLUMNS: Mapping[str, Callable[[Position], Any]] = {
+    "account": lambda row: row.account_id,
+    "symbol": lambda row: row.symbol,
+    "conid": lambda row: row.conid,
+    "class": lambda row: row.sec_type.value,
+    "quantity": lambda row: row.quantity,
+    "currency": lambda row: row.currency,
+    "average price": lambda row: row.average_price,
+    "market price": lambda row: row.market_price,
+    "market value": lambda row: row.market_value,
+    "unrealised": lambda row: row.unrealised,
+    "realised": lambda row: row.realised,
+    "model": lambda row: row.model,
+}
+LEDGER_COLUMNS: Mapping[str, Callable[[LedgerRow], Any]] = {
+    "currency": lambda row: row.currency,
+    "cash": lambda row: row.cash,
+    "settled cash": lambda row: row.settled_cash,
+    "net liquidation": lambda row: row.net_liquidation,
+    "stocks": lambda row: row.stock_value,
+    "unrealised": lambda row: row.unrealised,
+    "realised": lambda row: row.realised,
+    "interest": lambda row: row.interest,
+    "dividends": lambda row: row.dividends,
+    "rate": lambda row: row.exchange_rate,
+}
+PNL_COLUMNS: Mapping[str, Callable[[PnlRow], Any]] = {
+    "account": lambda row: row.account_id,
+    "model": lambda row: row.model,
+    "daily": lambda row: row.daily,
+    "unrealised": lambda row: row.unrealised,
+    "net liquidation": lambda row: row.net_liquidation,
+    "excess liquidity": lambda row: row.excess_liquidity,
+    "market value": lambda row: row.market_value,
+}
+FIGURE_COLUMNS: Mapping[str, Callable[[Figure], Any]] = {
+    "segment": lambda row: row.segment,
+    "name": lambda row: row.name,
+    "amount": lambda row: row.amount,
+    "currency": lambda row: row.currency,
+    "text": lambda row: row.text,
+}
+SHARE_COLUMNS: Mapping[str, Callable[[Share], Any]] = {
+    "view": lambda row: row.view,
+    "side": lambda row: row.side,
+    "name": lambda row: row.name,
+    "value": lambda row: row.value,
+    "weight": lambda row: row.weight,
+}
+COMBO_COLUMNS: Mapping[str, Callable[[HeldCombo], Any]] = {
+    "name": lambda row: row.name,
+    "description": lambda row: row.description,
+    "legs": lambda row: ", ".join(f"{leg.ratio:f}*{leg.conid}" for leg in row.legs),
+    "positions": lambda row: len(row.positions),
+}
+FOUND_COLUMNS: Mapping[str, Callable[[FoundAccount], Any]] = {
+    "account": lambda row: row.account_id,
+    "alias": lambda row: row.alias,
+    "allocation id": lambda row: row.allocation_id,
+}

@@ -1,0 +1,187 @@
+"""How accounts have done: values and returns over days, and the transactions behind them.
+
+Days are those of the account's statements. Returns are fractions, 0.01 is one percent. How IBKR
+writes it is for :mod:`ibkr_adapter.wire.performance`.
+
+Source: Web API reference, "Portfolio Analyst".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.model.table import Table
+
+
+class Measure(StrEnum):
+    """What a series tells."""
+
+    VALUE = "value"
+    CUMULATIVE = "cumulative return"
+    PERIODIC = "return of the period"
+
+
+@attrs.frozen(kw_only=True)
+class Point:
+    """One value of a series; ``day`` is a day, or a month written ``202608``."""
+
+    day: str
+    value: Decimal | None
+
+    @property
+    def date(self) -> date | None:
+        """The day as a date; ``None`` for a month."""
+        whole = len(self.day) == len("20260801")
+        return date.fromisoformat(self.day) if whole else None
+
+
+@attrs.frozen(kw_only=True)
+class Series:
+    """Values over time, of one account or of several taken together.
+
+    ``frequency`` is IBKR's letter, D for days and M for months. ``start_value`` is what stood at the end
+    of ``start_day``, before the first point.
+    """
+
+    name: str
+    measure: Measure
+    points: tuple[Point, ...] = ()
+    frequency: str | None = None
+    currency: str | None = None
+    start_day: str | None = None
+    start_value: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Performance:
+    """What the analyst tells of one period.
+
+    ``method`` is IBKR's, TWR for time-weighted. ``accounts`` are those that are in it; several are one
+    series. On paper the series can hold rows that never were.
+    """
+
+    period: str
+    accounts: tuple[str, ...] = ()
+    method: str | None = None
+    series: tuple[Series, ...] = ()
+
+    def of(self, measure: Measure) -> Series | None:
+        """The series of one measure, where it came."""
+        return next((found for found in self.series if found.measure is measure), None)
+
+    def table(self) -> Table[tuple[str, Series, Point]]:
+        """All points, one a row."""
+        return Table(
+            ((self.period, series, point) for series in self.series for point in series.points),
+            POINT_COLUMNS,
+            title=f"performance {self.period}",
+        )
+
+
+@attrs.frozen(kw_only=True)
+class AllPeriods:
+    """What the analyst tells of every period, by account.
+
+    ``updated`` is IBKR's own word on when it last succeeded; its time zone is not known for sure.
+    """
+
+    periods: tuple[Performance, ...] = ()
+    updated: str | None = None
+
+    def __iter__(self) -> Iterator[Performance]:
+        return iter(self.periods)
+
+    def of(self, period: str, account_id: str | None = None) -> Performance | None:
+        """One period, of one account where there are several."""
+        return next(
+            (
+                found
+                for found in self.periods
+                if found.period == period and (account_id is None or account_id in found.accounts)
+            ),
+            None,
+        )
+
+    def table(self) -> Table[tuple[str, Series, Point]]:
+        """All points of all periods, one a row."""
+        return Table(
+            (row for found in self.periods for row in found.table()), POINT_COLUMNS, title="performance"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Transaction:
+    """One booking in an account; what is no trade has neither price nor quantity.
+
+    ``amount`` is in ``currency``, negative where money left.
+    """
+
+    day: date | None
+    kind: str | None
+    account_id: str | None
+    conid: int | None
+    description: str | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    rate: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Realised:
+    """What one day's closing realised; its sign is that of ``amount`` and nothing else."""
+
+    day: date | None
+    account_id: str | None
+    conid: int | None
+    amount: Decimal | None
+    currency: str | None = None
+    rate: Decimal | None = None
+    position_side: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Transactions:
+    """The bookings of one contract, and what they realised in sum."""
+
+    currency: str | None
+    begins: datetime | None
+    ends: datetime | None
+    rows: Table[Transaction]
+    realised: Table[Realised]
+    realised_sum: Decimal | None = None
+
+
+POINT_COLUMNS: Mapping[str, Callable[[tuple[str, Series, Point]], Any]] = {
+    "period": lambda row: row[0],
+    "account": lambda row: row[1].name,
+    "measure": lambda row: row[1].measure.value,
+    "day": lambda row: row[2].day,
+    "value": lambda row: row[2].value,
+}
+TRANSACTION_COLUMNS: Mapping[str, Callable[[Transaction], Any]] = {
+    "day": lambda row: row.day,
+    "kind": lambda row: row.kind,
+    "account": lambda row: row.account_id,
+    "conid": lambda row: row.conid,
+    "quantity": lambda row: row.quantity,
+    "price": lambda row: row.price,
+    "amount": lambda row: row.amount,
+    "currency": lambda row: row.currency,
+    "description": lambda row: row.description,
+}
+REALISED_COLUMNS: Mapping[str, Callable[[Realised], Any]] = {
+    "day": lambda row: row.day,
+    "account": lambda row: row.account_id,
+    "conid": lambda row: row.conid,
+    "amount": lambda row: row.amount,
+    "currency": lambda row: row.currency,
+    "side": lambda row: row.position_side,
+}

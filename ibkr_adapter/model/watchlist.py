@@ -1,0 +1,62 @@
+"""Watchlists: named lists of contracts that a user keeps.
+
+Source: Web API reference, "Watchlists", and recorded answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from ibkr_adapter.model.table import Table
+
+
+@attrs.frozen(kw_only=True)
+class WatchlistName:
+    """A watchlist without its rows; IBKR's own have ids that are no numbers of ours."""
+
+    watchlist_id: str
+    name: str | None = None
+    kind: str | None = None
+    modified: datetime | None = None
+    read_only: bool | None = None
+    is_system: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Listed:
+    """A row of a watchlist; the first answer on a list may have the contract id and no more."""
+
+    conid: int
+    symbol: str | None = None
+    name: str | None = None
+    asset_class: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Watchlist:
+    """A watchlist with its rows; blank rows are left out."""
+
+    watchlist_id: str
+    name: str | None
+    rows: Table[Listed]
+    read_only: bool | None = None
+
+
+LIST_COLUMNS: Mapping[str, Callable[[WatchlistName], Any]] = {
+    "id": lambda row: row.watchlist_id,
+    "name": lambda row: row.name,
+    "type": lambda row: row.kind,
+    "modified": lambda row: row.modified,
+    "read only": lambda row: row.read_only,
+    "IBKR's own": lambda row: row.is_system,
+}
+LISTED_COLUMNS: Mapping[str, Callable[[Listed], Any]] = {
+    "conid": lambda row: row.conid,
+    "symbol": lambda row: row.symbol,
+    "name": lambda row: row.name,
+    "class": lambda row: row.asset_class,
+}
