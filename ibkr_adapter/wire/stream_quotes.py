@@ -123,7 +123,7 @@ class RunningQuote:
         found = quote_of(1, {tag: value}, ())
         others = dict(self._values.get("others", {}))
         others.pop(name, None)
-        others.update(found.others if found is not None else {})
+        others.update(found.others)
         self._values["others"] = others
         return name in others
 
