@@ -45,7 +45,7 @@ class Lifeline:
             # Whoever removed the file would have others believe that we are dead.
             if _same(self._path(held[0]), held[1]):
                 return held[0]
-            self._let_go()
+            self._let_go(os.getpid())
         self._sweep()
         for _ in range(_ATTEMPTS):
             name = uuid.uuid4().hex
@@ -82,23 +82,23 @@ class Lifeline:
         """Let the name go: what it wrote and did not end is for others to look at."""
         held = self._held.get(os.getpid())
         if held is not None:
-            self._let_go()
+            self._let_go(os.getpid())
             self.bury(held[0])
 
     def forked(self) -> None:
         """Close, in a forked child, what it has of its parent's; the parent's lock stays."""
-        self._let_go(*self._held)
+        for process in list(self._held):
+            self._let_go(process)
 
     def _sweep(self) -> None:
         for path in self._folder.glob(f"*{_ENDING}"):
             if not self.lives(path.stem):
                 self.bury(path.stem)
 
-    def _let_go(self, *processes: int) -> None:
-        for process in processes or (os.getpid(),):
-            _, number = self._held.pop(process)
-            with suppress(OSError):
-                os.close(number)
+    def _let_go(self, process: int) -> None:
+        _, number = self._held.pop(process)
+        with suppress(OSError):
+            os.close(number)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_ENDING}"

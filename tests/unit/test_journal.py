@@ -327,7 +327,8 @@ def test_a_process_lives_until_it_ends_however_it_ends(tmp_path):
 
 @FORKS
 def test_a_child_does_not_keep_its_dead_parent_alive(tmp_path):
-    """It has inherited the open file, and with it the lock."""
+    """It has inherited the open file, and with it the lock; others that hold nothing are no hindrance."""
+    idle = [Lifeline(tmp_path) for _ in range(16)]
     told, tell = os.pipe()
     go_on, end = os.pipe()
 
@@ -348,6 +349,7 @@ def test_a_child_does_not_keep_its_dead_parent_alive(tmp_path):
 
     assert (tmp_path / f"{name}.alive").exists()
     assert not lives
+    assert len(idle) == 16
     for number in (told, tell, go_on):
         os.close(number)
 
