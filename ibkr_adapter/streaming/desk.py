@@ -25,7 +25,7 @@ from ibkr_adapter.streaming.channels import STALE_QUOTES, Bars, Channel, Depth, 
 from ibkr_adapter.streaming.feed import Feed
 from ibkr_adapter.streaming.mailbox import SIZE
 from ibkr_adapter.streaming.mirror import Mirror
-from ibkr_adapter.streaming.notices import Bulletins, Notifications, Prompts
+from ibkr_adapter.streaming.notices import Bulletins, Notices, Prompts
 from ibkr_adapter.streaming.subscription import Subscription
 from ibkr_adapter.wire import stream
 from ibkr_adapter.wire.fields import FIELD_SETS, TAGS
@@ -211,7 +211,7 @@ class StreamDesk:
             ),
             permit=self._permit,
         )
-        return self._subscribe([Notifications(prompts.answer)], callback, SIZE)
+        return self._subscribe([Notices(prompts.answer)], callback, SIZE)
 
     def bulletins(self, *, callback: Callback | None = None) -> Subscription:
         """Subscribe to the bulletins of exchanges and of IBKR."""

@@ -93,7 +93,7 @@ class Prompts:
         return answer.status == _OK and not answer.error
 
 
-class Notifications(Channel):
+class Notices(Channel):
     """What IBKR wants the user to know or to answer; it comes by itself."""
 
     def __init__(self, answer: Callable[[Prompt], str | None]) -> None:

@@ -12,9 +12,6 @@ if not endpoint_page.PAGE.exists():
         "the documentation is not here: these are the tests of a built wheel", allow_module_level=True
     )
 
-# These come with the desks for market data, which are written beside this page.
-MARKET_DATA = {"HISTORY", "UNSUBSCRIBE_ALL", "SCANNER_PARAMS", "SCANNER_RUN"}
-
 
 def test_the_page_is_what_the_source_says():
     """Write it anew with ``python -m tests.endpoint_page``."""
@@ -35,7 +32,7 @@ def test_what_has_no_method_has_a_reason():
     """And what has a method needs none."""
     without = {row.endpoint for row in endpoint_page.operations() if row.versions and not row.through}
 
-    assert without - MARKET_DATA == set(endpoint_page.BY_REQUEST)
+    assert without == set(endpoint_page.BY_REQUEST)
 
 
 def test_every_method_on_the_page_is_there():
