@@ -25,7 +25,7 @@ MOST_CONIDS = 100
 MOST_TAGS = 50
 
 # Those that a quote has attributes for.
-_QUOTED = (
+QUOTED = (
     "bid",
     "ask",
     "last_size",
@@ -40,9 +40,9 @@ _QUOTED = (
     "change",
     "change_percent",
 )
-ATTRIBUTES = frozenset({*_QUOTED, "last", "volume", "availability"})
+ATTRIBUTES = frozenset({*QUOTED, "last", "volume", "availability"})
 # The display text of the volume is rounded; the first two are not, or less so.
-_VOLUMES = (TAGS["volume_long"], "87_raw", TAGS["volume"])
+VOLUMES = (TAGS["volume_long"], "87_raw", TAGS["volume"])
 # What a row has before its stream delivers.
 _BARE = frozenset({"conid", "conidEx", "server_id", "_updated", "topic", TAGS["delivery_marker"]})
 
@@ -101,8 +101,8 @@ def _named(row: Mapping[str, Any]) -> tuple[str, str]:
 def quote_of(conid: int, row: Mapping[str, Any], names: Sequence[str]) -> Quote:
     """Read the row of a contract; an empty one says that nothing came."""
     prefix, last = _last(row.get(TAGS["last"]))
-    values = {name: numbers.decimal(row.get(TAGS[name])) for name in _QUOTED}
-    volumes = (numbers.decimal(row.get(key)) for key in _VOLUMES)
+    values = {name: numbers.decimal(row.get(TAGS[name])) for name in QUOTED}
+    volumes = (numbers.decimal(row.get(key)) for key in VOLUMES)
     volume = next((figure for figure in volumes if figure is not None), None)
     code = numbers.text(row.get(TAGS["availability"]))
     others = _others(row)

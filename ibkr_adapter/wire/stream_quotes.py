@@ -18,29 +18,10 @@ from typing import Any
 from ibkr_adapter.model.market import Availability
 from ibkr_adapter.wire import numbers
 from ibkr_adapter.wire.fields import TAGS
-from ibkr_adapter.wire.marketdata import quote_of
+from ibkr_adapter.wire.marketdata import QUOTED, VOLUMES, quote_of
 
-_PLAIN = {
-    TAGS[name]: name
-    for name in (
-        "bid",
-        "ask",
-        "last_size",
-        "bid_size",
-        "ask_size",
-        "open",
-        "high",
-        "low",
-        "close",
-        "prior_close",
-        "mark",
-        "change",
-        "change_percent",
-    )
-}
+_PLAIN = {TAGS[name]: name for name in QUOTED}
 _LAST, _AVAILABILITY = TAGS["last"], TAGS["availability"]
-# The first of these that there is says how much was traded; the texts are rounded.
-_VOLUMES = (TAGS["volume_long"], "87_raw", TAGS["volume"])
 # What a frame has besides fields.
 _AROUND = frozenset({"conid", "conidEx", "server_id", "topic", TAGS["delivery_marker"]})
 
@@ -90,7 +71,7 @@ class RunningQuote:
                 code = numbers.text(value)
                 values["availability"] = None if code is None else Availability(code=code)
                 self._note("availability", came=code is not None)
-            elif tag in _VOLUMES:
+            elif tag in VOLUMES:
                 self._take_volume(tag, value)
             elif tag in _NAMES:
                 name = _NAMES[tag]
@@ -102,7 +83,7 @@ class RunningQuote:
 
     def _take_volume(self, tag: str, value: Any) -> None:
         self._volumes[tag] = numbers.decimal(value)
-        figures = (self._volumes.get(key) for key in _VOLUMES)
+        figures = (self._volumes.get(key) for key in VOLUMES)
         volume = next((found for found in figures if found is not None), None)
         self._values["volume"] = volume
         self._note("volume", came=volume is not None)
