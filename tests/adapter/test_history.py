@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -24,8 +23,8 @@ from ibkr_adapter.errors import (
 )
 from ibkr_adapter.market.history import MOST_WAITS
 from ibkr_adapter.model.bars import BarSource, GapKind
+from thoroughly import ALL
 
-ALL = "IBKR_TESTS_ALL" in os.environ
 # A month of one-minute bars takes some seconds, one of five minutes tells the same.
 BAR, STEP = ("1min", 60) if ALL else ("5min", 300)
 FORTNIGHT = {"bar": BAR, "since": "2026-11-09", "until": "2026-11-24"}

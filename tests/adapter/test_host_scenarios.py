@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from worlds import World
 from ibkr_adapter.errors import IBKRError
 from ibkr_adapter.host.executor import TradeExecutor
 from ibkr_adapter.simulator.door import Request
+from thoroughly import ALL
 
 sys.path.append(str(Path(__file__).parents[1] / "system"))
 from host_scenarios import SCENARIOS, Failure, play
@@ -75,7 +75,7 @@ class Control:
 
 
 # Every other one, and all of them where all is asked for.
-PLAYED = SCENARIOS if "IBKR_TESTS_ALL" in os.environ else SCENARIOS[::2]
+PLAYED = SCENARIOS if ALL else SCENARIOS[::2]
 
 
 @pytest.mark.parametrize("scenario", PLAYED, ids=lambda scenario: scenario.name)

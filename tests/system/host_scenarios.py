@@ -13,11 +13,12 @@ cannot know the simulated market's time, give it ``when_closed="queue"`` as well
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
+
+from thoroughly import ALL
 
 AAPL, MSFT, TSLA = 265598, 272093, 76792991
 CONIDS = {"AAPL": AAPL, "MSFT": MSFT, "TSLA": TSLA}
@@ -661,7 +662,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 SAMPLE = tuple(
     scenario
     for scenario in SCENARIOS
-    if "IBKR_TESTS_ALL" in os.environ
+    if ALL
     or scenario.name
     in {
         "market with stop and target in percent",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,9 +10,10 @@ from pathlib import Path
 import pytest
 from bridge_clients import TOKEN, Broker, OverHttp, environment
 
+from thoroughly import ALL
+
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
-ALL = "IBKR_TESTS_ALL" in os.environ
 # Without the switch: what needs no process that is killed.
 QUICK = (
     "it is the host|row of credentials|parallel first calls|what goes wrong|acted on twice|two Node processes"

@@ -22,8 +22,8 @@ from host_scenarios import SAMPLE, SCENARIOS, play
 from ibkr_adapter.host.bridge import over_http, over_stdio
 from ibkr_adapter.host.bridge.dispatcher import Bridge
 from ibkr_adapter.host.bridge.frames import LARGEST_FRAME
+from thoroughly import ALL
 
-ALL = "IBKR_TESTS_ALL" in os.environ
 # Starting a process costs more than what is tried in it, and the adapter's tests play more of them.
 PLAYED = SCENARIOS if ALL else SAMPLE[:1]
 ENDS = ["the end of its input", "SIGTERM"] if ALL else ["the end of its input"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from stream_restarts import survive
+from thoroughly import ALL
 
 # All twenty with IBKR_TESTS_ALL; python -m tests.benchmarks.streaming has them too.
-RESTARTS = 20 if "IBKR_TESTS_ALL" in os.environ else 2
+RESTARTS = 20 if ALL else 2
 
 
 def test_nothing_is_lost_or_told_twice_however_often_the_server_dies():

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from thoroughly import ALL
+
 sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks.tenants import TROUBLES, run
 
 # A thousand take some minutes, and are for the benchmark.
-USERS = 200 if "IBKR_TESTS_ALL" in os.environ else 12
+USERS = 200 if ALL else 12
 EVERY = 20 if len(TROUBLES) * 20 < USERS else 2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,10 +12,10 @@ from simulator_client import AAPL, ACCOUNT, MSFT, Broker, recorded, ticket
 from ibkr_adapter.simulator import nav_history, option_ladders
 from ibkr_adapter.simulator.ladder_table import BY_CLASS
 from ibkr_adapter.simulator.pacing import TABLE
+from thoroughly import ALL
 
 ONE = f"/portfolio/{ACCOUNT}"
 EVERYWHERE = f"/portfolio/positions/{AAPL}"
-ALL = "IBKR_TESTS_ALL" in os.environ
 CALL = option_ladders.contract(BY_CLASS["AAPL"], date(2026, 12, 18), Decimal(165), "C").conid
 COURSE = (
     {"conid": AAPL},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 import pytest
 from hypothesis import given, settings
@@ -22,8 +21,9 @@ from ibkr_adapter.wire import (
     performance,
     watchlists,
 )
+from thoroughly import ALL
 
-EXAMPLES = 300 if "IBKR_TESTS_ALL" in os.environ else 15
+EXAMPLES = 300 if ALL else 15
 WORDS = (
     "accounts data items allocations long conid legs id dates nav included instruments user_lists order_id"
     " conditions ID E name categories markets users entity rpnl transactions bondFilters schedules contracts total DU1"
