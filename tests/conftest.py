@@ -1,24 +1,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
-from pathlib import Path
 
 import hypothesis
 import pytest
 
-from thoroughly import ALL, QUICK, quick_share
+from thoroughly import ALL, MEMORY, QUICK, leave_out, quick_share
 
 # A busy machine is no reason to fail: what must be quick is measured by the benchmarks.
 hypothesis.settings.register_profile("steady", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=100 // QUICK)
 hypothesis.settings.load_profile("steady" if ALL else "quick")
 
-# Most of a test's time is the disk's, because the journal waits for it; what is tested is not the disk.
-MEMORY = Path("/dev/shm")  # noqa: S108  (pytest makes a folder of its own in it)
-ENOUGH = 2 << 30
-if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+if MEMORY is not None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 # How many cases of one test are run where not all are asked for: there, most of the time goes.
@@ -35,16 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     cases = Counter(_test_of(item) for item in items)
     seen: Counter[str] = Counter()
     left = []
-    for item in items:
+    for item in sorted(items, key=lambda item: item.nodeid):
         test = _test_of(item)
         few = FEWER.get(test.rpartition("::")[2], CASES.get(item.path.parent.name, cases[test]))
         if not quick_share(seen[test], cases[test], few):
             left.append(item)
         seen[test] += 1
-    if left:
-        gone = set(left)
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in gone]
+    leave_out(config, items, left)
 
 
 def _test_of(item: pytest.Item) -> str:

@@ -7,7 +7,7 @@ import pytest
 from worlds import LOGINS, World
 
 from ibkr_adapter.exchange import IBKRExchange
-from thoroughly import ALL
+from thoroughly import ALL, leave_out
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -21,16 +21,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if ALL:
         return
     left, count = [], 0
-    for item in items:
+    for item in sorted(items, key=lambda item: item.nodeid):
         login = getattr(item, "callspec", None) and item.callspec.params.get("login")
         if getattr(item.module, "SAMPLED", False) and login not in {None, "gateway"}:  # type: ignore[attr-defined]
             count += 1
             if count % 10:
                 left.append(item)
-    if left:
-        gone = set(left)
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in gone]
+    leave_out(config, items, left)
 
 
 @pytest.fixture

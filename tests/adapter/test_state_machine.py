@@ -22,9 +22,8 @@ from worlds import URL, World
 from ibkr_adapter.connections import Doors
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced
 from ibkr_adapter.exchange import IBKRExchange
-from thoroughly import ALL
+from thoroughly import ALL, MEMORY
 
-MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of its own is made in it)
 ALIVE = {"PreSubmitted", "Submitted", "PendingSubmit", "PendingCancel"}
 UNKNOWN = (OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced)
 ORDERS = "POST /iserver/account/{accountId}/orders"
@@ -60,7 +59,7 @@ class Orders(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
-        self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         self.world = World(self.folder)
         self.numbers = itertools.count(1)
         self.told: list[str] = []

@@ -17,8 +17,8 @@ from ibkr_adapter.connections import Doors
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced
 from ibkr_adapter.exchange import IBKRExchange
 from tests.adapter.worlds import URL, World
+from tests.thoroughly import MEMORY
 
-MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of its own is made in it)
 ALIVE = {"PreSubmitted", "Submitted", "PendingSubmit", "PendingCancel"}
 UNKNOWN = (OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced)
 # No call may take longer than an order with its dialogue, its lookup and what mends it.
@@ -89,7 +89,7 @@ def run(seed: int, days: float, made: type[Host] | None = None) -> Course:
     Raises:
         BreachError: An invariant did not hold.
     """
-    folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(dir=MEMORY))
     host = (made or Host)(seed, folder)
     try:
         for day in range(max(1, round(days))):

@@ -23,11 +23,10 @@ from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.simulator.server import SimulatorServer
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.transport import RequestsTransport
+from thoroughly import MEMORY
 
 START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 THANKSGIVING = date(2026, 11, 26)
-# Journals are written durably, which costs more than all else on a disk.
-MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of its own is made in it)
 # No secret is needed by the gateway, so one is planted where one can be given.
 CANARY = "canary-5d0e7c1b9a3f48e2"
 
@@ -90,7 +89,7 @@ class Stage:
             self.clock.sleep((morning - self.clock.now()).total_seconds())
         self.gateway.reset()
         self.ears.lines.clear()
-        self.folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         numbers = itertools.count(1)
         doors = Doors(
             clock=self.clock, transport=self._transport, new_id=lambda: f"{next(numbers):08d}", environ={}
