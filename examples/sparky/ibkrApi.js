@@ -176,14 +176,17 @@ class IbkrAPI extends (base.BaseExchangeAPI || base) {
     }
   }
 
-  // Calls `listener` with every fill from now on, also with those of a time when the bridge was away; returns what ends it.
+  // Calls `listener` with every fill once `watching` of what it returns has come, also with those of a time when the
+  // bridge was away; calling what it returns ends it.
   onFill(listener, failed = () => {}) {
-    let over = false;
+    let over = false, begun;
+    const watching = new Promise((resolve) => { begun = resolve; });
     const follow = async () => {
       let known = null, after = null;
       while (!over) {
         try {
           if (after === null) after = (await this.within('session.watch', { known }, READ_MS, false)).last;
+          begun();
           const found = await this.within('session.events', { after, waitMs: READ_MS }, READ_MS, false);
           for (const { fill } of over ? [] : found.events) listener(fill, (known = fill.id));
           after = found.last;
@@ -195,7 +198,7 @@ class IbkrAPI extends (base.BaseExchangeAPI || base) {
       }
     };
     follow();
-    return () => { over = true; };
+    return Object.assign(() => { over = true; }, { watching });
   }
 
   static async shutdown() {

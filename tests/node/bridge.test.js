@@ -204,7 +204,7 @@ test('fills are told, each once', async () => {
   const fills = [];
   let told;
   const stop = exchange().onFill((fill) => { fills.push(fill); if (told) told(); });
-  await until(() => exchange().getTradeHistory('AAPL').then(() => true));
+  await stop.watching;
   const [entry] = await Promise.all([
     exchange().placeMarketOrder('AAPL', 'BUY', 1),
     new Promise((resolve) => { told = resolve; }),
