@@ -13,7 +13,7 @@ changes to standing orders in :mod:`ibkr_adapter.order_changes`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -232,7 +232,9 @@ class OrderDesk:
                 order = self._resolved(submission, ticket, departure, declined)
                 order_id = order.order_id if order is not None else None
             if order is not None and declined is not None:
-                order = self._ended(submission, order)
+                order = self._ended(
+                    submission, order, departure, lambda: self._group(submission, (), "", departure, declined)
+                )
             if order_id is None or (order is not None and not lives(order) and order.filled == 0):
                 arrived = arrived or order_id is not None
                 missing.append(name_of(ticket))
@@ -305,7 +307,13 @@ class OrderDesk:
         if not lives(order) and order.filled == 0:
             raise declined or rejected(f"order {order.order_id} is {order.state}. {order.reason}".strip())
         if declined is not None:
-            order = self._ended(submission, order)
+            standing = order
+
+            def again() -> Placed:
+                seen = self._watch.look(standing.order_id, self._clock.monotonic() + MEND_WITHIN)
+                return self._found(submission, seen or standing, declined, departure)
+
+            order = self._ended(submission, order, departure, again)
             if order.filled == 0:
                 raise declined
         if len(submission.tickets) == 1:
@@ -314,16 +322,31 @@ class OrderDesk:
         late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
         return self._bracket(late, order.order_id, (), "", departure)
 
-    def _ended(self, submission: Submission, order: Order) -> Order:
+    def _ended(
+        self, submission: Submission, order: Order, departure: Departure, again: Callable[[], Placed]
+    ) -> Order:
         """End what was declined and stands all the same: what nobody agreed to must not work."""
         if not order.state.may_fill:
             return order
-        return self._changes.cancel(
-            order.order_id,
-            account=submission.account,
-            replies=submission.replies,
-            deadline=self._clock.monotonic() + MEND_WITHIN,
-        )
+        soon = self._clock.monotonic() + MEND_WITHIN
+        try:
+            return self._changes.cancel(
+                order.order_id, account=submission.account, replies=submission.replies, deadline=soon
+            )
+        except IBKRError as failure:
+            # Of a cancel its errors say that the order works on, of an order that nothing works.
+            seen = self._watch.look(order.order_id, soon)
+            if seen is not None and not seen.state.may_fill:
+                return seen
+            raise OrderOutcomeUnknown(
+                f"order {order.order_id} stands although it was declined, and could not be ended:"
+                f" {failure.message}",
+                coid=submission.coid,
+                order_id=order.order_id,
+                sent_at=departure.sent_at,
+                resolver=lambda: departure.concluded(again),
+                remedy="Treat it as working: cancel it, or end it in TWS.",
+            ) from failure
 
     def _resolved(
         self, submission: Submission, ticket: Ticket, departure: Departure, declined: IBKRError | None
