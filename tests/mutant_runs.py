@@ -8,6 +8,7 @@ What is changed outside all functions takes effect at import only, and is left t
 
 from __future__ import annotations
 
+import ast
 import gc
 import json
 import os
@@ -165,29 +166,38 @@ def loaded(room: Path) -> dict[tuple[str, int], list[FunctionType]]:
     return found
 
 
-def swaps(room: Path, source: str, functions: dict[tuple[str, int], list[FunctionType]]) -> list[Swap] | None:
+def swaps(
+    room: Path, source: str, functions: dict[tuple[str, int], list[FunctionType]]
+) -> list[Swap] | None:
     """Tell which function gets which code to become a mutant; nothing where that is not enough."""
-    was = compile(room.read_text("utf-8"), str(room), "exec")
+    text = room.read_text("utf-8")
+    # A mutant is written anew as a whole, so it is compared with the original written anew.
+    was, plain, becomes = (
+        compile(one, str(room), "exec") for one in (text, ast.unparse(ast.parse(text)), source)
+    )
     try:
-        return list(_swaps(was, compile(source, str(room), "exec"), functions))
+        return list(_swaps(was, plain, becomes, functions))
     except ValueError:
         return None
 
 
 def _swaps(
-    was: CodeType, becomes: CodeType, functions: dict[tuple[str, int], list[FunctionType]]
+    was: CodeType,
+    plain: CodeType,
+    becomes: CodeType,
+    functions: dict[tuple[str, int], list[FunctionType]],
 ) -> Iterator[Swap]:
-    """Pair the functions; ``was`` and ``becomes`` are what runs at import: it must be the same."""
-    if _shallow(was) != _shallow(becomes):
+    """Pair the functions of what runs at import, which must be the same."""
+    if _shallow(plain) != _shallow(becomes):
         raise ValueError("another import")
-    for inner, fresh in zip(_inner(was), _inner(becomes), strict=True):
+    for inner, same, fresh in zip(_inner(was), _inner(plain), _inner(becomes), strict=True):
         alive = functions.get(_place(inner), [])
         if inner.co_freevars != fresh.co_freevars:
             raise ValueError("another closure")
         if alive:
             yield from ((function, fresh) for function in alive)
         else:
-            yield from _swaps(inner, fresh, functions)
+            yield from _swaps(inner, same, fresh, functions)
 
 
 def _shallow(code: CodeType) -> tuple[Any, ...]:

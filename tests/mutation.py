@@ -293,6 +293,7 @@ def forked(
     left = [one for one, word in zip(taken, said, strict=True) if word == "missed"]
     for one in left:
         say(told(room, one))
+    sys.stdout.flush()
     return left, [one for one, word in zip(taken, said, strict=True) if word == "elsewhere"]
 
 
