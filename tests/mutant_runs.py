@@ -166,9 +166,7 @@ def loaded(room: Path) -> dict[tuple[str, int], list[FunctionType]]:
     return found
 
 
-def swaps(
-    room: Path, source: str, functions: dict[tuple[str, int], list[FunctionType]]
-) -> list[Swap] | None:
+def swaps(room: Path, source: str, functions: dict[tuple[str, int], list[FunctionType]]) -> list[Swap] | None:
     """Tell which function gets which code to become a mutant; nothing where that is not enough."""
     text = room.read_text("utf-8")
     # A mutant is written anew as a whole, so it is compared with the original written anew.

@@ -7,8 +7,17 @@ from decimal import Decimal
 import pytest
 from scripted import ACCOUNT, Broker, Floor, contract
 
-from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected, PartlyPlaced, QuestionRefused
+from ibkr_adapter.errors import (
+    InvalidOrder,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    PartlyPlaced,
+    QuestionRefused,
+    Throttled,
+)
 from ibkr_adapter.model.order import OrderState
+from ibkr_adapter.submissions import Submission
+from ibkr_adapter.wire.endpoints import PLACE_ORDERS
 
 SPY = 756733
 PERCENTAGE = "The following order price exceeds \nthe Percentage constraint of 3%.\nAre you sure?"
@@ -35,10 +44,13 @@ class Talker(Broker):
         self.replies = (503, {"error": "Service Unavailable"})
         self.cancel = None
         self.cancels = 0
+        self.is_blind = False
 
     def answer(self, method, path, query, content):
         if path.startswith("/iserver/reply/"):
             return self.replies
+        if self.is_blind and "/order/status/" in path:
+            return 503, {"error": "Service Unavailable"}
         if method == "DELETE":
             self.cancels += 1
             if callable(self.cancel):
@@ -190,6 +202,65 @@ def test_a_refusal_may_be_tried_again_where_only_the_session_was_missing(broker,
     assert refused.value.repeatable is again
 
 
+def test_a_bracket_with_one_exit_that_is_looked_up_is_told_with_it(broker, ibkr):
+    broker.says = lambda _: (503, {"error": "Service Unavailable"})
+
+    legs = ibkr.place_bracket_order("SPY", "buy", "limit", 1, 100, stop_loss_price=80)
+
+    assert [legs["entryOrder"]["orderId"], legs["stopLossOrder"]["orderId"]] == ids(broker)
+
+
+def test_a_pair_takes_no_id_of_the_callers_own(broker, ibkr):
+    """It is looked up by one id, which would say nothing of the other order."""
+    pair(broker, ibkr)
+    tickets = [ibkr.orders._connection.own.ticket(order_id) for order_id in ids(broker)]
+
+    with pytest.raises(InvalidOrder, match="a pair of orders takes no cOID"):
+        Submission(tickets=tuple(tickets), replies=None, deadline=0.0, wait_for_outcome=0.0, named=True)
+
+
+def test_an_acknowledged_pair_is_not_looked_up(broker, ibkr):
+    """Each acknowledgement has the cOID of its own."""
+    ack = pair(broker, ibkr)
+
+    assert [ack["takeProfitOrderId"], ack["stopLossOrderId"]] == ids(broker)
+    assert broker.calls("GET", "/iserver/account/trades") == []
+
+
+def test_a_bracket_that_is_looked_at_again_is_looked_at_more_than_once(broker, ibkr):
+    """A leg may take a moment to show, then as well as at first."""
+    plain, fails = broker.answer, [99]
+
+    def answer(method, path, query, content):
+        lists = path in {"/iserver/account/orders", "/iserver/account/trades"}
+        leg = "/order/status/" in path and path.rsplit("/", 1)[1] != ids(broker)[0]
+        if fails[0] and (lists or leg):
+            fails[0] -= 1
+            return 503, {"error": "Service Unavailable"}
+        return plain(method, path, query, content)
+
+    broker.answer = answer
+    with pytest.raises(OrderOutcomeUnknown, match=r"whether its .* stands cannot be read now") as unknown:
+        bracket(ibkr)
+    fails[0] = 2
+
+    placed = unknown.value.resolve()
+
+    assert [leg.order_id for leg in placed.legs] == ids(broker)
+
+
+def test_an_order_has_no_more_time_however_long_the_program_has_run(floor, broker, ibkr):
+    """Its path is closed for longer than it may take, so it is told at once and never leaves."""
+    ibkr.get_open_orders()
+    floor.clock.sleep(3600)
+    ibkr._connection.client._turns.refused(PLACE_ORDERS, None)
+
+    with pytest.raises(Throttled, match="nothing was sent"):
+        limit(ibkr)
+
+    assert broker.rows == []
+
+
 # Declined -------------------------------------------------------------------------------------
 
 
@@ -232,6 +303,17 @@ def test_what_was_declined_and_filled_all_the_same_is_told_as_filled(broker, ibk
     assert ack["orderId"] == ids(broker)[0]
 
 
+def test_what_was_declined_and_has_filled_is_told_and_not_cancelled(broker, ibkr):
+    def says(_):
+        broker.rows[0].update(status="Filled", filledQuantity=1, remainingQuantity=0)
+        return 200, QUESTION
+
+    broker.says = says
+
+    assert limit(ibkr)["status"] == "filled"
+    assert broker.cancels == 0
+
+
 @pytest.mark.parametrize("place", [limit, bracket])
 def test_what_was_declined_and_cannot_be_ended_is_not_told_as_refused(broker, ibkr, place):
     """A refusal means that nothing works, and this does: whoever sent the order anew would have two."""
@@ -245,9 +327,10 @@ def test_what_was_declined_and_cannot_be_ended_is_not_told_as_refused(broker, ib
 
     assert lost.value.order_id == ids(broker)[0]
     assert lost.value.coid == broker.tickets[0]["cOID"]
+    broker.is_blind = True
     with pytest.raises(OrderOutcomeUnknown):
         lost.value.resolve()
-    broker.cancel = None
+    broker.cancel, broker.is_blind = None, False
     with pytest.raises(QuestionRefused):
         lost.value.resolve()
     assert states(broker)[0] == "Cancelled"

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from worlds import AAPL, World
 
-from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected, PartlyPlaced
+from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected, OutcomeUnknown, PartlyPlaced
 from ibkr_adapter.journal import Journal
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -108,6 +108,41 @@ def test_left_alone_where_that_is_asked_for(world):
     assert len(world.working()) == 2
     assert (partly.value.missing, partly.value.naked_quantity) == (("stop_loss",), 0)
     assert (world.count(PLACE), world.count(CANCEL)) == (1, 0)
+
+
+def test_where_it_is_left_alone_it_is_said_how_much_has_no_stop(world):
+    """All that has filled, nothing where the stop is the leg that stands, and nobody knows what cannot be seen."""
+    ibkr = world.exchange(missing_leg="leave").open()
+    naked = []
+
+    for leg in (STOP, TARGET):
+        world.arm("F25", leg=leg)
+        with pytest.raises(PartlyPlaced) as partly:
+            market(ibkr)
+        naked.append(partly.value.naked_quantity)
+
+    assert naked == [10, 0]
+
+
+def test_where_the_entry_cannot_be_seen_any_more_nobody_says_how_much_has_no_stop(world):
+    ibkr = world.exchange(missing_leg="leave").open()
+    world.arm("F25", leg=STOP)
+    looks = []
+    plain = world.doorway.send
+
+    def send(method, url, **more):
+        if "/order/status/" in url:
+            looks.append(url)
+            if looks.count(looks[0]) > 1:
+                raise OutcomeUnknown("the answer was lost.")
+        return plain(method, url, **more)
+
+    world.doorway.send = send
+
+    with pytest.raises(PartlyPlaced, match="left as it is") as partly:
+        limit(ibkr)
+
+    assert (partly.value.missing, partly.value.naked_quantity) == (("stop_loss",), None)
 
 
 # Filled ---------------------------------------------------------------------------------------

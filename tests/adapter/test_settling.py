@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -21,6 +22,7 @@ from ibkr_adapter.errors import (
     QuestionRefused,
 )
 from ibkr_adapter.journal import Intent, Journal, Kind
+from ibkr_adapter.model.order import OrderType, Side
 from ibkr_adapter.records import Record
 from ibkr_adapter.simulator.door import Request
 
@@ -151,6 +153,16 @@ def test_every_end_is_written_as_what_it_was(world, ibkr, tmp_path, fault, error
     assert ibkr.orders.unsettled() == ()
 
 
+def test_an_answer_of_no_use_is_on_disk_before_the_order_is_looked_up(world, ibkr, tmp_path):
+    """Whoever reads the journal sees why its end came late."""
+    ibkr.open()
+    world.arm("F03", PLACE)
+
+    ibkr.place_limit_order("AAPL", "buy", 1, 162)
+
+    assert steps(tmp_path) == ["sending", "looking", "placed"]
+
+
 def test_a_declined_question_is_an_end(ibkr, tmp_path):
     with pytest.raises(QuestionRefused):
         ibkr.place_limit_order("AAPL", "buy", 1, 100)
@@ -277,6 +289,25 @@ def test_what_cannot_be_written_after_the_answer_does_not_hide_the_order(world, 
     assert rows(tmp_path) == [("place", "sending", None)]
 
 
+def test_an_order_is_ours_to_end_although_that_could_not_be_written(world, ibkr):
+    """Also under an id of the caller's own, which does not show whose it is."""
+    ibkr.open()
+    world.doorway.after[PATH] = lambda: _read_only(ibkr)
+    placed = ibkr.orders.place(
+        "AAPL",
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        quantity=Decimal(1),
+        limit_price=Decimal(162),
+        coid="host-1",
+    )
+
+    ibkr.orders.cancel_all("AAPL")
+
+    assert placed.entry.order_id
+    assert world.working() == []
+
+
 # At start ---------------------------------------------------------------------------------------
 
 
@@ -286,6 +317,22 @@ def test_nothing_open_costs_no_request(world, ibkr):
     ibkr.place_limit_order("AAPL", "buy", 1, 162)
 
     assert world.count(LIVE) == world.count(TRADES) == 0
+
+
+def test_what_was_left_open_is_looked_up_before_a_close_ends_the_exits(world, ibkr):
+    """That takes its time, and the position would be bare meanwhile."""
+    ibkr.place_market_order("AAPL", "buy", 5)
+    ibkr.place_stop_loss("AAPL", "SELL", 5, 155)
+    died(ibkr, intent("ibka-lost"))
+    ibkr.close()
+    looked = len(world.doorway.sent)
+
+    world.exchange().close_position("AAPL")
+
+    later = [f"{method} {path}" for method, path, _ in world.doorway.sent[looked:]]
+    ended = next(place for place, call in enumerate(later) if call.startswith("DELETE"))
+    assert later[:ended].count("GET /iserver/account/trades") >= 2
+    assert (world.position(), world.working()) == (0, [])
 
 
 def test_an_order_of_a_dead_process_is_found_and_ours_before_a_new_one_leaves(world, ibkr, tmp_path):
