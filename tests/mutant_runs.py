@@ -32,7 +32,7 @@ from thoroughly import MEMORY
 ORDER, TOLD = "MUTANT_RUNS", "MUTANT_RUNS_TOLD"
 NOTICED, MISSED, ELSEWHERE, BROKEN = "noticed", "missed", "elsewhere", "broken"
 # What hangs has noticed the change too; a busy machine has not.
-_PATIENCE, _AT_LEAST = 5.0, 20.0
+_PATIENCE, _AT_LEAST = 3.0, 10.0
 
 Swap = tuple[FunctionType, CodeType]
 

@@ -109,6 +109,19 @@ ALIKE: dict[str, dict[tuple[str, str], str]] = {
         ("self._joined = 0", "0 -> 1"): "only the order of the numbers counts",
         ("self._joined += 1", "1 -> 2"): "only the order of the numbers counts",
         ("_LONGEST = 3600.0", "3600.0 -> 3601.0"): "whoever wakes decides anew and naps again",
+        (
+            "if endpoint.concurrent is None and arrived <= booked:",
+            "arrived <= booked -> arrived < booked",
+        ): "a departure is not moved to its own moment",
+        ("return []", "return [] -> return None"): "whoever asks for the moments stands in line",
+        (
+            "for waiter, moment in zip(self._line, moments, strict=True):",
+            "True -> False",
+        ): "a plan has a moment for each of the line",
+        (
+            "if moment > booked:",
+            "moment > booked -> moment >= booked",
+        ): "a departure is not moved to its own moment",
     },
 }
 

@@ -48,7 +48,7 @@ class Talker(Broker):
 
     def answer(self, method, path, query, content):
         if path.startswith("/iserver/reply/"):
-            return self.replies
+            return self.replies() if callable(self.replies) else self.replies
         if self.is_blind and "/order/status/" in path:
             return 503, {"error": "Service Unavailable"}
         if method == "DELETE":
@@ -434,3 +434,143 @@ def test_a_modification_that_was_declined_and_cannot_be_seen_is_unknown(broker, 
 
     with pytest.raises(OrderOutcomeUnknown, match="nobody can tell whether order"):
         ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+
+def answered(broker, body, **becomes):
+    """Modifications are answered so, and the order becomes this."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        if method == "POST" and "/order/" in path:
+            broker.rows[0].update(becomes)
+            return 200, body
+        return plain(method, path, query, content)
+
+    broker.answer = answer
+
+
+@pytest.mark.parametrize(
+    ("ack", "words"),
+    [
+        ({"order_status": "Inactive", "text": "Too late."}, "was not modified: Too late."),
+        ({"order_status": "Inactive"}, "was not modified: Inactive."),
+    ],
+)
+def test_a_modification_that_is_refused_in_disguise_is_refused(broker, ibkr, ack, words):
+    order_id = limit(ibkr)["orderId"]
+    answered(broker, [{"order_id": order_id, **ack}])
+
+    with pytest.raises(OrderRejected) as refused:
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert words in str(refused.value)
+
+
+def test_a_modification_that_took_is_seen_at_once(floor, broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    began = floor.clock.monotonic()
+
+    assert ibkr.orders.modify(order_id, limit_price=Decimal(99)).limit_price == 99
+
+    assert floor.clock.monotonic() - began < 1
+
+
+def test_an_order_that_filled_before_its_modification_is_told_as_filled(floor, broker, ibkr):
+    """At once: it will never show what was wanted."""
+    order_id = limit(ibkr)["orderId"]
+    over = {"status": "Filled", "filledQuantity": 1, "remainingQuantity": 0}
+    answered(broker, [{"order_id": order_id, "order_status": "Filled"}], **over)
+    began = floor.clock.monotonic()
+
+    seen = ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert (seen.state, seen.limit_price) == (OrderState.FILLED, 100)
+    assert floor.clock.monotonic() - began < 1
+
+
+def test_a_modification_that_never_shows_is_unknown(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    answered(broker, [{"order_id": order_id, "order_status": "Submitted"}])
+
+    with pytest.raises(OrderOutcomeUnknown, match="nobody can tell whether order") as unknown:
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert (unknown.value.order_id, unknown.value.coid) == (order_id, broker.tickets[0]["cOID"])
+    assert unknown.value.resolve().limit_price == 100
+
+
+def ended_as(broker, state):
+    """A cancel is taken, and this is what the order is then."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        told = plain(method, path, query, content)
+        if method == "DELETE":
+            broker.rows[0]["status"] = state
+        return told
+
+    broker.answer = answer
+
+
+def test_a_cancelled_order_that_is_inactive_works_no_more(floor, broker, ibkr):
+    """IBKR calls some so that it has ended."""
+    order_id = limit(ibkr)["orderId"]
+    ended_as(broker, "Inactive")
+    began = floor.clock.monotonic()
+
+    assert ibkr.orders.cancel(order_id).state is OrderState.INACTIVE
+
+    assert floor.clock.monotonic() - began < 1
+
+
+def test_a_cancel_that_takes_no_effect_is_unknown_with_what_is_seen(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    ended_as(broker, "Submitted")
+
+    with pytest.raises(OrderOutcomeUnknown, match="it is Submitted with 0 filled") as unknown:
+        ibkr.orders.cancel(order_id)
+
+    assert (unknown.value.order_id, unknown.value.resolve().state) == (order_id, OrderState.SUBMITTED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ((400, {"error": "OrderID 5 doesn't exist"}), OrderRejected, "IBKR has no working order"),
+        ((503, {"error": "Service Unavailable"}), OrderOutcomeUnknown, "its status cannot be read"),
+    ],
+)
+def test_a_cancel_of_what_cannot_be_seen_is_told_by_what_ibkr_said(broker, ibkr, answer, error, words):
+    order_id = limit(ibkr)["orderId"]
+    broker.cancel, broker.is_blind = answer, True
+
+    with pytest.raises(error, match=words):
+        ibkr.orders.cancel(order_id)
+
+
+def test_a_question_about_a_cancel_is_answered_with_yes_whatever_it_is(broker, ibkr):
+    """Nothing that ends an order is held up by words that nobody knows."""
+    order_id = limit(ibkr)["orderId"]
+    broker.cancel = (200, [QUESTION[0] | {"messageIds": ["o9"], "message": ["Nobody knows this."]}])
+
+    def replies():
+        broker.rows[0]["status"] = "Cancelled"
+        return 200, [{"order_id": order_id, "order_status": "Cancelled"}]
+
+    broker.replies = replies
+
+    assert ibkr.orders.cancel(order_id).state is OrderState.CANCELLED
+    assert broker.calls("POST", "/iserver/reply/") == [{"confirmed": True}]
+
+
+def test_a_question_that_nobody_is_there_to_answer_ends_nothing(floor, broker, ibkr):
+    """It is looked at, and what still works is not said to be over."""
+    order_id = limit(ibkr)["orderId"]
+    broker.cancel = (200, QUESTION)
+
+    with pytest.raises(OrderOutcomeUnknown, match="was not seen to end"):
+        ibkr.orders._connection.changes.cancel(
+            order_id, account=ACCOUNT, replies=None, deadline=floor.clock.monotonic() + 5
+        )
+
+    assert broker.calls("POST", "/iserver/reply/") == []
