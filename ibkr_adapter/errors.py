@@ -214,7 +214,7 @@ class OrderRejected(OrderError):
 
 
 class QuestionRefused(OrderError):
-    """IBKR asked what the reply policy does not allow; the order was declined.
+    """IBKR asked what the reply policy does not allow; the order, or the change to it, was declined.
 
     ``message_ids`` and ``question`` hold what it asked, and ``remedy`` the setting that would
     allow it.

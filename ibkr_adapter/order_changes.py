@@ -47,7 +47,8 @@ class OrderChanges:
 
         Raises:
             OrderRejected: IBKR refused; the order stands as it was.
-            OrderOutcomeUnknown: Nobody can tell which version stands.
+            QuestionRefused: The policy said no; the order stands as it was.
+            OrderOutcomeUnknown: Nobody can tell which version stands, or the new one does in spite of a no.
             ConfigurationError: There is no journal; the order stands as it was.
         """
         order_id = checked_id(order_id)
@@ -78,11 +79,8 @@ class OrderChanges:
             deadline=deadline,
             record=record,
         )
-        self._reads.changed()
         if isinstance(outcome, (Refused, Declined, Gone)):
             raise _stands(f"order {order_id} was not modified: {outcome.text}")
-        if isinstance(outcome, Lost) and outcome.declined is not None:
-            raise outcome.declined
         if isinstance(outcome, Accepted) and any(ack.refused for ack in outcome.acknowledgements):
             raise _stands(
                 f"order {order_id} was not modified: {'; '.join(ack.text or ack.state for ack in outcome.acknowledgements)}",
@@ -90,13 +88,19 @@ class OrderChanges:
         seen = self._watch.until(
             order_id, lambda order: order.state.is_over or shows(order, ticket), deadline
         )
-        if seen is not None and shows(seen, ticket):
+        declined = outcome.declined if isinstance(outcome, Lost) else None
+        took = seen is not None and shows(seen, ticket)
+        if declined is not None and seen is not None and not took:
+            raise declined
+        if seen is not None and took and declined is None:
             self._own.remember(order_id, ticket)
             return seen
         if seen is not None and seen.state.is_over:
             return seen
         raise OrderOutcomeUnknown(
-            f"nobody can tell whether order {order_id} was modified.",
+            f"order {order_id} stands modified, although a question about that was declined."
+            if took
+            else f"nobody can tell whether order {order_id} was modified.",
             coid=ticket.coid or "",
             order_id=order_id,
             sent_at=sent_at,
@@ -160,7 +164,6 @@ class OrderChanges:
             deadline=deadline,
             record=record,
         )
-        self._reads.changed()
         if isinstance(outcome, Refused):
             raise _stands(f"order {order_id} was not cancelled: {outcome.text}")
         seen = self._watch.until(

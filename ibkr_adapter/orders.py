@@ -13,7 +13,8 @@ changes to standing orders in :mod:`ibkr_adapter.order_changes`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import attrs
 
@@ -55,7 +56,7 @@ class OrderDesk:
         changes: OrderChanges,
         own: OwnOrders,
         protection: Protection,
-        mends: bool = True,
+        mends: bool,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -88,7 +89,8 @@ class OrderDesk:
             submission = Submission(
                 tickets=lame.tickets,
                 replies=replies,
-                deadline=self._clock.monotonic() + MEND_WITHIN,
+                # What puts a bracket right takes time of its own for each step.
+                deadline=self._clock.monotonic(),
                 wait_for_outcome=SETTLE_WITHIN,
             )
             return self._protection.mend(
@@ -128,8 +130,7 @@ class OrderDesk:
 
     def _before(self, submission: Submission, record: Record) -> Order | None:
         def told(order: Order) -> Placed:
-            late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
-            return self._found(late, order, None, self._departure(record))
+            return self._found(submission, order, None, self._departure(record))
 
         return self._repeats.look(record.intent, within=submission.wait_for_outcome, told=told)
 
@@ -188,7 +189,6 @@ class OrderDesk:
     def _bracket(
         self, submission: Submission, entry_id: str, children: Sequence[str], said: str, departure: Departure
     ) -> Placed:
-        self._own.remember(entry_id, submission.tickets[0])
         seen = self._watch.legs(submission.tickets, entry_id, children, departure.sent, submission.deadline)
         for leg in seen.legs:
             self._own.remember(leg.order_id, leg.ticket)
@@ -232,7 +232,9 @@ class OrderDesk:
                 order = self._resolved(submission, ticket, departure, declined)
                 order_id = order.order_id if order is not None else None
             if order is not None and declined is not None:
-                order = self._ended(submission, order)
+                order = self._ended(
+                    submission, order, departure, lambda: self._group(submission, (), "", departure, declined)
+                )
             if order_id is None or (order is not None and not lives(order) and order.filled == 0):
                 arrived = arrived or order_id is not None
                 missing.append(name_of(ticket))
@@ -256,8 +258,10 @@ class OrderDesk:
         """Hand a bracket without a leg to those who protect it, or only say so where that is asked for."""
         if self._mends:
             return self._protection.mend(bare, self._place)
-        entry = self._watch.look(bare.entry.order_id, self._clock.monotonic() + MEND_WITHIN)
-        naked = None if entry is None or STOP_LOSS in {leg.name for leg in bare.legs} else entry.filled
+        entry = self._watch.look(bare.entry.order_id, bare.submission.deadline)
+        naked = None if entry is None else entry.filled
+        if STOP_LOSS in {leg.name for leg in bare.legs}:
+            naked = Decimal(0)
         raise partly(
             bare.legs,
             bare.missing,
@@ -300,12 +304,16 @@ class OrderDesk:
         self, submission: Submission, order: Order, declined: IBKRError | None, departure: Departure
     ) -> Placed:
         self._own.remember(order.order_id, submission.tickets[0])
-        if submission.is_group:
-            return self._group(submission, (), "", departure, declined)
         if not lives(order) and order.filled == 0:
             raise declined or rejected(f"order {order.order_id} is {order.state}. {order.reason}".strip())
         if declined is not None:
-            order = self._ended(submission, order)
+            standing = order
+
+            def again() -> Placed:
+                seen = self._watch.look(standing.order_id, submission.deadline)
+                return self._found(submission, seen or standing, declined, departure)
+
+            order = self._ended(submission, order, departure, again)
             if order.filled == 0:
                 raise declined
         if len(submission.tickets) == 1:
@@ -314,16 +322,31 @@ class OrderDesk:
         late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
         return self._bracket(late, order.order_id, (), "", departure)
 
-    def _ended(self, submission: Submission, order: Order) -> Order:
+    def _ended(
+        self, submission: Submission, order: Order, departure: Departure, again: Callable[[], Placed]
+    ) -> Order:
         """End what was declined and stands all the same: what nobody agreed to must not work."""
         if not order.state.may_fill:
             return order
-        return self._changes.cancel(
-            order.order_id,
-            account=submission.account,
-            replies=submission.replies,
-            deadline=self._clock.monotonic() + MEND_WITHIN,
-        )
+        soon = self._clock.monotonic() + MEND_WITHIN
+        try:
+            return self._changes.cancel(
+                order.order_id, account=submission.account, replies=submission.replies, deadline=soon
+            )
+        except IBKRError as failure:
+            # Of a cancel its errors say that the order works on, of an order that nothing works.
+            seen = self._watch.look(order.order_id, soon)
+            if seen is not None and not seen.state.may_fill:
+                return seen
+            raise OrderOutcomeUnknown(
+                f"order {order.order_id} stands although it was declined, and could not be ended:"
+                f" {failure.message}",
+                coid=submission.coid,
+                order_id=order.order_id,
+                sent_at=departure.sent_at,
+                resolver=lambda: departure.concluded(again),
+                remedy="Treat it as working: cancel it, or end it in TWS.",
+            ) from failure
 
     def _resolved(
         self, submission: Submission, ticket: Ticket, departure: Departure, declined: IBKRError | None

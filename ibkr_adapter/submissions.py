@@ -46,6 +46,9 @@ class Submission:
             raise InvalidOrder("an order needs a cOID of its own; nothing was sent.")
         if len({ticket.account for ticket in self.tickets}) != 1:
             raise InvalidOrder("one submission is for one account; nothing was sent.")
+        if self.named and self.is_group:
+            # One of them that is found, or proven absent, says nothing of the other.
+            raise InvalidOrder("a pair of orders takes no cOID of the caller's own; nothing was sent.")
 
     @property
     def coid(self) -> str:

@@ -20,7 +20,7 @@ for ten minutes", so the answer to it here is longer than that.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -79,7 +79,8 @@ def _place(departures: deque[float], moment: float) -> int:
 
 
 def _joined(one: deque[float], other: deque[float]) -> deque[float]:
-    return deque(sorted({*one, *other}), maxlen=one.maxlen)
+    # Both have what was known to both; two that left at one moment are two in each.
+    return deque(sorted((Counter(one) | Counter(other)).elements()), maxlen=one.maxlen)
 
 
 def _lengthened(seconds: float, margin: float) -> float:

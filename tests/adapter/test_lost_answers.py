@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from worlds import AAPL
 
@@ -52,6 +54,15 @@ def test_an_order_whose_answer_was_lost_is_found_and_stands_once(world, ibkr, fa
     assert [str(row["order_id"]) for row in entries] == [legs["entryOrder"]["orderId"]]
     assert len(world.working()) == 3
     assert legs["stopLossOrder"]["orderId"] is not None
+
+
+def test_an_order_that_was_found_by_looking_can_be_changed(world, ibkr):
+    """What was sent is known, although no answer named its id."""
+    ibkr.open()
+    world.arm("F03", PLACE)
+    order_id = ibkr.place_limit_order("AAPL", "buy", 5, 162)["orderId"]
+
+    assert ibkr.orders.modify(order_id, quantity=Decimal(3)).quantity == 3
 
 
 @pytest.mark.parametrize(

@@ -71,18 +71,25 @@ def test_both_of_a_pair_whose_answer_was_lost_are_found(world, ibkr, holding, fa
     assert world.count(PLACE) == holding + 1
     found = {row["order_type"]: str(row["order_id"]) for row in world.working()}
     assert found == {"LMT": ack["takeProfitOrderId"], "STP": ack["stopLossOrderId"]}
+    # What was sent under each id is known, or it could not be changed.
+    assert ibkr.orders.modify(ack["stopLossOrderId"], stop_price=Decimal(156)).stop_price == 156
 
 
 def test_a_pair_that_never_arrived_is_said_to_be_absent(world, ibkr, holding):
     """Proven, so the stop may be sent alone: the position does not stay bare."""
     world.arm("F05", PLACE)
 
-    with pytest.raises(PartlyPlaced, match="the stop stands alone") as partly:
+    with pytest.raises(
+        PartlyPlaced, match=r"no order of the pair has reached IBKR.*the stop stands alone"
+    ) as partly:
         pair(ibkr)
 
     (stop,) = world.working()
     assert (stop["order_type"], stop["quantity"]) == ("STP", 5)
     assert (partly.value.placed, partly.value.naked_quantity) == ({"stop_loss": str(stop["order_id"])}, 0)
+    assert partly.value.__cause__.repeatable
+    ended = ibkr.orders._connection._placed().read("SELECT ended FROM entry ORDER BY id")
+    assert ended == [("placed",), ("absent",), ("placed",)]
     assert world.count(PLACE) == holding + 2
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from worlds import AAPL, World
 
-from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected, PartlyPlaced
+from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected, OutcomeUnknown, PartlyPlaced
 from ibkr_adapter.journal import Journal
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -108,6 +108,41 @@ def test_left_alone_where_that_is_asked_for(world):
     assert len(world.working()) == 2
     assert (partly.value.missing, partly.value.naked_quantity) == (("stop_loss",), 0)
     assert (world.count(PLACE), world.count(CANCEL)) == (1, 0)
+
+
+def test_where_it_is_left_alone_it_is_said_how_much_has_no_stop(world):
+    """All that has filled, nothing where the stop is the leg that stands, and nobody knows what cannot be seen."""
+    ibkr = world.exchange(missing_leg="leave").open()
+    naked = []
+
+    for leg in (STOP, TARGET):
+        world.arm("F25", leg=leg)
+        with pytest.raises(PartlyPlaced) as partly:
+            market(ibkr)
+        naked.append(partly.value.naked_quantity)
+
+    assert naked == [10, 0]
+
+
+def test_where_the_entry_cannot_be_seen_any_more_nobody_says_how_much_has_no_stop(world):
+    ibkr = world.exchange(missing_leg="leave").open()
+    world.arm("F25", leg=STOP)
+    looks = []
+    plain = world.doorway.send
+
+    def send(method, url, **more):
+        if "/order/status/" in url:
+            looks.append(url)
+            if looks.count(looks[0]) > 1:
+                raise OutcomeUnknown("the answer was lost.")
+        return plain(method, url, **more)
+
+    world.doorway.send = send
+
+    with pytest.raises(PartlyPlaced, match="left as it is") as partly:
+        limit(ibkr)
+
+    assert (partly.value.missing, partly.value.naked_quantity) == (("stop_loss",), None)
 
 
 # Filled ---------------------------------------------------------------------------------------
@@ -344,15 +379,67 @@ def test_the_next_order_protects_what_a_dead_process_left_bare(world, tmp_path):
     assert (exits(world), world.position()) == (10, 10)
     assert {row["order_type"] for row in world.working() if row["side"] == "SELL"} == {"LMT", "STP"}
     assert ibkr.orders.unsettled() == ()
+    assert ended(ibkr)[0] == "placed"
+
+
+def ended(ibkr):
+    rows = ibkr.orders._connection._placed().read("SELECT ended FROM entry ORDER BY id")
+    return [end for (end,) in rows]
 
 
 def test_the_next_order_cancels_a_bare_entry_that_has_not_filled(world):
     crash(world, world.exchange(missing_leg="leave"), place=limit)
 
-    world.exchange().place_limit_order("MSFT", "buy", 1, 300)
+    ibkr = world.exchange()
+    ibkr.place_limit_order("MSFT", "buy", 1, 300)
 
     assert [row["conid"] for row in world.working()] != [AAPL]
     assert len(world.working()) == 1
+    assert ended(ibkr)[0] == "refused"
+
+
+def test_what_the_next_order_could_protect_in_part_only_is_over_and_said(world, caplog):
+    """The stop works and the target does not stand: nothing more is sent."""
+    crash(world, world.exchange(missing_leg="leave"), leg=TARGET)
+    ibkr = world.exchange()
+
+    ibkr.place_limit_order("MSFT", "buy", 1, 300)
+
+    assert "its stop works, but its take_profit does not stand" in caplog.text
+    assert ended(ibkr)[0] == "partly placed"
+    assert len(stops(world)) == 1
+
+
+def test_what_could_not_be_put_right_stays_open_and_is_said(world, caplog):
+    """A stop was sent of which nobody knows whether it stands; whoever looks later is told."""
+    crash(world, world.exchange(missing_leg="leave"))
+    ibkr = world.exchange(unknown_deadline=1)
+    ibkr.open()
+    link = ibkr.orders._connection
+    plain = link.desk._protection.mend
+
+    class Failing:
+        def mend(self, bare, place):
+            plain(bare, place)
+            raise OutcomeUnknown("the answer was lost.")
+
+    link.desk._protection = Failing()
+
+    ibkr.place_limit_order("MSFT", "buy", 1, 300)
+
+    assert "could not be put right: the answer was lost." in caplog.text
+    assert [left.step for left in ibkr.orders.unsettled()] == ["stands without a leg"]
+
+
+def test_where_the_next_order_leaves_brackets_alone_it_says_so(world, caplog):
+    crash(world, world.exchange(missing_leg="leave"))
+    ibkr = world.exchange(missing_leg="leave")
+
+    ibkr.place_limit_order("MSFT", "buy", 1, 300)
+
+    assert "is left as it is: look at it in TWS" in caplog.text
+    assert stops(world) == []
+    assert ended(ibkr)[0] is None
 
 
 def test_a_bare_bracket_of_another_day_is_left_and_said(world):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 
+import attrs
 import pytest
 from worlds import AAPL
 
 from crowd import at_once
 from ibkr_adapter.errors import (
+    BrokerageUnavailable,
     ConfigurationError,
     InvalidOrder,
     LoginRequired,
@@ -21,7 +24,8 @@ from ibkr_adapter.errors import (
     QuestionRefused,
 )
 from ibkr_adapter.journal import Intent, Journal, Kind
-from ibkr_adapter.records import Record
+from ibkr_adapter.model.order import OrderType, Side
+from ibkr_adapter.records import Record, changing
 from ibkr_adapter.simulator.door import Request
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -151,6 +155,16 @@ def test_every_end_is_written_as_what_it_was(world, ibkr, tmp_path, fault, error
     assert ibkr.orders.unsettled() == ()
 
 
+def test_an_answer_of_no_use_is_on_disk_before_the_order_is_looked_up(world, ibkr, tmp_path):
+    """Whoever reads the journal sees why its end came late."""
+    ibkr.open()
+    world.arm("F03", PLACE)
+
+    ibkr.place_limit_order("AAPL", "buy", 1, 162)
+
+    assert steps(tmp_path) == ["sending", "looking", "placed"]
+
+
 def test_a_declined_question_is_an_end(ibkr, tmp_path):
     with pytest.raises(QuestionRefused):
         ibkr.place_limit_order("AAPL", "buy", 1, 100)
@@ -277,6 +291,25 @@ def test_what_cannot_be_written_after_the_answer_does_not_hide_the_order(world, 
     assert rows(tmp_path) == [("place", "sending", None)]
 
 
+def test_an_order_is_ours_to_end_although_that_could_not_be_written(world, ibkr):
+    """Also under an id of the caller's own, which does not show whose it is."""
+    ibkr.open()
+    world.doorway.after[PATH] = lambda: _read_only(ibkr)
+    placed = ibkr.orders.place(
+        "AAPL",
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        quantity=Decimal(1),
+        limit_price=Decimal(162),
+        coid="host-1",
+    )
+
+    ibkr.orders.cancel_all("AAPL")
+
+    assert placed.entry.order_id
+    assert world.working() == []
+
+
 # At start ---------------------------------------------------------------------------------------
 
 
@@ -286,6 +319,22 @@ def test_nothing_open_costs_no_request(world, ibkr):
     ibkr.place_limit_order("AAPL", "buy", 1, 162)
 
     assert world.count(LIVE) == world.count(TRADES) == 0
+
+
+def test_what_was_left_open_is_looked_up_before_a_close_ends_the_exits(world, ibkr):
+    """That takes its time, and the position would be bare meanwhile."""
+    ibkr.place_market_order("AAPL", "buy", 5)
+    ibkr.place_stop_loss("AAPL", "SELL", 5, 155)
+    died(ibkr, intent("ibka-lost"))
+    ibkr.close()
+    looked = len(world.doorway.sent)
+
+    world.exchange().close_position("AAPL")
+
+    later = [f"{method} {path}" for method, path, _ in world.doorway.sent[looked:]]
+    ended = next(place for place, call in enumerate(later) if call.startswith("DELETE"))
+    assert later[:ended].count("GET /iserver/account/trades") >= 2
+    assert (world.position(), world.working()) == (0, [])
 
 
 def test_an_order_of_a_dead_process_is_found_and_ours_before_a_new_one_leaves(world, ibkr, tmp_path):
@@ -311,9 +360,11 @@ def test_the_legs_of_a_dead_processs_bracket_are_ours_too(world, ibkr, tmp_path)
     store.write("DELETE FROM placed")
     ibkr.close()
 
-    (left,) = world.exchange().orders.unsettled()
+    again = world.exchange()
+    (left,) = again.orders.unsettled()
     assert left.coids == (coid,)
     assert left.resolve().state == "Filled"
+    assert again.orders.modify(legs["stopLossOrder"]["orderId"], stop_price=Decimal(160)).stop_price == 160
 
     assert {row[0] for row in rows(tmp_path, "SELECT order_id FROM placed")} == {
         legs[name]["orderId"] for name in ("entryOrder", "takeProfitOrder", "stopLossOrder")
@@ -537,6 +588,7 @@ def test_a_pair_is_looked_up_by_both_of_its_ids(world, ibkr, tmp_path, caplog):
     ibkr.place_limit_order("AAPL", "buy", 2, 161)
 
     assert "only 1 of 2" in caplog.text
+    assert rows(tmp_path)[0] == ("place", "partly placed", "partly placed")
     assert rows(tmp_path, "SELECT coid FROM placed")[0] == ("host-1",)
 
 
@@ -578,6 +630,52 @@ def test_an_order_older_than_the_lists_is_never_called_absent(world, ibkr):
 
     with pytest.raises(OrderOutcomeUnknown):
         left.resolve()
+
+
+def test_an_order_older_than_the_lists_is_found_where_they_have_it(world, ibkr, tmp_path):
+    """One that works for weeks is listed as long."""
+    ibkr.open()
+    order_id = placed_by_hand(world, "host-1", tif="GTC")
+    died(ibkr, intent("host-1"))
+    aged(ibkr, world, days=7)
+
+    (left,) = ibkr.orders.unsettled()
+
+    assert left.resolve().order_id == order_id
+    assert rows(tmp_path) == [("place", "placed", "placed")]
+
+
+@pytest.mark.parametrize(("became", "known"), [(161, 161), (162, 162)], ids=["took", "did not"])
+def test_a_change_that_was_left_open_is_what_the_order_is_from_then_on(world, ibkr, tmp_path, became, known):
+    """If it took: the next change must not undo it, nor bring about one that did not."""
+    order_id = ibkr.place_limit_order("AAPL", "buy", 1, became)["orderId"]
+    own = ibkr.orders._connection.own
+    before = attrs.evolve(own.ticket(order_id), limit_price=Decimal(162))
+    own.remember(order_id, before)
+    died(ibkr, changing(order_id, "DU1234567", attrs.evolve(before, limit_price=Decimal(161))))
+
+    (left,) = ibkr.orders.unsettled()
+
+    assert left.resolve().order_id == order_id
+    assert own.ticket(order_id).limit_price == known
+    assert rows(tmp_path)[-1] == ("modify", "seen", "seen")
+
+
+def test_who_waits_too_long_for_the_look_up_of_another_thread_sends_nothing(world, ibkr):
+    ibkr.open()
+    died(ibkr, intent("ibka-x"))
+    world.doorway.before["GET /iserver/account/trades"] = lambda: world.clock.sleep(100)
+    told = []
+
+    def late():
+        world.clock.sleep(1)
+        with pytest.raises(BrokerageUnavailable, match="still being looked up; nothing was sent"):
+            ibkr.place_limit_order("AAPL", "buy", 1, 162)
+        told.append(world.count(PLACE))
+
+    at_once(world, lambda: ibkr.place_limit_order("AAPL", "buy", 1, 161), late)
+
+    assert told == [0]
 
 
 def test_an_unknown_outcome_is_listed_and_ends_with_its_own_look_up(world, ibkr, tmp_path):

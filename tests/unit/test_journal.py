@@ -14,17 +14,19 @@ from pathlib import Path
 import attrs
 import pytest
 
+from ibkr_adapter import written_tickets
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.errors import ConfigurationError, InvalidOrder, OrderOutcomeUnknown, PartlyPlaced
-from ibkr_adapter.journal import SCHEMA_STEPS, End, Journal, Kind
+from ibkr_adapter.journal import SCHEMA_STEPS, End, Intent, Journal, Kind
 from ibkr_adapter.lifeline import Lifeline
+from ibkr_adapter.model.algos import ChosenAlgo
 from ibkr_adapter.model.order import Acknowledgement, OrderState, OrderType, Side, Ticket, Tif
 from ibkr_adapter.own_orders import SCHEMA_STEPS as BEFORE
 from ibkr_adapter.records import Record, changing, placing
 from ibkr_adapter.redact import remember
 from ibkr_adapter.state import Store
-from ibkr_adapter.wire.orders import Accepted, Refused
-from ibkr_adapter.wire.replies import Question
+from ibkr_adapter.wire.orders import Accepted, Asked, Refused, Unclear
+from ibkr_adapter.wire.replies import Message, Question, Topic
 from ibkr_adapter.wire.tickets import body_hash
 
 START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
@@ -141,7 +143,7 @@ def test_a_folder_without_locks_is_no_place_for_a_journal(made, tmp_path):
     journal.demand()
     journal._life = Lifeline(tmp_path / "nowhere")
 
-    with pytest.raises(ConfigurationError, match="No such file"):
+    with pytest.raises(ConfigurationError, match="no order goes out: No such file"):
         begun(journal)
 
     assert store.read("SELECT * FROM entry") == []
@@ -175,10 +177,13 @@ def test_every_kind_of_size_is_told_in_words(made):
     money = attrs.evolve(TICKET, quantity=None, cash_quantity=Decimal(100), coid="ibka-2")
     combo = attrs.evolve(TICKET, conidex="28812380;;;1/1,2/-1", coid="ibka-3")
 
-    assert placing((TICKET, money, combo)).about == (
+    worked = attrs.evolve(TICKET, algo=ChosenAlgo(algo_id="Vwap", parameters=(("maxPctVol", 5),)))
+
+    assert placing((TICKET, money, combo, worked)).about == (
         "BUY 1.50 1 LMT",
         "BUY 100 1 LMT",
         "BUY 1.50 28812380;;;1/1,2/-1 LMT",
+        "BUY 1.50 1 LMT by Vwap maxPctVol=5",
     )
     assert changing("7", "DU1", TICKET).kind is Kind.MODIFY
     assert changing("7", "DU1").about == ()
@@ -197,6 +202,66 @@ def test_one_order_with_one_acknowledgement_is_over_and_ours_with_one_write(made
 
     assert store.read("SELECT step, ended FROM entry") == [("accepted", "placed")]
     assert store.read("SELECT order_id, account, coid FROM placed") == [("55", "DU1", "ibka-1")]
+
+
+def test_the_legs_of_a_bracket_are_ours_and_told_apart_later(made):
+    """IBKR takes no cOID for them, so what was sent under which id only looking tells."""
+    journal, store = made()
+    child = attrs.evolve(TICKET, coid=None, parent_coid="ibka-1", side=Side.SELL)
+    entry = Acknowledgement(order_id="55", state=OrderState.SUBMITTED, coid="ibka-1")
+    leg = Acknowledgement(order_id="56", state=OrderState.PRE_SUBMITTED)
+
+    begun(journal, TICKET, child).heard(Accepted(acknowledgements=(entry, leg)))
+
+    found = store.read("SELECT order_id, coid, ticket FROM placed ORDER BY order_id")
+    assert [(order_id, coid) for order_id, coid, _ in found] == [("55", "ibka-1"), ("56", None)]
+    assert found[0][2] == written_tickets.write([TICKET])
+    assert found[1][2] is None
+    assert store.read("SELECT ended FROM entry") == [(None,)]
+
+
+def test_what_acknowledges_a_change_says_nothing_of_what_the_order_is(made):
+    """Nobody knows yet whether the change took."""
+    journal, store = made()
+    begun(journal).heard(
+        Accepted(acknowledgements=(Acknowledgement(order_id="55", state=OrderState.SUBMITTED),))
+    )
+    change = Record(journal, changing("55", "DU1", attrs.evolve(TICKET, limit_price=Decimal(4))))
+    change.begin()
+
+    change.heard(Accepted(acknowledgements=(Acknowledgement(order_id="55", state=OrderState.SUBMITTED),)))
+
+    assert store.read("SELECT ticket FROM placed") == [(written_tickets.write([TICKET]),)]
+    assert store.read("SELECT ended FROM entry WHERE kind = 'modify'") == [(None,)]
+
+
+def test_what_ibkr_answered_is_kept_in_words(made):
+    """For a person who reads what happened; cut where it is long."""
+    journal, store = made()
+    ack = Acknowledgement(order_id="55", state=OrderState.SUBMITTED)
+    message = Message(message_id="o1", words="Are you sure?", topic=Topic.UNKNOWN)
+    record = begun(journal)
+
+    record.heard(Asked(questions=(Question(reply_id="r", messages=(message,)),), acknowledgements=(ack,)))
+    record.heard(Unclear(reason="HTTP 503"))
+    record.heard(Refused(text="no" * 200))
+
+    said = [words for (words,) in store.read("SELECT words FROM step ORDER BY rowid")]
+    assert said[0] == "BUY 1.50 1 LMT"
+    assert said[1] == "55 Submitted; Are you sure?"
+    assert said[2] == "HTTP 503"
+    assert said[3] == "no" * 100
+
+
+def test_an_intent_is_no_repeat_unless_it_says_so(made):
+    """A cOID that was used is used, whoever wrote the intent."""
+    journal = made()[0]
+    plain = Intent(kind=Kind.PLACE, account="DU1", body_hash="h", coids=("host-1",))
+    Record(journal, plain).begin()
+    journal.note(1, "placed", end=End.PLACED)
+
+    with pytest.raises(InvalidOrder, match="was sent at"):
+        Record(journal, plain).begin()
 
 
 def test_a_refusal_in_disguise_is_not_ours_and_a_second_acknowledgement_is_no_end(made):

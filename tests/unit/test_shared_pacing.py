@@ -13,12 +13,13 @@ import sys
 import threading
 from datetime import UTC, datetime
 from math import inf
+from pathlib import Path
 
 import pytest
 
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.errors import Throttled
-from ibkr_adapter.state import Store
+from ibkr_adapter.state import StateUnavailable, Store
 from ibkr_adapter.throttle import SCHEMA_STEPS, SharedBook, Throttle
 from ibkr_adapter.wire.endpoints import (
     ENDPOINTS,
@@ -219,6 +220,16 @@ def test_the_box_outlives_a_restart_of_the_machine_and_departures_do_not(machine
     assert leave(after, LIVE_ORDERS) == pytest.approx([asked], abs=NEAR)
 
 
+def test_departures_that_lie_ahead_are_from_before_a_restart(machine):
+    """Nobody books into the future, so more than a moment ahead they bind nobody."""
+    machine.clock.sleep(2)
+    leave(machine.process(), times=10)
+
+    machine.clock.offset = -1.5
+
+    assert leave(machine.process()) == pytest.approx([0.5], abs=NEAR)
+
+
 def test_calls_under_way_are_counted_over_processes(machine):
     one, other = machine.process(), machine.process()
     leave(one, HISTORY, times=3)
@@ -252,7 +263,7 @@ DYING = """
 import os, sys
 from pathlib import Path
 from ibkr_adapter.clock import SystemClock
-from ibkr_adapter.state import Store
+from ibkr_adapter.state import StateUnavailable, Store
 from ibkr_adapter.throttle import SCHEMA_STEPS, SharedBook, Throttle
 from ibkr_adapter.wire.endpoints import HISTORY
 store = Store(Path(sys.argv[1]), "pacing", steps=SCHEMA_STEPS)
@@ -271,6 +282,8 @@ def test_calls_of_a_process_that_died_are_not_under_way(machine, tmp_path):
 
     assert done.returncode == 9
     assert len(left) == 4
+    under_way = throttle._book._file().read("SELECT name, calls FROM under_way")
+    assert under_way == [(HISTORY.name, 4)]  # ours; the dead one's is gone
 
 
 def test_an_urgent_call_of_another_process_has_the_next_slot(machine):
@@ -313,6 +326,27 @@ def test_a_claim_is_given_up_when_its_call_has_left(machine):
     urgent = leave(one, PLACE_ORDERS, urgent=True)
 
     assert urgent + leave(other) == pytest.approx([1.0, 1.0], abs=NEAR)
+
+
+def test_who_leaves_urgently_gives_up_no_claim_of_others(machine):
+    """Two processes with an exit each; the reads of a third wait for both."""
+    one, other, third = machine.process(), machine.process(), machine.process()
+    with one._book.opened() as pace:
+        one._book.claim(pace, 0.5)
+
+    with other._book.opened() as pace:
+        other._book.claim(pace, None)
+
+    assert leave(third) == pytest.approx([0.55], abs=NEAR)
+
+
+def test_a_claim_for_a_moment_that_is_far_off_is_none(machine):
+    """Nobody waits longer for an urgent call than its own windows could make it wait."""
+    one, other = machine.process(), machine.process()
+    with one._book.opened() as pace:
+        one._book.claim(pace, 5.5)
+
+    assert leave(other) == pytest.approx([0.0], abs=NEAR)
 
 
 def test_an_urgent_call_that_waits_for_its_own_limit_holds_up_nobody(machine):
@@ -358,6 +392,54 @@ def test_what_left_while_the_folder_was_away_counts_when_it_is_back(machine, tmp
     assert rate == pytest.approx(other.state().rate)
     assert rate < 6
     assert leave(other, LIVE_ORDERS) == pytest.approx([64.0], abs=NEAR)
+
+
+def test_a_burst_that_left_while_the_folder_was_away_counts_whole_when_it_is_back(machine, tmp_path):
+    """Clocks are coarse on some machines, so calls that left at one moment are still several."""
+    machine.folder = tmp_path / "late"
+    machine.folder.write_text("no folder yet")
+    throttle, other = machine.process(), machine.process()
+    leave(throttle)
+    machine.clock.sleep(59.5)
+    leave(throttle, times=10)
+    machine.folder.unlink()
+    machine.clock.sleep(0.5)
+
+    throttle.state()
+
+    assert leave(other) == pytest.approx([60.5], abs=NEAR)
+
+
+def test_a_folder_that_is_back_is_said_once(machine, tmp_path, caplog):
+    machine.folder = tmp_path / "late"
+    machine.folder.write_text("no folder yet")
+    throttle = machine.process()
+    leave(throttle)
+    machine.folder.unlink()
+    machine.clock.sleep(60)
+
+    leave(throttle, times=3)
+
+    said = [record.message for record in caplog.records if "with other processes again" in record.message]
+    assert len(said) == 1
+
+
+def test_alone_nobody_waits_for_the_calls_of_others(machine):
+    """That they have ended could not be heard."""
+    one, other = machine.process(), machine.process()
+    leave(one, HISTORY, times=4)
+    with pytest.raises(Throttled):
+        other.acquire(HISTORY, deadline=machine.now() + 1)
+    asked = machine.now()
+    other._book._store.close()
+    other._book._store = None
+    other._book._open_store = _without_a_file
+
+    assert leave(other, HISTORY) == pytest.approx([asked], abs=NEAR)
+
+
+def _without_a_file():
+    raise StateUnavailable(Path("pacing.sqlite3"), "gone")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")

@@ -337,6 +337,29 @@ def test_a_slot_passes_its_urgency_on():
     assert house.names() == ["cancel", "a read"]
 
 
+def test_nobody_is_urgent_who_does_not_say_so():
+    """Or reads would stand beside orders, by a slot as well as without one."""
+    house = House(jump=False, per_second=1)
+    use_up(house, times=1)
+
+    def read():
+        house.throttle.acquire(LEDGER, deadline=inf)
+        house.left.append(("a read", house.clock.monotonic()))
+
+    def slot():
+        with house.throttle.slot(LEDGER, deadline=inf):
+            house.left.append(("a slot", house.clock.monotonic()))
+
+    for work in (read, slot):
+        house.start(work)
+        house.clock.advance(0)
+    house.queue(CANCEL_ORDER, name="cancel", urgent=True)
+    house.clock.advance(10)
+    house.join()
+
+    assert house.names() == ["cancel", "a read", "a slot"]
+
+
 def test_a_newcomer_takes_no_slot_from_one_who_wakes_late():
     """Between the moment the slot opens and the moment its owner wakes, it is taken already."""
     house = House(clock=LateClock(START), per_second=1)
@@ -484,6 +507,18 @@ def test_a_refusal_says_what_is_true_and_when_to_come_again():
     )
 
 
+def test_a_deadline_that_has_passed_where_no_slot_is_free_is_told_with_the_time_that_is_left():
+    """None, and not less than none; and it is not for us to try it again."""
+    house = House()
+    use_up(house, LIVE_ORDERS, 1)
+
+    house.call(LIVE_ORDERS, within=-1)
+
+    ((_, _, refusal),) = house.refused
+    assert "no slot for GET /iserver/account/orders within the 0.0 s it may take" in str(refusal)
+    assert not refusal.repeatable
+
+
 def test_a_deadline_that_has_passed_is_refused_although_a_slot_is_free():
     """A call whose time is over must not leave any more."""
     house = House()
@@ -562,6 +597,38 @@ def test_a_slot_is_given_back_whatever_became_of_the_call():
 
     with house.throttle.slot(HISTORY, deadline=0.0, urgent=True):
         assert house.clock.monotonic() == 0.0
+
+
+def test_who_waits_for_a_place_has_it_when_a_slot_is_given_back():
+    """At once: nothing else would wake it."""
+    house = House(jump=False)
+    use_up(house, HISTORY, 3)
+    fourth = house.throttle.slot(HISTORY, deadline=inf)
+
+    with fourth:
+        house.queue(HISTORY, name="fifth")
+        house.clock.advance(0.005)
+    house.clock.advance(0)
+    house.join()
+
+    assert house.left == [("fifth", 0.005)]
+
+
+def test_a_read_that_a_slow_line_pushes_past_its_deadline_is_told_at_once():
+    """The call before it leaves only now, so its own turn comes too late."""
+    house = House(jump=False)
+    slow = house.throttle.slot(LIVE_ORDERS, deadline=inf)
+
+    with slow:
+        house.queue(LIVE_ORDERS, within=6, name="read")
+        house.clock.advance(2)
+        slow.put_off()
+        house.clock.advance(0)
+    house.join()
+
+    ((name, moment, refusal),) = house.refused
+    assert (name, moment) == ("read", 2.0)
+    assert refusal.retry_at == pytest.approx(5 + 5 * MARGIN)
 
 
 def test_more_releases_than_calls_open_no_extra_place():
@@ -822,6 +889,49 @@ def test_a_wish_that_cannot_be_met_takes_no_slot_from_the_next():
     assert moments == [1.0, 1.0, 2.0]
 
 
+def test_a_wish_that_is_met_at_its_very_deadline_takes_its_slot():
+    pace = Pace(per_second=1, margin=0.0)
+    pace.book(LEDGER, 0.0)
+
+    moments = pace.plan(0.0, [Wish(LEDGER, 1.0), Wish(LEDGER, 5.0)])
+
+    assert moments == [1.0, 2.0]
+
+
+def test_only_urgent_wishes_go_before_what_is_urgent_elsewhere():
+    """Another process has claimed the next slot."""
+    pace = Pace(per_second=10, margin=0.0, yields_until=0.5)
+
+    moments = pace.plan(0.0, [Wish(LEDGER, inf), Wish(LEDGER, inf, urgent=True)])
+
+    assert moments == [0.5, 0.0]
+
+
+def test_a_closed_path_is_known_to_come_too_late_although_its_calls_are_under_way():
+    """One that opens by the deadline still hangs on them."""
+    pace = Pace(per_second=10, margin=0.0)
+    for _ in range(4):
+        pace.book(HISTORY, 0.0)
+    pace.refuse(HISTORY, 0.0)
+
+    moments = pace.plan(0.0, [Wish(HISTORY, 59.0), Wish(HISTORY, 60.0)])
+
+    assert moments == [60.0, inf]
+
+
+def test_what_a_refusal_closed_is_open_from_its_very_moment():
+    """A box that is over is no box, and a path that opens is not told as closed."""
+    pace = Pace(per_second=10, margin=0.0)
+    pace.refuse(SNAPSHOT, 0.0)
+    pace.refuse(SNAPSHOT, 1.0)
+
+    pace.refuse(LEDGER, 901.0)
+
+    assert pace.boxed_for(901.0) == 0.0
+    assert set(pace.closed(961.0)) == set()
+    assert set(pace.closed(960.0)) == {LEDGER}
+
+
 def test_an_endpoint_of_any_window_can_be_paced():
     """Nothing in the arithmetic knows the table: a new limit is a new line there."""
     house = House()
@@ -839,8 +949,7 @@ def test_a_departure_that_was_put_off_counts_from_its_later_moment():
     clock = ManualClock(datetime(2026, 11, 24, tzinfo=UTC), jump=True)
     throttle = Throttle(clock, per_second=2, margin=0.0)
     endpoint = find("GET", "/iserver/contract/1/info")
-    first = throttle.slot(endpoint, deadline=60.0)
-    with first:
+    with throttle.slot(endpoint, deadline=60.0) as first:
         clock.sleep(0.4)
         first.put_off()
     with throttle.slot(endpoint, deadline=60.0):

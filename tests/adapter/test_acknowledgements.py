@@ -1,0 +1,576 @@
+"""Whatever IBKR answers to an order, what is told of it is what stands."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from scripted import ACCOUNT, Broker, Floor, contract
+
+from ibkr_adapter.errors import (
+    InvalidOrder,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    PartlyPlaced,
+    QuestionRefused,
+    Throttled,
+)
+from ibkr_adapter.model.order import OrderState
+from ibkr_adapter.submissions import Submission
+from ibkr_adapter.wire.endpoints import PLACE_ORDERS
+
+SPY = 756733
+PERCENTAGE = "The following order price exceeds \nthe Percentage constraint of 3%.\nAre you sure?"
+QUESTION = [{"id": "q-1", "message": [PERCENTAGE], "isSuppressed": False, "messageIds": ["o163"]}]
+PROMPT = {
+    "orderId": 1370093239,
+    "reqId": "22170",
+    "messageId": "p12",
+    "text": "Which one?",
+    "options": ["a", "b"],
+}
+
+
+class Talker(Broker):
+    """Books what it is sent, and says of it what the test wants said.
+
+    ``says`` makes of its acknowledgements what is answered; a question is answered by ``replies``.
+    ``cancel`` is answered to cancels in place of ending the order.
+    """
+
+    def __init__(self, *contracts):
+        super().__init__(*contracts)
+        self.says = lambda acks: (200, acks)
+        self.replies = (503, {"error": "Service Unavailable"})
+        self.cancel = None
+        self.cancels = 0
+        self.is_blind = False
+
+    def answer(self, method, path, query, content):
+        if path.startswith("/iserver/reply/"):
+            return self.replies() if callable(self.replies) else self.replies
+        if self.is_blind and "/order/status/" in path:
+            return 503, {"error": "Service Unavailable"}
+        if method == "DELETE":
+            self.cancels += 1
+            if callable(self.cancel):
+                self.cancel()
+            elif self.cancel is not None:
+                return self.cancel
+        status, answer = super().answer(method, path, query, content)
+        if method == "POST" and path.endswith(f"/{ACCOUNT}/orders"):
+            return self.says(answer)
+        return status, answer
+
+
+@pytest.fixture
+def floor(tmp_path):
+    made = Floor(tmp_path)
+    made.broker = Talker(contract(SPY, "SPY"))
+    made.broker.prices = {SPY: 100.0}
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def broker(floor):
+    return floor.broker
+
+
+@pytest.fixture
+def ibkr(floor):
+    return floor.exchange()
+
+
+def limit(ibkr):
+    return ibkr.place_limit_order("SPY", "buy", 1, 100)
+
+
+def bracket(ibkr):
+    return ibkr.place_bracket_order("SPY", "buy", "limit", 1, 100, take_profit_price=120, stop_loss_price=80)
+
+
+def pair(broker, ibkr):
+    """Both exits of five shares."""
+    broker.positions = {SPY: 5.0}
+    return ibkr.place_oco_order("SPY", "SELL", 5, 120, 80)
+
+
+def ids(broker):
+    return [str(row["orderId"]) for row in broker.rows]
+
+
+def states(broker):
+    return [row["status"] for row in broker.rows]
+
+
+# Acknowledgements -----------------------------------------------------------------------------
+
+
+def test_one_order_that_is_acknowledged_twice_is_looked_up(broker, ibkr):
+    """Nobody can tell which of the two is ours; its own cOID can."""
+    broker.says = lambda acks: (200, [{"order_id": "77", "order_status": "Submitted"}, *acks])
+
+    ack = limit(ibkr)
+
+    assert [ack["orderId"]] == ids(broker)
+    assert len(broker.tickets) == 1
+
+
+def test_an_entry_is_known_by_its_children_where_no_acknowledgement_has_a_coid(broker, ibkr):
+    """They name it as their parent; the order of the acknowledgements says nothing."""
+
+    def says(acks):
+        for ack in acks:
+            ack.pop("local_order_id", None)
+        return 200, acks[::-1]
+
+    broker.says = says
+
+    legs = bracket(ibkr)
+
+    found = [legs[name]["orderId"] for name in ("entryOrder", "takeProfitOrder", "stopLossOrder")]
+    assert found == ids(broker)
+    assert broker.calls("GET", "/iserver/account/orders") == []
+
+
+def test_an_acknowledged_bracket_costs_a_look_at_each_leg_and_no_list(broker, ibkr):
+    """The children's ids are in the answer."""
+    legs = bracket(ibkr)
+
+    assert [path.rsplit("/", 1)[1] for _, path, _ in broker.sent if "/order/status/" in path] == ids(broker)
+    assert legs["stopLossOrder"]["orderId"] == ids(broker)[2]
+    assert broker.calls("GET", "/iserver/account/orders") == []
+
+
+def test_a_bracket_whose_entry_no_acknowledgement_names_is_looked_up(broker, ibkr):
+    """An exit must not be taken for the entry: it would be cancelled for an entry without legs."""
+
+    def says(acks):
+        return 200, [{"order_id": ack["order_id"], "order_status": "Submitted"} for ack in acks[::-1]]
+
+    broker.says = says
+
+    legs = bracket(ibkr)
+
+    assert legs["entryOrder"]["orderId"] == ids(broker)[0]
+    assert states(broker) == ["Submitted"] * 3
+
+
+def test_a_refusal_in_disguise_is_a_refusal_in_ibkrs_words(broker, ibkr):
+    """An acknowledgement with a state in which nothing works; sending the same again would not help."""
+    refused = {"order_status": "Inactive", "text": "No trading permission."}
+    broker.says = lambda acks: (200, [{"order_id": ack["order_id"], **refused} for ack in acks])
+
+    with pytest.raises(OrderRejected, match=r"^No trading permission\. Nothing is working\.") as told:
+        bracket(ibkr)
+
+    assert told.value.text == "No trading permission."
+    assert not told.value.repeatable
+
+
+def test_a_refusal_without_words_is_told_by_its_state(broker, ibkr):
+    broker.says = lambda acks: (200, [{"order_id": "-1", "order_status": "Cancelled"}])
+
+    with pytest.raises(OrderRejected, match=r"^Cancelled\. Nothing is working"):
+        limit(ibkr)
+
+
+def test_what_ibkr_says_of_a_leg_is_told_with_what_became_of_the_bracket(broker, ibkr):
+    def says(acks):
+        broker.rows[2]["status"] = "Inactive"
+        return 200, [*acks[:2], acks[2] | {"order_status": "Inactive", "text": "Price too far."}]
+
+    broker.says = says
+
+    with pytest.raises(OrderRejected, match=r"the stop_loss was not accepted.*IBKR says: Price too far"):
+        bracket(ibkr)
+
+    assert states(broker) == ["Cancelled", "Submitted", "Inactive"]
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [("Bad Request: no bridge", True), ("Invalid order price fields", False)],
+)
+def test_a_refusal_may_be_tried_again_where_only_the_session_was_missing(broker, ibkr, error, again):
+    broker.says = lambda _: (400, {"error": error})
+
+    with pytest.raises(OrderRejected) as refused:
+        limit(ibkr)
+
+    assert refused.value.repeatable is again
+
+
+def test_a_bracket_with_one_exit_that_is_looked_up_is_told_with_it(broker, ibkr):
+    broker.says = lambda _: (503, {"error": "Service Unavailable"})
+
+    legs = ibkr.place_bracket_order("SPY", "buy", "limit", 1, 100, stop_loss_price=80)
+
+    assert [legs["entryOrder"]["orderId"], legs["stopLossOrder"]["orderId"]] == ids(broker)
+
+
+def test_a_pair_takes_no_id_of_the_callers_own(broker, ibkr):
+    """It is looked up by one id, which would say nothing of the other order."""
+    pair(broker, ibkr)
+    tickets = [ibkr.orders._connection.own.ticket(order_id) for order_id in ids(broker)]
+
+    with pytest.raises(InvalidOrder, match="a pair of orders takes no cOID"):
+        Submission(tickets=tuple(tickets), replies=None, deadline=0.0, wait_for_outcome=0.0, named=True)
+
+
+def test_an_acknowledged_pair_is_not_looked_up(broker, ibkr):
+    """Each acknowledgement has the cOID of its own."""
+    ack = pair(broker, ibkr)
+
+    assert [ack["takeProfitOrderId"], ack["stopLossOrderId"]] == ids(broker)
+    assert broker.calls("GET", "/iserver/account/trades") == []
+
+
+def test_a_bracket_that_is_looked_at_again_is_looked_at_more_than_once(broker, ibkr):
+    """A leg may take a moment to show, then as well as at first."""
+    plain, fails = broker.answer, [99]
+
+    def answer(method, path, query, content):
+        lists = path in {"/iserver/account/orders", "/iserver/account/trades"}
+        leg = "/order/status/" in path and path.rsplit("/", 1)[1] != ids(broker)[0]
+        if fails[0] and (lists or leg):
+            fails[0] -= 1
+            return 503, {"error": "Service Unavailable"}
+        return plain(method, path, query, content)
+
+    broker.answer = answer
+    with pytest.raises(OrderOutcomeUnknown, match=r"whether its .* stands cannot be read now") as unknown:
+        bracket(ibkr)
+    fails[0] = 2
+
+    placed = unknown.value.resolve()
+
+    assert [leg.order_id for leg in placed.legs] == ids(broker)
+
+
+def test_an_order_has_no_more_time_however_long_the_program_has_run(floor, broker, ibkr):
+    """Its path is closed for longer than it may take, so it is told at once and never leaves."""
+    ibkr.get_open_orders()
+    floor.clock.sleep(3600)
+    ibkr._connection.client._turns.refused(PLACE_ORDERS, None)
+
+    with pytest.raises(Throttled, match="nothing was sent"):
+        limit(ibkr)
+
+    assert broker.rows == []
+
+
+# Declined -------------------------------------------------------------------------------------
+
+
+def asking(broker, answer=QUESTION):
+    """Every order is asked about, the no is not confirmed, and the order stands."""
+    broker.says = lambda _: (200, answer)
+
+
+@pytest.mark.parametrize(("answer", "error"), [(QUESTION, QuestionRefused), (PROMPT, OrderRejected)])
+def test_what_was_declined_and_stands_all_the_same_is_ended(broker, ibkr, answer, error):
+    """Nobody agreed to it."""
+    asking(broker, answer)
+
+    with pytest.raises(error, match=r"o163|choice.*Which one"):
+        limit(ibkr)
+
+    assert (states(broker), broker.cancels) == (["Cancelled"], 1)
+
+
+def test_what_was_declined_and_is_over_is_not_cancelled_again(broker, ibkr):
+    def says(_):
+        broker.rows[0]["status"] = "Cancelled"
+        return 200, QUESTION
+
+    broker.says = says
+
+    with pytest.raises(QuestionRefused):
+        limit(ibkr)
+
+    assert broker.cancels == 0
+
+
+def test_what_was_declined_and_filled_all_the_same_is_told_as_filled(broker, ibkr):
+    """It was faster than its cancel: there is a position now."""
+    asking(broker)
+    broker.cancel = lambda: broker.rows[0].update(filledQuantity=1, remainingQuantity=0)
+
+    ack = limit(ibkr)
+
+    assert ack["orderId"] == ids(broker)[0]
+
+
+def test_what_was_declined_and_has_filled_is_told_and_not_cancelled(broker, ibkr):
+    def says(_):
+        broker.rows[0].update(status="Filled", filledQuantity=1, remainingQuantity=0)
+        return 200, QUESTION
+
+    broker.says = says
+
+    assert limit(ibkr)["status"] == "filled"
+    assert broker.cancels == 0
+
+
+@pytest.mark.parametrize("place", [limit, bracket])
+def test_what_was_declined_and_cannot_be_ended_is_not_told_as_refused(broker, ibkr, place):
+    """A refusal means that nothing works, and this does: whoever sent the order anew would have two."""
+    asking(broker)
+    broker.cancel = (200, {"error": "Order cannot be changed now"})
+
+    with pytest.raises(
+        OrderOutcomeUnknown, match=r"stands although it was declined.*cannot be changed"
+    ) as lost:
+        place(ibkr)
+
+    assert lost.value.order_id == ids(broker)[0]
+    assert lost.value.coid == broker.tickets[0]["cOID"]
+    broker.is_blind = True
+    with pytest.raises(OrderOutcomeUnknown):
+        lost.value.resolve()
+    broker.cancel, broker.is_blind = None, False
+    with pytest.raises(QuestionRefused):
+        lost.value.resolve()
+    assert states(broker)[0] == "Cancelled"
+    assert len(broker.tickets) == len(broker.rows)
+
+
+def test_what_was_declined_and_ended_by_itself_is_refused_although_its_cancel_was_too(broker, ibkr):
+    asking(broker)
+
+    def answer():
+        broker.rows[0]["status"] = "Cancelled"
+        broker.cancel = (200, {"error": "Order cannot be changed now"})
+
+    plain = broker.answer
+
+    def answers(method, path, query, content):
+        if method == "DELETE":
+            answer()
+        return plain(method, path, query, content)
+
+    broker.answer = answers
+
+    with pytest.raises(QuestionRefused):
+        limit(ibkr)
+
+
+def test_a_pair_that_was_declined_and_stands_is_ended_whole(broker, ibkr):
+    """And the stop that the position needs is sent alone, which is asked about as well."""
+    asking(broker, [QUESTION[0] | {"messageIds": ["o9"], "message": ["Nobody knows this."]}])
+
+    with pytest.raises(PartlyPlaced) as partly:
+        pair(broker, ibkr)
+
+    assert set(states(broker)) == {"Cancelled"}
+    assert (partly.value.placed, partly.value.naked_quantity) == ({}, Decimal(5))
+
+
+def test_a_pair_that_was_declined_and_cannot_be_ended_leaves_nobody_to_send_another_stop(broker, ibkr):
+    """Both of it work: a stop beside them could open a position."""
+    asking(broker, [QUESTION[0] | {"messageIds": ["o9"], "message": ["Nobody knows this."]}])
+    broker.cancel = (200, {"error": "Order cannot be changed now"})
+
+    with pytest.raises(OrderOutcomeUnknown, match="stands although it was declined") as lost:
+        pair(broker, ibkr)
+
+    assert len(broker.tickets) == 2
+    broker.cancel = None
+    with pytest.raises(QuestionRefused):
+        lost.value.resolve()
+    assert set(states(broker)) == {OrderState.CANCELLED}
+
+
+# Changes --------------------------------------------------------------------------------------
+
+
+def changing(broker, *, takes, replies=(503, {"error": "Service Unavailable"})):
+    """A modification is asked about; the no is answered by ``replies``, and it takes or does not."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        if method == "POST" and "/order/" in path:
+            if takes:
+                plain(method, path, query, content)
+            return 200, QUESTION
+        return plain(method, path, query, content)
+
+    broker.answer, broker.replies = answer, replies
+
+
+def test_a_modification_that_was_declined_leaves_the_order_as_it_was(broker, ibkr):
+    """Its status proves that, also where the no was not confirmed."""
+    order_id = limit(ibkr)["orderId"]
+    changing(broker, takes=False)
+
+    with pytest.raises(QuestionRefused):
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert broker.rows[0]["price"] == 100
+    assert ibkr.orders._connection.own.ticket(order_id).limit_price == 100
+
+
+def test_a_modification_that_took_although_it_was_declined_is_not_told_as_refused(broker, ibkr):
+    """A refusal means that the order stands as it was, and it does not."""
+    order_id = limit(ibkr)["orderId"]
+    changing(broker, takes=True)
+
+    with pytest.raises(OrderOutcomeUnknown, match="stands modified, although") as unknown:
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert unknown.value.order_id == order_id
+    assert unknown.value.resolve().limit_price == 99
+
+
+def test_a_modification_that_was_declined_and_cannot_be_seen_is_unknown(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    changing(broker, takes=False)
+    plain = broker.answer
+    broker.answer = lambda method, path, query, content: (
+        (500, {"error": "no"}) if "/order/status/" in path else plain(method, path, query, content)
+    )
+
+    with pytest.raises(OrderOutcomeUnknown, match="nobody can tell whether order"):
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+
+def answered(broker, body, **becomes):
+    """Modifications are answered so, and the order becomes this."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        if method == "POST" and "/order/" in path:
+            broker.rows[0].update(becomes)
+            return 200, body
+        return plain(method, path, query, content)
+
+    broker.answer = answer
+
+
+@pytest.mark.parametrize(
+    ("ack", "words"),
+    [
+        ({"order_status": "Inactive", "text": "Too late."}, "was not modified: Too late."),
+        ({"order_status": "Inactive"}, "was not modified: Inactive."),
+    ],
+)
+def test_a_modification_that_is_refused_in_disguise_is_refused(broker, ibkr, ack, words):
+    order_id = limit(ibkr)["orderId"]
+    answered(broker, [{"order_id": order_id, **ack}])
+
+    with pytest.raises(OrderRejected) as refused:
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert words in str(refused.value)
+
+
+def test_a_modification_that_took_is_seen_at_once(floor, broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    began = floor.clock.monotonic()
+
+    assert ibkr.orders.modify(order_id, limit_price=Decimal(99)).limit_price == 99
+
+    assert floor.clock.monotonic() - began < 1
+
+
+def test_an_order_that_filled_before_its_modification_is_told_as_filled(floor, broker, ibkr):
+    """At once: it will never show what was wanted."""
+    order_id = limit(ibkr)["orderId"]
+    over = {"status": "Filled", "filledQuantity": 1, "remainingQuantity": 0}
+    answered(broker, [{"order_id": order_id, "order_status": "Filled"}], **over)
+    began = floor.clock.monotonic()
+
+    seen = ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert (seen.state, seen.limit_price) == (OrderState.FILLED, 100)
+    assert floor.clock.monotonic() - began < 1
+
+
+def test_a_modification_that_never_shows_is_unknown(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    answered(broker, [{"order_id": order_id, "order_status": "Submitted"}])
+
+    with pytest.raises(OrderOutcomeUnknown, match="nobody can tell whether order") as unknown:
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert (unknown.value.order_id, unknown.value.coid) == (order_id, broker.tickets[0]["cOID"])
+    assert unknown.value.resolve().limit_price == 100
+
+
+def ended_as(broker, state):
+    """A cancel is taken, and this is what the order is then."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        told = plain(method, path, query, content)
+        if method == "DELETE":
+            broker.rows[0]["status"] = state
+        return told
+
+    broker.answer = answer
+
+
+def test_a_cancelled_order_that_is_inactive_works_no_more(floor, broker, ibkr):
+    """IBKR calls some so that it has ended."""
+    order_id = limit(ibkr)["orderId"]
+    ended_as(broker, "Inactive")
+    began = floor.clock.monotonic()
+
+    assert ibkr.orders.cancel(order_id).state is OrderState.INACTIVE
+
+    assert floor.clock.monotonic() - began < 1
+
+
+def test_a_cancel_that_takes_no_effect_is_unknown_with_what_is_seen(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    ended_as(broker, "Submitted")
+
+    with pytest.raises(OrderOutcomeUnknown, match="it is Submitted with 0 filled") as unknown:
+        ibkr.orders.cancel(order_id)
+
+    assert (unknown.value.order_id, unknown.value.resolve().state) == (order_id, OrderState.SUBMITTED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ((400, {"error": "OrderID 5 doesn't exist"}), OrderRejected, "IBKR has no working order"),
+        ((503, {"error": "Service Unavailable"}), OrderOutcomeUnknown, "its status cannot be read"),
+    ],
+)
+def test_a_cancel_of_what_cannot_be_seen_is_told_by_what_ibkr_said(broker, ibkr, answer, error, words):
+    order_id = limit(ibkr)["orderId"]
+    broker.cancel, broker.is_blind = answer, True
+
+    with pytest.raises(error, match=words):
+        ibkr.orders.cancel(order_id)
+
+
+def test_a_question_about_a_cancel_is_answered_with_yes_whatever_it_is(broker, ibkr):
+    """Nothing that ends an order is held up by words that nobody knows."""
+    order_id = limit(ibkr)["orderId"]
+    broker.cancel = (200, [QUESTION[0] | {"messageIds": ["o9"], "message": ["Nobody knows this."]}])
+
+    def replies():
+        broker.rows[0]["status"] = "Cancelled"
+        return 200, [{"order_id": order_id, "order_status": "Cancelled"}]
+
+    broker.replies = replies
+
+    assert ibkr.orders.cancel(order_id).state is OrderState.CANCELLED
+    assert broker.calls("POST", "/iserver/reply/") == [{"confirmed": True}]
+
+
+def test_a_question_that_nobody_is_there_to_answer_ends_nothing(floor, broker, ibkr):
+    """It is looked at, and what still works is not said to be over."""
+    order_id = limit(ibkr)["orderId"]
+    broker.cancel = (200, QUESTION)
+
+    with pytest.raises(OrderOutcomeUnknown, match="was not seen to end"):
+        ibkr.orders._connection.changes.cancel(
+            order_id, account=ACCOUNT, replies=None, deadline=floor.clock.monotonic() + 5
+        )
+
+    assert broker.calls("POST", "/iserver/reply/") == []
