@@ -311,6 +311,26 @@ def test_a_session_is_closed_when_asked_but_not_at_work(bridged, session):
         session.call("getTicker", "AAPL")
 
 
+@pytest.mark.parametrize("method", ["session.call", "session.watch"])
+def test_whoever_has_the_answer_may_close_the_session_at_once(bridged, session, method):
+    """A host that waits for its answers and then leaves must not be told that they are still at work."""
+    talk, closing = session.talk, []
+    send = talk.client._send
+
+    def send_and_close(raw):
+        talk.client._send = send
+        send(raw)
+        closing.append(talk.send("session.close", session=session.name))
+
+    talk.client._send = send_and_close
+    about = {"method": "getTicker", "args": ["AAPL"]} if method == "session.call" else {}
+    number = talk.send(method, session=session.name, **about)
+    talk.until(lambda: closing)
+
+    assert talk.answer(number)
+    assert talk.answer(closing[0]) == {"closed": True}
+
+
 # Lines ----------------------------------------------------------------------------------------
 
 
