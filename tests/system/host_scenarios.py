@@ -577,6 +577,87 @@ SCENARIOS: tuple[Scenario, ...] = (
         changes=["place", "cancel", "place"],
     ),
     Scenario(
+        name="an option by right, strike and expiration, and closed by its OCC name",
+        steps=[
+            webhook(
+                opened(symbol="AAPL261218C00170000", quantity=2),
+                action="buy",
+                right="call",
+                strike="170",
+                expiration="2026-12-18",
+                quantity=2,
+            ),
+            wait(),
+            webhook(
+                closed(symbol="AAPL261218C00170000", quantity=2),
+                action="close",
+                symbol="AAPL261218C00170000",
+                underlying="AAPL",
+            ),
+        ],
+        changes=["place", "place"],
+    ),
+    Scenario(
+        name="an option that fits two classes is refused with both",
+        steps=[
+            webhook(
+                action="buy",
+                symbol="SPX",
+                right="C",
+                strike=6550,
+                expiration="2026-12-18",
+                quantity=1,
+                fails="AmbiguousContract",
+                words="SPXW",
+            )
+        ],
+        why="One settles in the morning, the other in the afternoon, at other prices.",
+    ),
+    Scenario(
+        name="a future by its expiration",
+        steps=[
+            webhook(
+                opened(symbol="ES 2026-12-18", quantity=1),
+                action="buy",
+                symbol="ES",
+                expiration="2026-12",
+                orderType="limit",
+                price=6400,
+                quantity=1,
+            ),
+        ],
+        changes=["place"],
+        working=[("ES", "BUY", "LMT", 1, 6400.0)],
+    ),
+    Scenario(
+        name="a combination is refused, and its legs are not taken for a remark",
+        steps=[
+            webhook(
+                action="buy",
+                legs=[{"symbol": "AAPL261218C00170000", "ratio": 1}],
+                fails="InvalidOrder",
+                words="place_combo_order",
+            )
+        ],
+    ),
+    Scenario(
+        name="a class before the symbol is not cut off",
+        steps=[
+            webhook(action="buy", symbol="ES", quantity=1, fails="ContractNotFound", words="@ES"),
+            webhook(
+                opened(symbol="FUT:ES", quantity=1),
+                action="buy",
+                symbol="FUT:ES",
+                orderType="limit",
+                price=6400,
+                quantity=1,
+            ),
+        ],
+        changes=["place"],
+        working=[("ES", "BUY", "LMT", 1, 6400.0)],
+        why="ES alone is a share.",
+    ),
+    Scenario(
         name="a future by its month",
         steps=[
             webhook(
