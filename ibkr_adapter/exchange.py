@@ -21,6 +21,7 @@ from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, P
 if TYPE_CHECKING:
     from ibkr_adapter.model.account import Position
     from ibkr_adapter.model.market import Quote
+    from ibkr_adapter.model.query import ContractQuery
     from ibkr_adapter.model.sizing import Sizing
 
 
@@ -123,6 +124,10 @@ class IBKRExchange(Linked):
     def smallest_size(self, symbol: str) -> Decimal:
         """The smallest quantity that trades: one, except in crypto and where fractions are allowed."""
         return self.orders.smallest_size(symbol)
+
+    def host_symbol(self, query: ContractQuery) -> str:
+        """A symbol of at most twenty characters for the one contract that fits; it raises where several do."""
+        return self.contracts.name_of(self.contracts.resolve(query, for_trading=False))
 
     # Entries ------------------------------------------------------------------------------
 

@@ -58,6 +58,15 @@ class FileLock:
                 os.close(number)
         return True
 
+    def share(self) -> bool:
+        """Let others share what this object holds alone; where that fails nothing is held.
+
+        Others may have had it for a moment in between.
+        """
+        if SHARED and self._number is not None and not lock(self._number, shared=True):
+            self.let_go()
+        return self.held
+
     def words(self) -> str:
         """What its last holder left in the file."""
         try:

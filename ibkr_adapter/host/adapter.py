@@ -2,22 +2,23 @@
 
 What the login needs is told in the host's wording when the object is made, before anybody is asked. A gateway
 has no credentials that would tell its users apart, so for a user of many the gateway and the account
-must be named, the account must be among those that ``/iserver/accounts`` lists, and it is one user's for as
-long as the process lives.
+must be named, the account must be among those that ``/iserver/accounts`` lists, and it is one user's
+(:mod:`.claims`).
 """
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.setting_readers import AuthMethod
 from ibkr_adapter.settings import Settings
+from ibkr_adapter.state import state_directory
 
+from .claims import Claims
 from .credentials import map_credentials_to_config
 from .registry import Adapter
 
@@ -55,28 +56,6 @@ _FIELDS = {
 }
 
 
-class Claims:
-    """Which user each account of a gateway belongs to; the first one that was let in has it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._owners: dict[tuple[str, str], str] = {}
-
-    def take(self, gateway: str, account: str, user: str) -> None:
-        """Give an account to a user.
-
-        Raises:
-            ConfigurationError: It is another one's; nothing was sent.
-        """
-        with self._lock:
-            owner = self._owners.setdefault((gateway, account), user)
-        if owner != user:
-            raise ConfigurationError(
-                f"account {account} of this gateway is another user's; nothing was sent.",
-                remedy="Give each user an account, or a login, of their own.",
-            )
-
-
 _claims = Claims()
 
 
@@ -94,7 +73,8 @@ class TenantExchange(IBKRExchange):
         super().__init__(config, user=user, doors=doors)
         self._owner = user
         self._claims = claims or _claims
-        self._seen = False
+        # The process in which it was seen that the account is this user's.
+        self._seen: int | None = None
 
     def request(
         self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None
@@ -110,7 +90,7 @@ class TenantExchange(IBKRExchange):
     def _link(self) -> Connection:
         link = super()._link()
         account = self.settings.account_id
-        if not self._seen and account is not None:
+        if self._seen != os.getpid() and account is not None:
             listed = link.session.accounts().accounts
             if account not in listed:
                 # The others are other people's, so they are not told.
@@ -119,10 +99,16 @@ class TenantExchange(IBKRExchange):
                     remedy="Set account_id to the account of the user whose credentials these are.",
                 )
             if self.settings.auth_method is AuthMethod.GATEWAY:
-                parts = urlsplit(self.settings.base_url)
-                self._claims.take(parts.netloc.lower(), account, self._owner)
-            self._seen = True
+                self._claim(account)
+            self._seen = os.getpid()
         return link
+
+    def _claim(self, account: str) -> None:
+        from ibkr_adapter.connections import DEFAULT_DOORS  # noqa: PLC0415  (loaded with the first call)
+
+        doors = self._doors or DEFAULT_DOORS
+        folder = state_directory(self.settings.state_dir, os.environ) if doors.shared else None
+        self._claims.take(self.settings.base_url, account, self._owner, folder=folder, clock=doors.clock)
 
 
 def create(

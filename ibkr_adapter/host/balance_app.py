@@ -1,9 +1,10 @@
 """Serve ``GET /balance/ibkr`` to a dashboard: a small WSGI application.
 
 A dashboard must not log in to IBKR by itself, because there is one brokerage session for each user name
-and the trading host holds it; so it asks the host. It reads the body whatever the status and gives up after
-ten seconds: who is let in is always answered 200, in time, in the one shape. Only this machine is
-let in, and only with the token.
+and the trading host holds it; so it asks the host. It expects 200 whatever went wrong, reads why in the
+body, and gives up after ten seconds: a reader with the right token is always answered 200, in time, in the one
+shape, be it that path or verb are wrong. Who is no reader is told 401 or 403, as a page is that
+nobody is logged in to: without the token, or from another machine.
 
 A balance that is being read is waited for by everybody who asks for the same one. The readers are threads,
 because a wait cannot be cut short otherwise, and there are never more than ``most`` of them.
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 TITLE = "Interactive Brokers"
 PATHS = frozenset({"/balance/ibkr", "/api/balance/ibkr"})
 WITHIN = 9.5
+LONGEST = 10.0
 SHORTEST_TOKEN = 16
 MOST = 16
 
@@ -51,7 +53,7 @@ Find = Callable[[str, str], AbstractContextManager[Summed]]
 @attrs.define(eq=False)
 class _Reading:
     done: Flag
-    answer: dict[str, Any] | None = None
+    answer: bytes | None = None
 
 
 class BalanceApp:
@@ -71,8 +73,7 @@ class BalanceApp:
 
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        status, answer = self._answer(environ)
-        body = json.dumps(answer).encode()
+        status, body = self._answer(environ)
         start_response(
             status,
             [
@@ -83,19 +84,22 @@ class BalanceApp:
         )
         return [body]
 
-    def _answer(self, environ: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _answer(self, environ: Mapping[str, Any]) -> tuple[str, bytes]:
         if not self._anywhere and not is_loopback(str(environ.get("REMOTE_ADDR", ""))):
-            return "403 Forbidden", failed("Only this machine is answered.")
+            return "403 Forbidden", _failed("Only this machine is answered.")
         if not self._is_let_in(str(environ.get("HTTP_AUTHORIZATION", ""))):
-            return "401 Unauthorized", failed("The bearer token is missing or wrong.")
+            return "401 Unauthorized", _failed("The bearer token is missing or wrong.")
+        return "200 OK", self._read_for(environ)
+
+    def _read_for(self, environ: Mapping[str, Any]) -> bytes:
         if str(environ.get("PATH_INFO", "")).rstrip("/") not in PATHS:
-            return "404 Not Found", failed("There is only /balance/ibkr.")
+            return _failed("There is only /balance/ibkr.")
         if environ.get("REQUEST_METHOD") != "GET":
-            return "405 Method Not Allowed", failed("A balance can only be read, with GET.")
+            return _failed("A balance can only be read, with GET.")
         query = parse_qs(str(environ.get("QUERY_STRING", "")))
         user_id = query.get("userId", query.get("user_id", [""]))[0]
         environment = query.get("environment", ["production"])[0]
-        return "200 OK", self._balance(user_id, environment)
+        return self._balance(user_id, environment)
 
     def _is_let_in(self, authorization: str) -> bool:
         if self._token is None:
@@ -104,13 +108,13 @@ class BalanceApp:
         right = hmac.compare_digest(given.strip().encode("utf-8", "surrogatepass"), self._token.encode())
         return right and scheme.lower() == "bearer"
 
-    def _balance(self, user_id: str, environment: str) -> dict[str, Any]:
+    def _balance(self, user_id: str, environment: str) -> bytes:
         key = (user_id, environment)
         with self._lock:
             reading = self._reading.get(key)
             if reading is None:
                 if len(self._reading) >= self._most:
-                    return failed("Too many balances are being read at once; try again in a moment.")
+                    return _failed("Too many balances are being read at once; try again in a moment.")
                 reading = self._reading[key] = _Reading(self._clock.flag())
                 thread = threading.Thread(
                     target=self._read, args=(key, reading), name="ibkr-balance", daemon=True
@@ -119,18 +123,16 @@ class BalanceApp:
                 thread.start()
         reading.done.wait(self._within)
         if reading.answer is None:
-            return failed(f"{TITLE} did not answer within {self._within:g} seconds.")
+            return _failed(f"{TITLE} did not answer within {self._within:g} seconds.")
         return reading.answer
 
     def _read(self, key: tuple[str, str], reading: _Reading) -> None:
-        answer = failed("The balance could not be read.")
+        answer = _failed("The balance could not be read.")
         try:
             with self._find(*key) as exchange:
-                answer = exchange.get_balance_summary()
-            if not answer.get("success"):
-                answer = {**answer, "balance": None, "error": "IBKR does not say what this account is worth."}
+                answer = _written(exchange.get_balance_summary())
         except IBKRError as error:
-            answer = failed(str(error))
+            answer = _failed(str(error))
         finally:
             with self._lock:
                 reading.answer = answer
@@ -156,11 +158,12 @@ def balance_app(
             reach it, which is for this machine only.
         anywhere: Answer other machines, too; behind something that speaks TLS.
         clock: Times the wait.
-        within: Seconds for an answer.
+        within: Seconds for an answer, ten at most.
         most: How many balances may be read at once.
 
     Raises:
-        ConfigurationError: The token is too short, or other machines would be answered without one.
+        ConfigurationError: The token is too short, other machines would be answered without one, or an answer
+            could come when the dashboard has given up.
     """
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise ConfigurationError(
@@ -169,11 +172,25 @@ def balance_app(
         )
     if token is None and anywhere:
         raise ConfigurationError("balances are not served to other machines without a token.")
+    if not 0 < within <= LONGEST:
+        raise ConfigurationError(
+            f"a dashboard waits for {LONGEST:g} seconds, so within cannot be {within:g}."
+        )
     return BalanceApp(
         find, token=token, anywhere=anywhere, clock=clock or SystemClock(), within=within, most=most
     )
 
 
-def failed(error: str) -> dict[str, Any]:
+def _written(answer: Mapping[str, Any]) -> bytes:
+    if not answer.get("success"):
+        answer = {**answer, "balance": None, "error": "IBKR does not say what this account is worth."}
+    try:
+        return json.dumps(answer, allow_nan=False).encode()
+    except (TypeError, ValueError):
+        # Another package's exchange may answer anything.
+        return _failed("The balance cannot be written as JSON.")
+
+
+def _failed(error: str) -> bytes:
     """The shape of a balance that could not be had."""
-    return {"success": False, "exchange": TITLE, "balance": None, "error": error}
+    return json.dumps({"success": False, "exchange": TITLE, "balance": None, "error": error}).encode()

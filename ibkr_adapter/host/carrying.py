@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import IBKRError, OrderError, UnexpectedAnswer
 from ibkr_adapter.model.order import Side
+from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.shapes import DRY_RUN
@@ -40,6 +41,9 @@ class Exchange(Protocol):
     @property
     def settings(self) -> Settings:
         """The settings it was made with."""
+
+    def host_symbol(self, query: ContractQuery) -> str:
+        """Return the name under which a host keeps the one contract that fits."""
 
     def sizing_price(self, symbol: str) -> Decimal:
         """Return a last price that may be trusted with money."""

@@ -24,6 +24,7 @@ from ibkr_adapter.clock import Clock, SystemClock
 from ibkr_adapter.errors import (
     AuthenticationError,
     ConfigurationError,
+    ContractError,
     IBKRError,
     InvalidOrder,
     OrderError,
@@ -107,6 +108,7 @@ class TradeExecutor:
         Raises:
             AuthenticationError: The secret is missing or wrong; nothing was sent.
             InvalidOrder: The webhook makes no sense, or its id was given to another one; nothing was sent.
+            ContractError: Its fields name no contract, or several, which are in ``candidates``; nothing was sent.
             GuardrailRefused: A limit of the user's stands in the way; nothing was sent.
             IBKRError: What the exchange raised, or had raised for the first of equal webhooks. Where
                 the webhook had already closed a position, the message ends by saying so.
@@ -118,8 +120,9 @@ class TradeExecutor:
         try:
             webhook = read_webhook(fields)
             self._check_addressee(webhook, user_id)
+            webhook = self._named(webhook)
             arrival = _arrival(tenant, webhook, came, webhook_id)
-        except InvalidOrder as error:
+        except (InvalidOrder, ContractError) as error:
             self._book().turn_away(tenant, _json(came), failures.written(error))
             raise
         admitted = self._admit(webhook, arrival)
@@ -170,6 +173,12 @@ class TradeExecutor:
             raise refusal(
                 f"environment {webhook.environment} asks for a paper account, and this one trades a live account"
             )
+
+    def _named(self, webhook: Webhook) -> Webhook:
+        """Give a contract that fields name the symbol that hosts have for it, so that all its spellings are one."""
+        if webhook.contract is None:
+            return webhook
+        return attrs.evolve(webhook, symbol=self._exchange.host_symbol(webhook.contract), contract=None)
 
     def _tenant(self, user_id: str | None) -> str:
         """Whose webhooks are told apart from all others': a user's on one account of one login."""

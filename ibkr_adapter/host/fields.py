@@ -16,6 +16,10 @@ from collections.abc import Iterable
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "action": ("action",),
     "symbol": ("symbol",),
+    "underlying": ("underlying",),
+    "right": ("right", "option_type"),
+    "strike": ("strike",),
+    "expiration": ("expiration",),
     "exchange": ("exchange",),
     "order_type": ("orderType", "order_type"),
     "price": ("price",),
@@ -77,14 +81,15 @@ FOREIGN = frozenset(
         "trailingStopStep",
         "marketSession",
         "orderTerm",
-        "underlying",
         "exitStrategy",
     }
 )
 
 # Without these the order would be for something else than the payload says.
-_OPTION = "names an option, and webhooks for options are not carried out by this version"
-FOREIGN_INSTRUMENT = {"right": _OPTION, "strike": _OPTION, "expiration": _OPTION}
+FOREIGN_INSTRUMENT = {
+    "legs": "names a combination, and a webhook orders one contract: use place_combo_order",
+    "option_symbol": "names an option: write it as symbol",
+}
 
 # Without these the entry would have another size, or no stop at all.
 FOREIGN_RISK = {

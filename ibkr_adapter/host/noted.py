@@ -27,6 +27,7 @@ class Noted:
         self._entry = entry
         self.done: list[Step] = []
         self.failed: Step | None = None
+        self.host_symbol = exchange.host_symbol
         self.sizing_price = exchange.sizing_price
         self.sizing: Callable[[str], Sizing] = exchange.sizing
         self.smallest_size = exchange.smallest_size

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.names import says_a_class
 
 NOTHING_SENT = "Nothing was sent."
 LONGEST_SYMBOL = 20
@@ -125,14 +126,19 @@ def word(name: str, value: Any) -> str | None:
 
 
 def symbol(value: Any) -> str:
-    """Read an instrument's name; a venue in front of a colon is cut off, the case is kept."""
+    """Read an instrument's name; a venue in front of a colon is cut off, a class is not, the case is kept."""
     if value is None:
         raise refusal("symbol is missing")
-    name = value.rpartition(":")[2].strip() if isinstance(value, str) else ""
+    before, colon, name = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    name = name.strip()
     if not name or not name.isprintable():
         raise wrong("symbol", value, "must be a text such as AAPL or NASDAQ:AAPL")
     if len(name) > LONGEST_SYMBOL:
         raise wrong("symbol", value, f"must have at most {LONGEST_SYMBOL} characters")
+    kind = before.rpartition(":")[2].strip()
+    if colon and says_a_class(kind):
+        # CFD:AAPL is not the share, and conid:265598 is no ticker.
+        return f"{kind}:{name}"
     if name.isnumeric():
         raise wrong("symbol", value, "must be a name, not a number")
     return name

@@ -21,10 +21,12 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.model.order import Side
+from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.redact import MASK
 
+from .contract_fields import OF_A_CONTRACT, read_symbol
 from .fields import EITHER_OR, ENTRY_ONLY, FOREIGN_INSTRUMENT, FOREIGN_RISK, field_of, is_known, nearest
-from .values import amount, choice, percent, refusal, secret, shown, switch, symbol, word
+from .values import amount, choice, percent, refusal, secret, shown, switch, word
 
 # A webhook has some twenty short fields; more is not one.
 LARGEST_TEXT = 65_536
@@ -90,11 +92,13 @@ class Webhook:
 
     Prices are in the contract's currency, ``quantity`` in shares or contracts,
     ``position_size_usd`` in US dollars, percentages as written (2 is 2 %). ``ignored`` lists the
-    keys that change nothing. The secret is not shown.
+    keys that change nothing. The secret is not shown. Where fields beside the symbol name the contract it is in
+    ``contract``, and ``symbol`` is a text that means the same.
     """
 
     action: Action
     symbol: str
+    contract: ContractQuery | None = None
     exchange: str | None = None
     order_type: EntryType = EntryType.MARKET
     price: Decimal | None = None
@@ -173,9 +177,13 @@ def read_webhook(payload: Mapping[str, Any] | str | bytes) -> Webhook:
     given = _Given.of(parse(payload))
     action = choice("action", given.value("action"), _ACTIONS, "buy, sell, close, long or short")
     common: dict[str, Any] = {name: word(given.name(name), given.value(name)) for name in _WORDS}
+    symbol, contract = read_symbol(
+        {field: (given.spelt[field], value) for field, value in given.values.items()}
+    )
     common |= {
         "action": action,
-        "symbol": symbol(given.value("symbol")),
+        "symbol": symbol,
+        "contract": contract,
         "secret": secret(given.value("secret")),
     }
     if action is Action.CLOSE:
@@ -259,6 +267,10 @@ class _Given:
             if field in values:
                 raise refusal(f"{spelt[field]} and {key} are the same field: give one of them")
             values[field], spelt[field] = value, key
+        if "underlying" in values and not any(field in values for field in OF_A_CONTRACT):
+            # Beside a symbol alone it says nothing.
+            del values["underlying"]
+            others.append(spelt.pop("underlying"))
         return cls(values=values, spelt=spelt, others=tuple(others))
 
     def value(self, field: str) -> Any:

@@ -44,6 +44,8 @@ _CLASSES: Mapping[str, SecType] = {
 _IDS = frozenset({"CONID", "ISIN", "CUSIP"})
 # Exchanges that stand for "anywhere", in the US or by IBKR's own routing.
 ANYWHERE = frozenset({"US", "USA", "SMART"})
+# Charts give currency pairs a venue that is a class here; the pair says what it is without.
+_PAIR_VENUES = frozenset({"CASH", "FX", "FOREX", "FX_IDC", "OANDA"})
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9 .\-/+&']{0,30}")
 _BEHIND = re.compile(r"(.+)@([A-Z][A-Z0-9._]{1,19})", re.IGNORECASE)
 _OCC = re.compile(r"([A-Z]{1,6}|[A-Z]{1,5}[0-9]) *([0-9]{2})([0-9]{2})([0-9]{2})([CP])([0-9]{8})")
@@ -91,6 +93,24 @@ def read(text: object, today: date) -> ContractQuery:
         )
     query = _read_body(written, body, kind, today)
     return query.but(exchange=exchange) if exchange else query
+
+
+def says_a_class(word: str) -> bool:
+    """Whether a name means another contract without this word and its colon in front of it.
+
+    A venue narrows a stock down; ``CFD``, ``FUT`` or ``conid`` make it something else.
+    """
+    upper = word.strip().upper()
+    return upper in _IDS or (upper in _CLASSES and upper not in _PAIR_VENUES)
+
+
+def when(word: str, today: date) -> date | Month | None:
+    """Read a day or a month, in any of their spellings; ``None`` if it is neither.
+
+    Raises:
+        ContractNotFound: It looks like one, but the calendar has no such day or month.
+    """
+    return read_date(word) or read_month(word, today)
 
 
 def front_root(symbol: str) -> str | None:
@@ -160,9 +180,9 @@ def _read_body(written: str, body: str, kind: SecType | None, today: date) -> Co
         return _occ(written, found)
     words = upper.split()
     for place, word in enumerate(words[1:], 1):
-        when = _when(word, today)
-        if when is not None:
-            return _dated(written, kind, " ".join(words[:place]), when, " ".join(words[place + 1 :]))
+        moment = when(word, today)
+        if moment is not None:
+            return _dated(written, kind, " ".join(words[:place]), moment, " ".join(words[place + 1 :]))
     local = _local_symbol(written, words, kind, today)
     if local is not None:
         return local
@@ -304,10 +324,6 @@ def _pair(word: str, kind: SecType | None) -> tuple[SecType, str, str] | None:
         return SecType.CRYPTO, base, quote
     # With the class written the table of names need not know them.
     return (kind, base, quote) if kind is not None and found else None
-
-
-def _when(word: str, today: date) -> date | Month | None:
-    return read_date(word) or read_month(word, today)
 
 
 def _struck(rest: str) -> tuple[str, str, str | None] | None:

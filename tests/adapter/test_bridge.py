@@ -189,7 +189,7 @@ def test_every_method_is_one_of_the_exchanges_with_the_same_arguments():
 
 def test_every_method_of_the_exchange_can_be_called_or_is_left_out_on_purpose():
     """A method that is added to the exchange is not forgotten here."""
-    left_out = {"request", "sizing", "open", "close", "simulated", "from_env", "on_call"}
+    left_out = {"request", "sizing", "host_symbol", "open", "close", "simulated", "from_env", "on_call"}
     public = {name for name, value in inspect.getmembers(IBKRExchange, callable) if not name.startswith("_")}
 
     assert public - left_out == {method.attribute for method in METHODS.values()} - {"execute_webhook"}
@@ -309,6 +309,26 @@ def test_a_session_is_closed_when_asked_but_not_at_work(bridged, session):
     assert session.talk.ask("session.close", session=session.name) == {"closed": True}
     with pytest.raises(BridgeError, match="no such session"):
         session.call("getTicker", "AAPL")
+
+
+@pytest.mark.parametrize("method", ["session.call", "session.watch"])
+def test_whoever_has_the_answer_may_close_the_session_at_once(bridged, session, method):
+    """A host that waits for its answers and then leaves must not be told that they are still at work."""
+    talk, closing = session.talk, []
+    send = talk.client._send
+
+    def send_and_close(raw):
+        talk.client._send = send
+        send(raw)
+        closing.append(talk.send("session.close", session=session.name))
+
+    talk.client._send = send_and_close
+    about = {"method": "getTicker", "args": ["AAPL"]} if method == "session.call" else {}
+    number = talk.send(method, session=session.name, **about)
+    talk.until(lambda: closing)
+
+    assert talk.answer(number)
+    assert talk.answer(closing[0]) == {"closed": True}
 
 
 # Lines ----------------------------------------------------------------------------------------

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 from bridged import BridgeError, Session, Talk
-from test_host_scenarios import Control
 from worlds import URL, World
 
 from ibkr_adapter.host.bridge.dispatcher import Bridge
 from ibkr_adapter.host.bridge.frames import camel
 
 sys.path.append(str(Path(__file__).parents[1] / "system"))
-from host_scenarios import SAMPLE, Failure, play
+from host_scenarios import SCENARIOS, Control, Failure, play
 
 
 class OverFrames:
@@ -53,7 +52,7 @@ class OverFrames:
         self._bridge.close()
 
 
-@pytest.mark.parametrize("scenario", SAMPLE, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_host_in_another_language_finds_the_same_at_the_broker(tmp_path, scenario):
     world = World(tmp_path)
 

@@ -92,7 +92,7 @@ def test_the_user_and_the_environment_are_those_of_the_question(world):
     ],
 )
 def test_what_fails_is_answered_200_with_the_reason(world, answer, words):
-    """A dashboard reads the body, whatever the status."""
+    """A dashboard expects no other status."""
     status, found = get(app_of(world, Account(answer)))
 
     assert (status, found["success"], found["balance"], found["error"]) == (200, False, None, words)
@@ -152,8 +152,7 @@ def test_there_is_a_most_of_readings(world):
         ({"token": "\udcff"}, 401),
         ({"address": "192.0.2.7"}, 403),
         ({"address": ""}, 403),
-        ({"path": "/positions"}, 404),
-        ({"method": "POST"}, 405),
+        ({"token": None, "path": "/positions"}, 401),
     ],
 )
 def test_who_is_not_let_in_is_told_in_the_same_shape_and_reads_nothing(world, about, status):
@@ -164,6 +163,37 @@ def test_who_is_not_let_in_is_told_in_the_same_shape_and_reads_nothing(world, ab
     assert (found, answer["success"], answer.keys()) == (status, False, FAILED)
     assert account.reads == 0
     assert TOKEN not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"path": "/positions"}, "There is only /balance/ibkr."),
+        ({"method": "POST"}, "A balance can only be read, with GET."),
+    ],
+)
+def test_a_reader_with_the_token_is_answered_200_whatever_was_asked(world, about, words):
+    """A dashboard expects no other status, and shows what stands in the error."""
+    account = Account()
+
+    status, answer = get(app_of(world, account), **about)
+
+    assert (status, answer["success"], answer["error"], answer.keys()) == (200, False, words, FAILED)
+    assert account.reads == 0
+
+
+@pytest.mark.parametrize("balance", [float("nan"), object()])
+def test_a_balance_that_json_cannot_say_is_an_error_in_the_shape(world, balance):
+    """The exchange may be another package's."""
+    status, answer = get(app_of(world, Account({"success": True, "balance": balance})))
+
+    assert (status, answer["error"]) == (200, "The balance cannot be written as JSON.")
+
+
+@pytest.mark.parametrize("within", [0, 10.5])
+def test_an_answer_that_nobody_waits_for_is_not_promised(world, within):
+    with pytest.raises(ConfigurationError, match="a dashboard waits for 10 seconds"):
+        app_of(world, Account(), within=within)
 
 
 def test_another_scheme_than_bearer_is_none(world):

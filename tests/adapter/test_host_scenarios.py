@@ -12,11 +12,9 @@ from worlds import World
 
 from ibkr_adapter.errors import IBKRError
 from ibkr_adapter.host.executor import TradeExecutor
-from ibkr_adapter.simulator.door import Request
-from thoroughly import ALL
 
 sys.path.append(str(Path(__file__).parents[1] / "system"))
-from host_scenarios import SCENARIOS, Failure, play
+from host_scenarios import SCENARIOS, Control, Failure, play
 
 
 class InProcess:
@@ -49,36 +47,7 @@ class InProcess:
             raise Failure(type(error).__name__, str(error)) from error
 
 
-class Control:
-    """The simulated broker's control room, in the same thread."""
-
-    def __init__(self, gateway):
-        self._gateway = gateway
-
-    def control(self, name, body):
-        answer = self._gateway.handle(
-            Request(
-                method="POST",
-                path=f"/simulator/{name}",
-                query=(),
-                headers={},
-                body=json.dumps(body).encode(),
-                secure=False,
-                raw_query="",
-            )
-        )
-        assert answer.status == 200, answer.body
-        return json.loads(answer.body)
-
-    def ledger(self):
-        return self._gateway.ledger()
-
-
-# Every other one, and all of them where all is asked for.
-PLAYED = SCENARIOS if ALL else SCENARIOS[::2]
-
-
-@pytest.mark.parametrize("scenario", PLAYED, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_host_finds_at_the_broker_what_it_asked_for(tmp_path, scenario):
     world = World(tmp_path)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import threading
 
+import attrs
 import pytest
 from worlds import URL, World
 
 from crowd import at_once
 from ibkr_adapter import connections
 from ibkr_adapter.errors import BrokerageUnavailable, ConfigurationError, IBKRError
-from ibkr_adapter.host.adapter import Claims, TenantExchange, create
+from ibkr_adapter.host.adapter import TenantExchange, create
+from ibkr_adapter.host.claims import Claims
 from ibkr_adapter.host.factory import ExchangeFactory
 from ibkr_adapter.host.registry import Adapter
 from ibkr_adapter.host.tenants import Tenants
@@ -191,6 +193,25 @@ def test_a_user_of_a_gateway_has_no_requests_of_any_kind(house):
         pytest.raises(ConfigurationError, match="shared gateway"),
     ):
         found.request("GET", "/portfolio/DU0000002/ledger")
+
+
+def test_an_account_that_another_process_lets_its_user_trade_is_refused_here(tmp_path):
+    """Two hosts, or two bridges, at one gateway."""
+    world = World(tmp_path)
+    doors = attrs.evolve(world.doors, across_processes=True)
+    config = {"gateway_url": URL, "account_id": "DU1234567", "state_dir": str(tmp_path)}
+    theirs, ours = Claims(), Claims()
+    first = TenantExchange(config, user="ann", doors=doors, claims=theirs)
+    second = TenantExchange(config, user="bob", doors=doors, claims=ours)
+    first.get_available_margin()
+
+    with pytest.raises(ConfigurationError, match="is another user's, in another process of this machine"):
+        second.place_market_order("AAPL", "BUY", 1)
+
+    assert world.orders() == []
+    first.close()
+    second.close()
+    world.close()
 
 
 def test_a_user_with_a_login_of_their_own_may_request_what_there_is(tmp_path):

@@ -36,9 +36,9 @@ def environment(**more):
 class Process:
     """A command of ours; ``ready`` is the line that it says first, where it says one."""
 
-    def __init__(self, *words, code=None, says_ready=True, **variables):
+    def __init__(self, *words, program=None, says_ready=True, **variables):
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-c", code] if code else [*COMMAND, *words],
+            [sys.executable, *program] if program else [*COMMAND, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -89,6 +89,10 @@ class Frames:
 
     def start(self):
         """Begin to carry."""
+
+    def process_of(self, *words, **how):
+        """Start the process of the bridge with these words."""
+        return Process(*words, **how)
 
     def ask(self, method, /, **params):
         frame = {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": params}
@@ -147,7 +151,7 @@ class OverStdio(Frames):
             self._end.start()
             self.into, self.outof = os.fdopen(into, "wb"), os.fdopen(outof, "rb")
         else:
-            self.process = Process("bridge", "--stdio", says_ready=False)
+            self.process = self.process_of("bridge", "--stdio", says_ready=False)
             self.into, self.outof = self.process.process.stdin, self.process.process.stdout
         self.hello = self.ask("bridge.hello", protocol=1, client="test")
 
@@ -184,7 +188,7 @@ class OverHttp(Frames):
             self._server.start()
             self.url = self._server.url
         else:
-            self.process = Process("bridge", "--http", IBKR_BRIDGE_TOKEN=TOKEN)
+            self.process = self.process_of("bridge", "--http", IBKR_BRIDGE_TOKEN=TOKEN)
             self.url = self.process.ready["url"]
         parts = urlsplit(self.url)
         self.path = parts.path

@@ -7,32 +7,22 @@ import http.client
 import io
 import json
 import os
-import re
 import signal
 import socket
 import threading
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 from bridge_clients import TOKEN, Broker, Host, OverHttp, OverStdio, Process
-from host_scenarios import SAMPLE, SCENARIOS, play
+from host_scenarios import IN_REAL_TIME, play
 
 from ibkr_adapter.host.bridge import over_http, over_stdio
 from ibkr_adapter.host.bridge.dispatcher import Bridge
 from ibkr_adapter.host.bridge.frames import LARGEST_FRAME
 from thoroughly import ALL
 
-# Starting a process costs more than what is tried in it, and the adapter's tests play more of them.
-PLAYED = SCENARIOS if ALL else SAMPLE[:1]
 ENDS = ["the end of its input", "SIGTERM"] if ALL else ["the end of its input"]
-# What the simulated broker's meter answers where this machine held a request up on its way.
-HELD_UP = ("for its pacing", "Too Many Requests")
-# What differs from run to run, and says nothing.
-_VARYING = re.compile(
-    r'"(clientOrderId|webhookId|orderId|order_id|stopLossOrderId|takeProfitOrderId)": "[^"]*"|"\d{4}-\d\d-\d\dT[^"]*"|at [0-9-]+T[0-9:.+]+'
-)
 
 
 @pytest.fixture(scope="module")
@@ -62,35 +52,23 @@ def config(broker, folder):
     return {"base_url": broker.url, "state_dir": str(folder), "when_closed": "queue"}
 
 
-@pytest.mark.parametrize("scenario", PLAYED, ids=lambda scenario: scenario.name)
-def test_a_host_finds_the_same_over_both_transports(over, tmp_path, scenario):
-    """What a frame travels on must not change what it leads to."""
+@pytest.mark.parametrize("scenario", IN_REAL_TIME[: None if ALL else 1], ids=lambda scenario: scenario.name)
+def test_a_scenario_is_the_same_in_real_time(over, tmp_path, scenario):
+    """All of them are played without waiting (test_host_transports.py); this is that they need no such clock."""
 
     def played(name):
         broker = Broker()
         try:
-            return play(
+            play(
                 scenario,
-                lambda settings: Host(
-                    over[name], config(broker, tmp_path / f"{name}-{uuid.uuid4().hex}") | settings
-                ),
+                lambda settings: Host(over[name], config(broker, tmp_path / name) | settings),
                 broker,
             )
         finally:
             broker.close()
 
-    def patiently(name):
-        try:
-            return played(name)
-        except AssertionError as failed:
-            if not any(words in str(failed) for words in HELD_UP):
-                raise
-            return played(name)
-
     with ThreadPoolExecutor() as crew:
-        stdio, http_ = crew.map(patiently, over)
-
-    assert _VARYING.sub("", json.dumps(stdio)) == _VARYING.sub("", json.dumps(http_))
+        list(crew.map(played, over))
 
 
 # Standard input and output --------------------------------------------------------------------
@@ -128,7 +106,7 @@ over_stdio.run(Loud(version="test"))
 
 def test_nothing_but_frames_is_on_standard_output():
     """One word of a library's would be a broken frame for the client, and a child must not eat frames."""
-    process = Process(code=POLLUTER, says_ready=False)
+    process = Process(program=["-c", POLLUTER], says_ready=False)
     hello = b'{"jsonrpc":"2.0","id":1,"method":"bridge.hello","params":{"protocol":1}}\n'
 
     out, err = process.process.communicate(hello + hello.replace(b'"id":1', b'"id":2'), timeout=60)

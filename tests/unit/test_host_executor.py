@@ -11,6 +11,7 @@ import pytest
 
 from ibkr_adapter.clock import ManualClock, SystemClock
 from ibkr_adapter.errors import (
+    AmbiguousContract,
     AuthenticationError,
     BrokerageUnavailable,
     InvalidOrder,
@@ -49,6 +50,15 @@ class Exchange:
         self.open_orders = []
         self.listed = {}
         self.coids = []
+        self.contracts = []
+        self.asked = []
+
+    def host_symbol(self, query):
+        found = self.contracts.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        self.asked.append(query)
+        return found
 
     def sizing_price(self, symbol):
         price = self._prices.pop(0) if len(self._prices) > 1 else self._prices[0]
@@ -649,3 +659,38 @@ def test_json_text_is_taken_as_it_was_posted():
     )
 
     assert exchange.calls == [("limit", "AAPL", "BUY", D(1), D("300.10"))]
+
+
+# Contracts that fields name ---------------------------------------------------------------------
+
+OPTION = {"action": "buy", "symbol": "AAPL", "right": "C", "strike": 170, "expiration": "2026-12-18"}
+
+
+def test_an_option_by_its_fields_is_traded_under_the_name_that_hosts_have_for_it():
+    """Every spelling of it is one symbol from then on: for the position, the order, the answer and the book."""
+    exchange = Exchange()
+    exchange.contracts = ["AAPL261218C00170000"] * 2
+    executor = TradeExecutor(exchange, clock=ManualClock(START, jump=True))
+
+    result = executor.execute_webhook(OPTION | {"quantity": 2})
+    again = executor.execute_webhook(
+        {"action": "buy", "symbol": "AAPL261218C00170000", "quantity": "2"}, None
+    )
+
+    assert exchange.calls == [("market", "AAPL261218C00170000", "BUY", D(2))]
+    assert (result["symbol"], result["position"]["symbol"]) == ("AAPL261218C00170000",) * 2
+    assert again == result | {"repeated": True}
+    assert [str(query) for query in exchange.asked] == ["OPT:AAPL 2026-12-18 170 C"]
+
+
+def test_several_contracts_are_refused_with_what_to_write_for_each_and_nothing_is_sent():
+    """And the host's log of webhooks has it."""
+    exchange = Exchange()
+    exchange.contracts = [AmbiguousContract("SPX fits two options; nothing was sent.", candidates=())]
+    executor = TradeExecutor(exchange, clock=ManualClock(START, jump=True))
+
+    with pytest.raises(AmbiguousContract):
+        executor.execute_webhook(OPTION | {"symbol": "SPX"})
+
+    assert exchange.calls == []
+    assert "two options" in json.dumps(executor.audit()[0]["answer"])

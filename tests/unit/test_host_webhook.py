@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -20,6 +21,8 @@ from ibkr_adapter.host.fields import (
 )
 from ibkr_adapter.host.values import shown
 from ibkr_adapter.host.webhook import Action, EntryType, Webhook, masked, parse, read_webhook
+from ibkr_adapter.model import names
+from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.order import Side
 
 BUY = {"action": "buy", "symbol": "AAPL"}
@@ -457,11 +460,105 @@ def test_a_foreign_stop_or_size_is_refused(key):
     assert refused(BUY | {key: 20}).startswith(key)
 
 
+OPTION = {"right": "call", "strike": 170, "expiration": "2026-12-18"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "kind"),
+    [
+        (OPTION, "AAPL 2026-12-18 170 C", SecType.OPTION),
+        ({"option_type": "P", "strike": "172.50", "expiration": "20261218"}, "AAPL 2026-12-18 172.5 P", None),
+        (OPTION | {"expiration": "18DEC26"}, "AAPL 2026-12-18 170 C", None),
+        (OPTION | {"expiration": "2026-12"}, "AAPL 2026-12 170 C", None),
+        (OPTION | {"expiration": "dec26"}, "AAPL 2026-12 170 C", None),
+        (OPTION | {"symbol": "NASDAQ:AAPL"}, "AAPL 2026-12-18 170 C", None),
+        (OPTION | {"symbol": "FOP:ES"}, "FOP:ES 2026-12-18 170 C", SecType.FUTURE_OPTION),
+        (OPTION | {"symbol": None, "underlying": "SPX"}, "SPX 2026-12-18 170 C", None),
+        (OPTION | {"underlying": "aapl"}, "AAPL 2026-12-18 170 C", None),
+        ({"symbol": "ES", "expiration": "2026-12"}, "FUT:ES 2026-12", SecType.FUTURE),
+        ({"symbol": "FUT:ES", "expiration": "2026-12-18"}, "FUT:ES 2026-12-18", SecType.FUTURE),
+    ],
+)
+@pytest.mark.parametrize("payload", [BUY, CLOSE])
+def test_fields_beside_the_symbol_name_an_option_or_a_future(payload, fields, text, kind):
+    """The same for a close: it is the option that is to be closed, not the stock."""
+    webhook = read_webhook(payload | fields)
+
+    assert webhook.symbol == text
+    assert webhook.contract == names.read(text, date(2026, 11, 24))
+    assert webhook.contract.text == ""
+    assert kind is None or webhook.contract.sec_type is kind
+    assert webhook.ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"right": "call", "strike": 170}, "right and strike without expiration"),
+        ({"strike": 170}, "strike without expiration"),
+        ({"right": "C", "expiration": "2026-12-18"}, "an option needs strike, too"),
+        ({"strike": 1, "expiration": "2026-12-18"}, "an option needs right, too"),
+        (OPTION | {"right": "both"}, "right must be call or put, not both"),
+        (OPTION | {"strike": 0}, "strike must be above 0"),
+        (OPTION | {"strike": "at the money"}, "strike must be a number"),
+        (OPTION | {"expiration": "friday"}, "expiration must be a day such as 2026-12-18"),
+        (OPTION | {"expiration": "2026-13-01"}, "expiration must be a day"),
+        # This year's or that of ten years later.
+        (OPTION | {"expiration": "Z6"}, "expiration must be a day"),
+        (OPTION | {"expiration": 20261218.5}, "expiration must be a day"),
+        (OPTION | {"underlying": "MSFT"}, "symbol AAPL and underlying MSFT are two underlyings"),
+        (OPTION | {"symbol": "STK:AAPL"}, "cannot be read as an option"),
+        (OPTION | {"symbol": "A~PL"}, "is no symbol"),
+        (OPTION | {"option_type": "put"}, "right and option_type are the same field"),
+        (OPTION | {"symbol": None}, "symbol is missing"),
+        (OPTION | {"symbol": "AAPL261218P00170000"}, "right call is not that of the option"),
+        (OPTION | {"symbol": "AAPL261218C00175000"}, "strike 170 is not that of the option"),
+        (OPTION | {"symbol": "AAPL270115C00170000"}, "expiration 2026-12-18 is not that of the option"),
+    ],
+)
+def test_half_an_option_or_two_are_refused(fields, said):
+    """The nearest day, or a strike of our choice, would be a guess with money."""
+    assert said in refused(BUY | fields)
+
+
+@pytest.mark.parametrize("more", [{}, {"underlying": "AAPL"}, {"strike": "170.0"}, OPTION])
+def test_an_options_own_name_may_be_said_twice(more):
+    """The host's own close has the option's symbol and its underlying."""
+    webhook = read_webhook(CLOSE | {"symbol": "AAPL261218C00170000"} | more)
+
+    assert (webhook.symbol, webhook.contract) == ("AAPL261218C00170000", None)
+
+
+def test_an_underlying_beside_a_symbol_alone_changes_nothing():
+    assert read_webhook(BUY | {"underlying": "MSFT"}) == Webhook(
+        action=Action.BUY, symbol="AAPL", ignored=("underlying",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "symbol"),
+    [
+        ("CFD:AAPL", "CFD:AAPL"),
+        ("fut: ES 2026-12", "fut:ES 2026-12"),
+        ("CME:FUT:ES", "FUT:ES"),
+        ("conid:265598", "conid:265598"),
+        ("ISIN:US0378331005", "ISIN:US0378331005"),
+        ("CRYPTO:BTC", "CRYPTO:BTC"),
+        ("NYSE:BRK.B", "BRK.B"),
+        ("FX:EURUSD", "EURUSD"),
+        ("OANDA:EURUSD", "EURUSD"),
+    ],
+)
+def test_a_class_before_the_symbol_is_kept_and_a_venue_is_not(written, symbol):
+    """CFD:AAPL without its class is the share, and would be bought instead."""
+    assert read_webhook(BUY | {"symbol": written}).symbol == symbol
+
+
 @pytest.mark.parametrize("key", sorted(FOREIGN_INSTRUMENT))
 @pytest.mark.parametrize("payload", [BUY, CLOSE])
-def test_an_option_is_not_taken_for_its_stock(payload, key):
+def test_what_names_something_else_is_not_taken_for_the_symbol(payload, key):
     """Buying or closing the stock instead would be another trade altogether."""
-    assert "names an option" in refused(payload | {key: "call"})
+    assert refused(payload | {key: "call"}).startswith(f"{key} names a")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ class Work:
     asked: str = ""
     waiters: list[Any] = attrs.field(factory=list)
     is_running: bool = False
+    outcome: Outcome = attrs.field(factory=lambda: INTERNAL)
 
     @property
     def changes(self) -> bool:

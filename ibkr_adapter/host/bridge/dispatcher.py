@@ -199,22 +199,29 @@ class Bridge:
                 self._waiting.work.add(work)
                 if work.key is not None:
                     session.at_work[work.key] = work
-                job = Job(work=lambda: self._do(work), changes=work.changes, line=line_of(method, arguments))
+                job = Job(
+                    work=lambda: self._do(work),
+                    tell=lambda: self._tell(work),
+                    changes=work.changes,
+                    line=line_of(method, arguments),
+                )
                 session.lines.submit(job)
         self._caretaker.wake_by(call.deadline)
 
     def _do(self, work: Work) -> None:
-        """Do a piece of work on this thread and answer everybody who waits for it."""
-        outcome: Outcome = INTERNAL
+        """Do a piece of work on this thread."""
         try:
             if self._waiting.begin(work):
-                outcome = perform(work)
+                work.outcome = perform(work)
         finally:
             work.session.used_at = self._clock.monotonic()
-            for call in self._waiting.end(work):
-                call.client.answer(call.id, outcome)
-            if self._is_closing:
-                self._ended.set()
+
+    def _tell(self, work: Work) -> None:
+        """Answer everybody who waits for a piece of work that is done."""
+        for call in self._waiting.end(work):
+            call.client.answer(call.id, work.outcome)
+        if self._is_closing:
+            self._ended.set()
 
     def _cancel(self, client: Client, frame: Frame) -> dict[str, Any]:
         wanted = _params(frame, "id").get("id")
@@ -242,20 +249,22 @@ class Bridge:
         call = Call(client=client, id=_id(frame))
         self._waiting.add(call)
 
+        outcomes: list[Outcome] = [INTERNAL]
+
         def work() -> None:
-            outcome: Outcome = INTERNAL
             try:
                 found = session.watch(known)
-                outcome = {"result": found}
+                outcomes.append({"result": found})
                 self._caretaker.tell(client, session, found["last"])
             except IBKRError as failure:
-                outcome = frames.failure(failure)
-            finally:
-                if self._waiting.take_off(call):
-                    client.answer(call.id, outcome)
-                self._caretaker.wake()
+                outcomes.append(frames.failure(failure))
 
-        session.lines.submit(Job(work=work))
+        def tell() -> None:
+            if self._waiting.take_off(call):
+                client.answer(call.id, outcomes[-1])
+            self._caretaker.wake()
+
+        session.lines.submit(Job(work=work, tell=tell))
 
     def _unwatch(self, client: Client, frame: Frame) -> dict[str, Any]:
         session = self._registry.find(_params(frame, "session").get("session"))

@@ -22,9 +22,14 @@ READERS, CHANGERS = 8, 16
 
 @attrs.define(kw_only=True, eq=False)
 class Job:
-    """One thing to do; ``line`` names the line that it stands in, if it must stand in one."""
+    """One thing to do; ``line`` names the line that it stands in, if it must stand in one.
+
+    ``tell`` says what came of it, when it has left the line: whoever hears of it may ask for the next thing at
+    once, and must not be told that this one is still at work.
+    """
 
     work: Callable[[], None]
+    tell: Callable[[], None] | None = None
     changes: bool = False
     line: str | None = None
 
@@ -73,3 +78,5 @@ class Lines:
             with self._lock:
                 self._running.remove(job)
                 self._hire()
+            if job.tell is not None:
+                job.tell()
