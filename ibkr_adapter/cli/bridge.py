@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
+
+import ibkr_adapter
 
 from .codes import FAILED, exit_codes, stop
 
@@ -43,7 +44,7 @@ def bridge(
         from ibkr_adapter.host.bridge import over_http, over_stdio  # noqa: PLC0415  (when the command is run)
         from ibkr_adapter.host.bridge.dispatcher import Bridge  # noqa: PLC0415  (when the command is run)
 
-        answering = Bridge(version=_version(), idle_after=idle_after)
+        answering = Bridge(version=ibkr_adapter.__version__, idle_after=idle_after)
         if stdio:
             over_stdio.run(answering)
             return
@@ -51,10 +52,3 @@ def bridge(
             over_http.run(answering, token=os.environ.get(over_http.TOKEN), host=host, port=port)
         except OSError as refused:
             stop(refused.strerror or refused, FAILED)
-
-
-def _version() -> str:
-    try:
-        return version("ibkr-adapter")
-    except PackageNotFoundError:
-        return "unknown"

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+import ibkr_adapter
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.setting_readers import AuthMethod
@@ -33,6 +34,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  (typer calls it so)
+    if asked:
+        typer.echo(f"ibkr-adapter {ibkr_adapter.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_any(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

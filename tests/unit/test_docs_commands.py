@@ -59,7 +59,7 @@ def test_every_command_has_its_row_and_every_row_its_command():
 
 def test_every_option_that_the_page_names_is_one():
     """A renamed option must not live on in the documentation."""
-    known = {"--help", "--install-completion"} | {
+    known = {"--help", "--install-completion", "--version"} | {
         option
         for command in commands().values()
         for each in command.params
