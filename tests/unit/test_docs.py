@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import os
 import re
 import subprocess
 import sys
-import textwrap
+import typing
 from pathlib import Path
 
 import attrs
 import pytest
 
+from docs_pages import blocks
 from ibkr_adapter import IBKRExchange, Settings, errors
 from ibkr_adapter.host import executor, fields
 from ibkr_adapter.host.limits import RiskLimits
@@ -29,27 +31,12 @@ if not DOCS.is_dir():
         "the documentation is not here: these are the tests of a built wheel", allow_module_level=True
     )
 
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-RUNS = "# runs offline"
 PATIENCE = 60.0
 # What the simulated broker's meter answers where this machine held a request up on its way.
 HELD_UP = ("for its pacing", "Too Many Requests")
-BLOCK = re.compile(r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
 
-
-def blocks() -> list[tuple[str, str]]:
-    """Every Python block of every page, with a name to find it by."""
-    found = []
-    for page in PAGES:
-        text = page.read_text("utf-8")
-        for block in BLOCK.finditer(text):
-            line = text[: block.start()].count("\n") + 1
-            found.append((f"{page.name}:{line}", textwrap.dedent(block["code"])))
-    return found
-
-
-BLOCKS = blocks()
-OFFLINE = [(name, code) for name, code in BLOCKS if code.startswith(RUNS)]
+BLOCKS = [(block.name, block.code) for block in blocks("python")]
+OFFLINE = [(block.name, block.code) for block in blocks("python") if block.is_offline]
 
 
 def rows(page: str) -> dict[str, list[str]]:
@@ -165,6 +152,41 @@ def test_every_method_for_hosts_is_documented():
     assert missing == []
 
 
+def test_every_desk_is_in_the_reference():
+    """A desk that is not there has methods that nobody finds."""
+    page = (DOCS / "reference.md").read_text("utf-8")
+    desks = {
+        typing.get_type_hints(member.fget)["return"]
+        for _, member in inspect.getmembers(IBKRExchange)
+        if isinstance(member, property)
+    }
+    classes = [desk for desk in desks if getattr(desk, "__module__", "").startswith("ibkr_adapter.")]
+
+    assert len(classes) >= 12
+    assert [desk for desk in classes if f"::: {desk.__module__}.{desk.__qualname__}" not in page] == []
+
+
+def test_every_value_that_a_desk_speaks_of_is_in_the_reference():
+    """The page of values has the modules that methods name in what they take and answer."""
+    pages = "".join((DOCS / page).read_text("utf-8") for page in ("reference.md", "values.md"))
+    desks = re.findall(r"^::: (ibkr_adapter\.[a-z_.]+)\.([A-Z]\w+)$", pages, re.MULTILINE)
+    named = set()
+    for module, name in desks:
+        room = importlib.import_module(module)
+        for _, method in inspect.getmembers(getattr(room, name), inspect.isfunction):
+            if not method.__name__.startswith("_"):
+                named |= set(re.findall(r"\b[A-Z]\w+", " ".join(map(str, method.__annotations__.values()))))
+    values = {
+        kind.__module__
+        for path in sorted((ROOT / "ibkr_adapter" / "model").glob("*.py"))
+        for word, kind in vars(importlib.import_module(f"ibkr_adapter.model.{path.stem}")).items()
+        if word in named and getattr(kind, "__module__", "").startswith("ibkr_adapter.model.")
+    }
+
+    assert len(values) > 15
+    assert [module for module in sorted(values) if f"::: {module}" not in pages] == []
+
+
 def test_every_limit_of_a_user_is_documented():
     assert {field.name for field in attrs.fields(RiskLimits)} - rows("host.md").keys() == set()
 
@@ -217,7 +239,8 @@ def test_a_block_that_says_so_runs_offline(name, code, tmp_path):
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - our own documentation
             [sys.executable, str(script)],
-            env={**clean, "HOME": str(tmp_path)},
+            cwd=tmp_path,
+            env={**clean, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=PATIENCE,
