@@ -21,6 +21,8 @@ WORDS = ("documented", "recorded", "computed", "recomputed", "reported", "contra
 UNSAID = ("unknown", "guess")
 NEVER = "read 2026-11"
 GUESSED = "2026-11"
+# Of contradictions: the list only grows, unless a source is withdrawn.
+MOST_SEEN = 61
 
 
 def listed() -> dict[str, str]:
@@ -115,7 +117,7 @@ def test_every_contradiction_names_two_sides_and_what_is_done():
         if line.startswith("- ")
     ]
 
-    assert len(CONTRADICTIONS) == len(lines) >= 50
+    assert len(CONTRADICTIONS) == len(lines) >= MOST_SEEN
     for about, one, other, does in CONTRADICTIONS:
         assert does, about
         if not (tags_in(one) and tags_in(other)):
