@@ -79,8 +79,10 @@ wheel: $(VENV)/.lint
 	rm -rf build/tests && cp -r tests build/tests && cp pyproject.toml build/
 	cd build && wheel/bin/python -m pytest -q -n $(JOBS) tests/unit -p no:cacheprovider
 
+# Nothing is fetched while it is built, and nothing while it is read; where there is a Chromium, it is looked at.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
+	IBKR_TESTS_SITE=build/site $(BIN)/python -m pytest -q -rs tests/website
 
 examples: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/system/test_examples.py

@@ -18,8 +18,6 @@ if MEMORY is not None:
 
 # How many cases of one test are run where not all are asked for: there, most of the time goes.
 CASES = {"adapter": 4, "system": 4}
-# By test: what starts a program for each case, or is long for another reason.
-FEWER = {"test_a_block_that_says_so_runs_offline": 4}
 
 
 @pytest.hookimpl(trylast=True)
@@ -32,7 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = []
     for item in sorted(items, key=lambda item: item.nodeid):
         test = _test_of(item)
-        few = FEWER.get(test.rpartition("::")[2], CASES.get(item.path.parent.name, cases[test]))
+        few = CASES.get(item.path.parent.name, cases[test])
         if not quick_share(seen[test], cases[test], few):
             left.append(item)
         seen[test] += 1

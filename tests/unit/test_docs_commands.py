@@ -20,7 +20,7 @@ if not PAGE.is_file():
         "the documentation is not here: these are the tests of a built wheel", allow_module_level=True
     )
 TEXT = PAGE.read_text("utf-8")
-PAGES = [PAGE.parents[1] / "README.md", PAGE.parents[1] / "SECURITY.md", *sorted(PAGE.parent.glob("*.md"))]
+PAGES = [PAGE.parents[1] / "README.md", PAGE.parents[1] / "SECURITY.md", *sorted(PAGE.parent.rglob("*.md"))]
 # What people are told to type, on every page.
 TYPED = sorted(
     {
