@@ -172,7 +172,8 @@ class Pace:
         """Draw the consequences of a 429.
 
         The path closes for a minute, or as long as the answer asks. Unless it is a path with a
-        limit on calls under way, whose refusals say nothing about the rate, the global rate
+        limit on calls under way, whose refusals say nothing about the rate (such a path closes for a
+        quarter of an hour where it is refused again soon after it has opened), the global rate
         halves and comes back in a straight line over an hour; and if the last refusal is no more
         than five minutes old, everything stops for a quarter of an hour, but for one tickle a
         minute that finds out whether we are heard again. A probe that is refused keeps the box
@@ -180,7 +181,10 @@ class Pace:
         """
         asked = retry_after if retry_after is not None and math.isfinite(retry_after) else 0.0
         path = self.path(endpoint)
-        path.closed_until = max(path.closed_until, now + min(max(CLOSED_FOR, asked), LONGEST_CLOSED))
+        # Who goes on at a broker's box keeps it shut. A call that left before the path closed does not go on.
+        again = endpoint.concurrent is not None and 0 <= now - path.closed_until <= RELAPSE - CLOSED_FOR
+        shut = max(BOX if again else CLOSED_FOR, asked)
+        path.closed_until = max(path.closed_until, now + min(shut, LONGEST_CLOSED))
         if endpoint.concurrent is not None:
             return
         if now < self.boxed_until:

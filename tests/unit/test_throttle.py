@@ -587,6 +587,30 @@ def test_a_busy_path_that_also_closes_refuses_at_once():
     assert (moment, refusal.retry_at) == (0.0, 60.0)
 
 
+def test_history_that_is_refused_again_soon_after_it_opened_rests_for_a_quarter_of_an_hour():
+    """Its refusals do not close the box here, but the broker's may be shut, and asking on would keep it so."""
+    house = House(jump=False)
+    house.throttle.refused(HISTORY)
+    house.clock.advance(60)
+
+    house.throttle.refused(HISTORY)
+
+    assert house.throttle.state().closed == {HISTORY.name: 900}
+    assert house.throttle.state().boxed_for == 0
+
+
+@pytest.mark.parametrize("after", [0, 59, 301], ids=["one burst", "under way when it closed", "long after"])
+def test_history_that_is_refused_once_more_rests_for_a_minute(after):
+    """Four of one burst are one refusal, and five minutes later the first one says nothing any more."""
+    house = House(jump=False)
+    house.throttle.refused(HISTORY)
+    house.clock.advance(after)
+
+    house.throttle.refused(HISTORY)
+
+    assert house.throttle.state().closed == {HISTORY.name: 60}
+
+
 def test_a_slot_is_given_back_whatever_became_of_the_call():
     house = House()
 

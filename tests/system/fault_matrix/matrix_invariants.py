@@ -135,7 +135,7 @@ def paced(scene: Scene) -> None:
     # The simulator's box closes with the first 429; only a second one tells a client that it is shut.
     if scene.cell.fault == "F09":
         own = own[1:]
-    assert not own, f"I3: {own[0]}"
+    assert not own, f"I3: {scene.after['pacing_breaches']}"
 
 
 def bounded(scene: Scene) -> None:
