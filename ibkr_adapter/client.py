@@ -165,7 +165,8 @@ class Client:
                 self._tell(endpoint, filled, status, self._clock.monotonic() - started)
         answer = decipher(raw.status, raw.headers.get("content-type"), raw.body)
         if answer.status == _TOO_MANY:
-            self._turns.refused(endpoint, raw.headers.get("retry-after"))
+            rests_for = self._turns.refused(endpoint, raw.headers.get("retry-after"))
+            answer = attrs.evolve(answer, rests_for=rests_for)
         if answer.status in _BUSY and not endpoint.changes_state:
             raise _Busy(answer)
         return answer

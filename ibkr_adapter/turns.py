@@ -51,10 +51,10 @@ class Turns:
                     self._dialogue.leave(call)
                 return
 
-    def refused(self, endpoint: Endpoint, retry_after: str | None) -> None:
-        """Note that IBKR answered 429, with what it said of when to come back."""
+    def refused(self, endpoint: Endpoint, retry_after: str | None) -> float:
+        """Note that IBKR answered 429, with what it said of when to come back; tell how long the endpoint rests."""
         try:
             asked = float(retry_after) if retry_after is not None else None
         except ValueError:
             asked = None
-        self._throttle.refused(endpoint, retry_after=asked)
+        return self._throttle.refused(endpoint, retry_after=asked)

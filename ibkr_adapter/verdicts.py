@@ -41,7 +41,7 @@ def content(endpoint: Endpoint, answer: Deciphered, empty: Any) -> Any:
     if answer.status == 429:  # noqa: PLR2004  (HTTP's own number)
         raise Throttled(
             f"IBKR refused {endpoint.name} for its pacing; nothing was done.",
-            retry_at=60.0,
+            retry_at=answer.rests_for,
             endpoint=endpoint.name,
             status=answer.status,
         )

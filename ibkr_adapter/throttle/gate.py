@@ -180,18 +180,22 @@ class Throttle:
         with self._lock:
             self._book.close()
 
-    def refused(self, endpoint: Endpoint, *, retry_after: float | None = None) -> None:
-        """Say that IBKR answered 429; who can no longer leave in time is told at once.
+    def refused(self, endpoint: Endpoint, *, retry_after: float | None = None) -> float:
+        """Say that IBKR answered 429, and be told for how many seconds the endpoint rests now.
+
+        Who can no longer leave in time is told at once.
 
         The path closes for a minute, or for the ``retry_after`` seconds that the answer asks if
         those are more, and the global rate halves and recovers over an hour. A second refusal
         within five minutes stops everything for a quarter of an hour, but one tickle a
-        minute. A refusal of an endpoint with a limit on calls under way closes that one only.
+        minute. A refusal of an endpoint with a limit on calls under way closes that one only, for a
+        quarter of an hour where it comes again soon after it has opened.
         """
         with self._lock, self._book.opened() as pace:
             now = self._clock.monotonic()
             pace.refuse(endpoint, now, retry_after)
             self._foretell(pace, now)
+            return max(pace.boxed_for(now), pace.closed_for(endpoint, now))
 
     def state(self) -> Pacing:
         """Tell the rate, what is closed, the penalty box and the line, for people to read."""

@@ -63,7 +63,8 @@ class Deciphered:
     ``content`` is the parsed JSON, in which fractions are :class:`~decimal.Decimal`, or the whole
     text; ``None`` where there is neither. ``error`` is the text of the error, if there is one, and
     ``excerpt`` what a person may be shown of a body that is not JSON; both are at most
-    :data:`LONGEST_TEXT` characters without markup.
+    :data:`LONGEST_TEXT` characters without markup. ``rests_for`` is how many seconds the endpoint is
+    left alone after a 429, which is for those to say who pace the calls.
     """
 
     status: int
@@ -71,6 +72,7 @@ class Deciphered:
     content: Any = attrs.field(default=None, repr=False)
     error: str | None = None
     excerpt: str = ""
+    rests_for: float = 0.0
 
     @property
     def failed(self) -> bool:

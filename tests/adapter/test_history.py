@@ -21,7 +21,6 @@ from ibkr_adapter.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from ibkr_adapter.market.history import MOST_WAITS
 from ibkr_adapter.model.bars import BarSource, GapKind
 from thoroughly import ALL
 
@@ -346,13 +345,15 @@ def test_a_refusal_for_pacing_is_waited_out(vault, ibkr, broker):
     assert 60 <= vault.clock.monotonic() - before < 90
 
 
-def test_refusals_without_end_are_told(ibkr, broker):
+def test_a_refusal_that_is_repeated_is_told(ibkr, broker):
+    """Who goes on asking after that may be shut out by IBKR altogether."""
     broker.before = lambda number: (429, {"error": "slow down"})
 
-    with pytest.raises(Throttled):
+    with pytest.raises(Throttled) as refusal:
         ibkr.market_data.history(AAPL, bar="5min", since="5d")
 
-    assert len(broker.asked) == MOST_WAITS + 1
+    assert len(broker.asked) == 2
+    assert refusal.value.retry_at == pytest.approx(900, abs=5)
 
 
 def test_any_other_no_is_raised(ibkr, broker):
