@@ -70,6 +70,7 @@ class OrderChanges:
         sent_at = self._clock.now()
         outcome = self._conversation.hold(
             endpoints.MODIFY_ORDER,
+            account=ticket.account,
             path={"accountId": ticket.account, "orderId": order_id},
             body=tickets.modify_body(ticket),
             read=orders.classify,
@@ -78,7 +79,7 @@ class OrderChanges:
             deadline=deadline,
             record=record,
         )
-        self._reads.changed()
+        self._reads.changed(ticket.account)
         if isinstance(outcome, (Refused, Declined, Gone)):
             raise _stands(f"order {order_id} was not modified: {outcome.text}")
         if isinstance(outcome, Lost) and outcome.declined is not None:
@@ -88,7 +89,7 @@ class OrderChanges:
                 f"order {order_id} was not modified: {'; '.join(ack.text or ack.state for ack in outcome.acknowledgements)}",
             )
         seen = self._watch.until(
-            order_id, lambda order: order.state.is_over or shows(order, ticket), deadline
+            ticket.account, order_id, lambda order: order.state.is_over or shows(order, ticket), deadline
         )
         if seen is not None and shows(seen, ticket):
             self._own.remember(order_id, ticket)
@@ -100,7 +101,7 @@ class OrderChanges:
             coid=ticket.coid or "",
             order_id=order_id,
             sent_at=sent_at,
-            resolver=lambda: self._reads.status(order_id),
+            resolver=lambda: self._reads.status(ticket.account, order_id),
             remedy="Read the order before anything else is done with it.",
         )
 
@@ -151,6 +152,7 @@ class OrderChanges:
         sent = self._own.sent(order_id)
         outcome = self._conversation.hold(
             endpoints.CANCEL_ORDER,
+            account=account,
             path={"accountId": account, "orderId": order_id},
             query=tickets.cancel_query(sent.origin if sent is not None else origin),
             body=None,
@@ -160,11 +162,14 @@ class OrderChanges:
             deadline=deadline,
             record=record,
         )
-        self._reads.changed()
+        self._reads.changed(account)
         if isinstance(outcome, Refused):
             raise _stands(f"order {order_id} was not cancelled: {outcome.text}")
         seen = self._watch.until(
-            order_id, lambda order: order.state.is_over or order.state is OrderState.INACTIVE, deadline
+            account,
+            order_id,
+            lambda order: order.state.is_over or order.state is OrderState.INACTIVE,
+            deadline,
         )
         if seen is not None and (seen.state.is_over or seen.state is OrderState.INACTIVE):
             return seen
@@ -180,7 +185,7 @@ class OrderChanges:
             coid=(seen.coid if seen is not None else None) or "",
             order_id=order_id,
             sent_at=sent_at,
-            resolver=lambda: self._reads.status(order_id),
+            resolver=lambda: self._reads.status(account, order_id),
             remedy="Treat it as working until its status says otherwise.",
         )
 

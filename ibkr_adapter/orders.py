@@ -143,6 +143,7 @@ class OrderDesk:
     def _send(self, submission: Submission, departure: Departure) -> Placed:
         outcome = self._conversation.hold(
             endpoints.PLACE_ORDERS,
+            account=submission.account,
             path={"accountId": submission.account},
             body=tickets.place_body(submission.tickets),
             read=orders.classify,
@@ -227,7 +228,11 @@ class OrderDesk:
         arrived = False
         for ticket in submission.tickets:
             order_id = named.get(ticket.coid or "")
-            order = None if order_id is None else self._watch.look(order_id, submission.deadline)
+            order = (
+                None
+                if order_id is None
+                else self._watch.look(submission.account, order_id, submission.deadline)
+            )
             if order_id is None:
                 order = self._resolved(submission, ticket, departure, declined)
                 order_id = order.order_id if order is not None else None
@@ -256,7 +261,8 @@ class OrderDesk:
         """Hand a bracket without a leg to those who protect it, or only say so where that is asked for."""
         if self._mends:
             return self._protection.mend(bare, self._place)
-        entry = self._watch.look(bare.entry.order_id, self._clock.monotonic() + MEND_WITHIN)
+        until = self._clock.monotonic() + MEND_WITHIN
+        entry = self._watch.look(bare.submission.account, bare.entry.order_id, until)
         naked = None if entry is None or STOP_LOSS in {leg.name for leg in bare.legs} else entry.filled
         raise partly(
             bare.legs,
@@ -280,7 +286,9 @@ class OrderDesk:
                 # Each by itself: the first of a group says nothing of the others.
                 patient = attrs.evolve(submission, wait_for_outcome=within)
                 return self._group(patient, (), reason, departure, declined)
-            found = self._resolver.find(coid, sent=departure.sent, until=self._clock.monotonic() + within)
+            found = self._resolver.find(
+                submission.account, coid, sent=departure.sent, until=self._clock.monotonic() + within
+            )
             if isinstance(found, Absent):
                 departure.record.end(End.ABSENT)
                 raise declined or rejected(f"no order {coid} has reached IBKR ({reason}).", repeatable=True)
@@ -331,7 +339,7 @@ class OrderDesk:
         """Look one order of a group up; ``None`` where it is proven that it never arrived."""
         coid = ticket.coid or ""
         until = self._clock.monotonic() + submission.wait_for_outcome
-        found = self._resolver.find(coid, sent=departure.sent, until=until)
+        found = self._resolver.find(submission.account, coid, sent=departure.sent, until=until)
         if found is None:
             raise OrderOutcomeUnknown(
                 f"nobody can tell whether the {name_of(ticket)} {coid} of a pair of exits stands.",

@@ -173,7 +173,8 @@ class StreamDesk:
         """Subscribe to orders: each of the day as it stands, then each change of one.
 
         After a gap the orders that stand otherwise than before are told as they were read again. They
-        are those of the login's session, whoever placed them; ``order.account`` tells whose.
+        are this account's and those of other objects' accounts, whoever placed them; ``order.account``
+        tells whose. Changes come of every account of the login that IBKR tells them of.
         """
         return self._subscribe([self._orders()], callback, SIZE)
 
@@ -252,18 +253,20 @@ class StreamDesk:
             subscription.close()
 
     def _orders(self) -> Orders:
-        reads = self._connection.reads
+        reads, account = self._connection.reads, self._account()
 
         def read(deadline: float) -> OrdersRead:
             changes, begun = reads.changes, self._connection.clock.now()
-            orders = reads.live(not_before=self._now(), deadline=deadline)
-            return OrdersRead(orders=orders, changes=changes, begun=begun)
+            orders = reads.live(account, not_before=self._now(), deadline=deadline)
+            return OrdersRead(account=account, orders=orders, changes=changes, begun=begun)
 
-        return Orders(read)
+        return Orders(account, read)
 
     def _trades(self, days: int) -> Trades:
-        reads = self._connection.reads
-        return Trades(lambda deadline: reads.fills(not_before=self._now(), deadline=deadline), days)
+        reads, account = self._connection.reads, self._account()
+        return Trades(
+            account, lambda deadline: reads.fills(account, not_before=self._now(), deadline=deadline), days
+        )
 
     def _now(self) -> float:
         return self._connection.clock.monotonic()
