@@ -41,6 +41,8 @@ class Orders(Channel):
     IBKR tells the changes of a session in one topic, and lists the orders of one account at a time.
     """
 
+    reads_first = True
+
     def __init__(self, account_id: str, read: Callable[[float], OrdersRead]) -> None:
         super().__init__("sor")
         self.reads = {account_id: read}
@@ -180,6 +182,8 @@ def _is_behind(read: Order, known: Order) -> bool:
 
 class Trades(Channel):
     """Executions of the accounts that anybody here has asked for, each once."""
+
+    reads_first = True
 
     def __init__(self, account_id: str, read: Callable[[float], Sequence[Fill]], days: int) -> None:
         super().__init__("str")

@@ -196,12 +196,18 @@ class StreamDesk:
         """Subscribe to the account's cash by currency, every ten seconds."""
         return self._subscribe([Ledger(self._account())], callback, size)
 
-    def notifications(self, *, callback: Callback | None = None) -> Subscription:
-        """Subscribe to notices, and answer the prompts among them that the reply policy allows.
+    def notifications(self, *, callback: Callback | None = None, decline: bool = True) -> Subscription:
+        """Subscribe to notices, and have the prompts among them answered by the reply policy.
 
         IBKR asks about an order here as well as in the answer to it. While somebody is subscribed a
         prompt about an order of ours is answered with the option that agrees, where ``answer_messages``
-        or the default policy allows its message; any other is left to you, as an event.
+        or the default policy allows its message, and else with the one that declines. What is left
+        open is told with the reason, ``event.left_open``. The first subscription of a login decides.
+
+        Args:
+            callback: As for :meth:`quotes`.
+            decline: Whether to decline what the policy does not allow; without it that is left to you,
+                to be answered with ``ibkr.notifications.answer_prompt``.
         """
         prompts = Prompts(
             clock=self._connection.clock,
@@ -211,6 +217,7 @@ class StreamDesk:
                 answer=self._settings.answer_messages, decline=self._settings.decline_messages
             ),
             permit=self._permit,
+            declines=decline,
         )
         return self._subscribe([Notices(prompts.answer)], callback, SIZE)
 
