@@ -37,6 +37,9 @@ DISCLOSURES = ("o10331", "o10152")
 # How long a read waits before it asks a service again that is in maintenance, at least (seconds).
 MAINTENANCE_PAUSE = 5.0
 
+# What changes the account that the session answers for.
+_SELECTING = frozenset({endpoints.SWITCH_ACCOUNT, endpoints.DYNAMIC_ACCOUNT})
+
 T = TypeVar("T")
 
 
@@ -61,6 +64,7 @@ class SessionKeeper:
         self._clock = clock
         self._client = client
         self._auth = auth
+        self._board = board or Board()
         self._brokerage = Brokerage(
             clock=clock,
             client=client,
@@ -68,7 +72,7 @@ class SessionKeeper:
             compete=compete,
             suppress=tuple(dict.fromkeys((*DISCLOSURES, *suppress))),
             alone=alone,
-            board=board or Board(),
+            board=self._board,
             hold=hold,
             region=region,
         )
@@ -307,7 +311,12 @@ class SessionKeeper:
             Throttled: The pacing limits do not allow it in time; nothing was sent.
         """
         epoch = self._prepare(endpoint, deadline) if prepare else self.epoch
-        answer = self._call(endpoint, deadline=deadline, path=path, query=query, body=body, urgent=True)
+        try:
+            answer = self._call(endpoint, deadline=deadline, path=path, query=query, body=body, urgent=True)
+        finally:
+            if endpoint in _SELECTING:
+                # Whoever asked for it, and whatever is answered: nobody knows now.
+                self._board.write(None)
         if verdicts.lost(endpoint, answer) or answer.accounts_first:
             self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
         return answer

@@ -257,6 +257,20 @@ def test_a_session_that_is_opened_again_answers_for_the_same_account(world):
     assert world.gateway.world.sessions.brokerage.selected == SECOND
 
 
+def test_an_account_that_was_selected_by_hand_is_known(world):
+    """The next call asks for its own again, at once and not after an answer for nobody."""
+    mine = desks(world, FIRST)[FIRST]
+    order_id = mine.place_limit_order("AAPL", "buy", 1, 100)["orderId"]
+    mine.orders.status(order_id)
+    mine.request("POST", "/iserver/account", json={"acctId": SECOND})
+    before = world.count("GET /iserver/account/order/status/{orderId}")
+
+    order = mine.orders.status(order_id)
+
+    assert order.state.may_fill
+    assert world.count("GET /iserver/account/order/status/{orderId}") == before + 1
+
+
 def test_an_account_that_cannot_be_selected_sends_no_order(world):
     """What IBKR would make of it nobody knows."""
     ibkr = desks(world, FIRST, SECOND)
