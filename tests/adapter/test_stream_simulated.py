@@ -15,6 +15,7 @@ import pytest
 from simulated_line import SimulatedLines
 from worlds import AAPL, MSFT
 
+from ibkr_adapter.errors import StreamClosed
 from ibkr_adapter.model.order import OrderState
 from ibkr_adapter.model.stream import (
     BarsEvent,
@@ -419,3 +420,69 @@ def test_nothing_outlives_the_last_subscription(ibkr, world, lines):
 
     assert lines.socket.phase is Phase.CLOSED
     assert not [thread for thread in threading.enumerate() if thread.name == "ibkr-stream"]
+
+
+# Consumers that come later, and lines that come back ---------------------------------------
+
+
+def test_who_comes_later_is_told_at_once_how_it_stands(ibkr, world):
+    """The broker would say it again only when it changes."""
+    ibkr.place_market_order("AAPL", "buy", 1)
+    stream = ibkr.stream
+    topics = {
+        DepthEvent: lambda: stream.depth("AAPL"),
+        BarsEvent: lambda: stream.bars("AAPL", period="1d", bar="5min"),
+        OrderEvent: stream.orders,
+        TradeEvent: stream.trades,
+        PnlEvent: stream.profit,
+        SummaryEvent: stream.summary,
+        LedgerEvent: stream.ledger,
+    }
+    first = [open_one() for open_one in topics.values()]
+    world.clock.sleep(40)
+
+    later = [open_one() for open_one in topics.values()]
+    world.clock.sleep(0.1)
+    told = [drain(one) for one in later]
+    for one in (*first, *later):
+        one.close()
+
+    assert [kind for kind, events in zip(topics, told, strict=True) if not of(kind, events)] == []
+
+
+def test_every_topic_comes_back_with_a_new_line(ibkr, world, lines):
+    """What was known is forgotten or told anew, and what does not change again is told all the same."""
+    stream = ibkr.stream
+    kinds = (DepthEvent, BarsEvent, PnlEvent, SummaryEvent, LedgerEvent)
+    open_ones = [
+        stream.depth("AAPL"),
+        stream.bars("AAPL", period="1d", bar="5min"),
+        stream.profit(),
+        stream.summary(),
+        stream.ledger(),
+    ]
+    world.clock.sleep(20)
+    for one in open_ones:
+        drain(one)
+    world.gateway.streams.close_all()
+    world.clock.sleep(30)
+    told = [drain(one) for one in open_ones]
+    for one in open_ones:
+        one.close()
+
+    assert len(lines.links) == 2
+    for kind, events in zip(kinds, told, strict=True):
+        (gap,) = of(Gap, events)
+        assert of(kind, events[events.index(gap) :]), kind
+
+
+def test_whoever_iterates_is_told_when_the_connection_ends(ibkr, world):
+    """The end of the own subscription is the end of the loop; any other is an error that says why."""
+    quotes = ibkr.stream.quotes("AAPL")
+    heard(quotes, QuoteEvent)
+    assert isinstance(next(quotes), QuoteEvent)
+    ibkr._connection.feed.close()
+
+    with pytest.raises(StreamClosed):
+        for _ in quotes:
+            pass
