@@ -18,7 +18,7 @@ from crowd import at_once
 from ibkr_adapter.errors import BrokerageUnavailable, OrderRejected
 from ibkr_adapter.model.order import OrderState
 
-EVERY_LOGIN = True
+EVERY_LOGIN = SAMPLED = True
 FIRST, SECOND, THIRD = "DU1234567", "DU7654321", "DU5555555"
 
 
@@ -357,3 +357,41 @@ def test_a_stream_has_the_orders_of_every_account_that_is_asked_for(world):
 
     assert listed == {name: [ids[name]] for name in ibkr}
     assert asked == 0
+
+
+@pytest.mark.parametrize("answer", ["reset", "close"])
+def test_a_selection_whose_answer_was_lost_is_looked_at_and_not_believed(world, answer):
+    """It may have been made; nothing of the call that needed it has left."""
+    ibkr = desks(world, FIRST, SECOND)
+    ids = {name: ibkr[name].place_limit_order("AAPL", "buy", 1, 100)["orderId"] for name in ibkr}
+    world.arm("F03", "POST /iserver/account", variant=answer, times=1)
+
+    with pytest.raises(BrokerageUnavailable, match=f"does not surely answer for {FIRST}") as lost:
+        ibkr[FIRST].orders.status(ids[FIRST])
+    order = ibkr[FIRST].orders.status(ids[FIRST])
+
+    assert lost.value.repeatable
+    assert order.state.may_fill
+
+
+def test_a_session_that_is_lost_before_an_order_leaves_sends_it_in_the_next_one(world):
+    """It was to be selected for; the order leaves once, when the session answers for its account."""
+    ibkr = desks(world, FIRST, SECOND)
+    for desk in ibkr.values():
+        desk.place_limit_order("AAPL", "buy", 1, 100)
+    world.doorway.before["POST /iserver/account"] = functools.partial(lose_once, world, [])
+
+    ibkr[FIRST].place_limit_order("AAPL", "buy", 2, 162)
+
+    assert len(world.orders(account=FIRST)) == 2
+    assert world.gateway.world.sessions.brokerage.selected == FIRST
+
+
+def test_a_session_that_is_lost_while_it_is_switched_by_hand_is_switched_in_the_next_one(world):
+    ibkr = desks(world, FIRST, SECOND)
+    ibkr[SECOND].place_limit_order("AAPL", "buy", 1, 100)
+    world.doorway.before["POST /iserver/account"] = functools.partial(lose_once, world, [])
+
+    ibkr[FIRST].portfolio.switch()
+
+    assert world.gateway.world.sessions.brokerage.selected == FIRST
