@@ -2,8 +2,8 @@
 
 An object's account is found with every call and kept nowhere, so that two objects of one login never
 see each other's. A change is allowed first, sent once and told as it is. A refusal is :class:`~ibkr_adapter.errors.ApiError`; an answer that never came, or that a service in
-trouble gives, is :class:`~ibkr_adapter.errors.OutcomeUnknown` and says where to look. IBKR uses 503
-for both, so that one is never taken for a refusal.
+trouble gives, is :class:`~ibkr_adapter.errors.OutcomeUnknown` and says where to look. IBKR uses 500
+and 503 for both, so those are never taken for a refusal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.response import Deciphered, Form
 
 # Those of a session that is gone, of a service in trouble, of a limit: whether it acted nobody can tell.
-_UNCLEAR = frozenset({401, 408, 410, 423, 429, 502, 503, 504})
+# With 500 IBKR refuses now and then, and now and then it fails after it has acted.
+_UNCLEAR = frozenset({401, 408, 410, 423, 429, 500, 502, 503, 504})
 
 
 class AccountDesk:

@@ -102,25 +102,20 @@ class Brakes:
 class Profits:
     """Today's profit, read at most once in five seconds."""
 
-    def __init__(self, clock: Clock, read: Callable[[], tuple[PnlRow, ...]]) -> None:
+    def __init__(self, clock: Clock, read: Callable[[str], tuple[PnlRow, ...]]) -> None:
         self._clock = clock
         self._read = read
         self._lock = threading.Lock()
-        self._last: tuple[float, tuple[PnlRow, ...]] | None = None
+        self._last: dict[str, tuple[float, tuple[PnlRow, ...]]] = {}
 
     def rows(self, account: str) -> tuple[PnlRow, ...]:
         """The rows of one account, at most five seconds old; none where IBKR does not tell."""
         with self._lock:
-            last = self._last
+            last = self._last.get(account)
         begun = self._clock.monotonic()
-        kept = () if last is None or begun - last[0] >= PROFIT_KEPT_FOR else _of(last[1], account)
-        if kept:
-            return kept
-        rows = self._read()
+        if last is not None and last[1] and begun - last[0] < PROFIT_KEPT_FOR:
+            return last[1]
+        rows = self._read(account)
         with self._lock:
-            self._last = (begun, rows)
-        return _of(rows, account)
-
-
-def _of(rows: tuple[PnlRow, ...], account: str) -> tuple[PnlRow, ...]:
-    return tuple(row for row in rows if row.account_id == account)
+            self._last[account] = (begun, rows)
+        return rows

@@ -20,6 +20,7 @@ import attrs
 
 from ibkr_adapter import verdicts
 from ibkr_adapter.auth.base import Auth
+from ibkr_adapter.board import Board
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import (
@@ -74,7 +75,9 @@ class Brokerage:
         compete: bool,
         suppress: tuple[str, ...],
         region: Region,
+        board: Board,
         alone: Callable[[float], AbstractContextManager[None]] | None = None,
+        hold: Callable[[float], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._clock = clock
         self._client = client
@@ -88,6 +91,8 @@ class Brokerage:
             compete=compete,
             suppress=suppress,
             alone=alone,
+            board=board,
+            hold=hold,
         )
         self._lock = threading.Lock()
         self._state = SessionState.NEW
@@ -97,7 +102,6 @@ class Brokerage:
         # Which outer session the brokerage session was opened under.
         self._login = 0
         self._accounts: portfolio.BrokerageAccounts | None = None
-        self._chosen: str | None = None
         self._restoring: Flag | None = None
         self._heard_at = (clock.monotonic(), clock.now())
         self._is_doubtful = False
@@ -128,9 +132,8 @@ class Brokerage:
         return self._listeners.add(listener)
 
     def choose(self, account_id: str, epoch: int) -> None:
-        """Note which account was selected in the session of ``epoch``; later ones get it again."""
+        """Note which account the session of ``epoch`` was last seen to answer for."""
         with self._lock:
-            self._chosen = account_id
             if self._accounts is not None and epoch == self._epoch:
                 self._accounts = attrs.evolve(self._accounts, selected=account_id)
 
@@ -183,7 +186,7 @@ class Brokerage:
         opened = None
         try:
             until = min(deadline, self._clock.monotonic() + RESTORE_WITHIN)
-            opened = self._opening.bring_up(until, self._chosen)
+            opened = self._opening.bring_up(until)
             state = SessionState.READY
         except CompetingSession as refusal:
             failure, state = refusal, SessionState.COMPETING

@@ -22,7 +22,7 @@ from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import NotSent, OutcomeUnknown, Throttled, TransportError
 from ibkr_adapter.listeners import Listeners
 from ibkr_adapter.transport import Transport
-from ibkr_adapter.turns import Turns
+from ibkr_adapter.turns import Needs, Turns
 from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.response import Deciphered, decipher
 
@@ -94,6 +94,7 @@ class Client:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         urgent: bool = False,
+        needs: Needs | None = None,
     ) -> Deciphered:
         """Make one call and decipher its answer; an HTTP error is an answer too.
 
@@ -104,20 +105,23 @@ class Client:
             query: Parameters; their order is kept.
             body: What to send as JSON.
             urgent: Overtake queued reads; every state-changing call does.
+            needs: What must hold of the session when it leaves; it is brought about where it does not.
 
         Raises:
             NotSent: The request never left; nothing happened at the broker.
             OutcomeUnknown: It left, and no usable answer came.
             Throttled: The pacing limits do not allow it before the deadline; nothing was sent.
         """
+
+        def once() -> Deciphered:
+            return self._once(endpoint, deadline, path, query, body, urgent=urgent, needs=needs)
+
         try:
-            return self._once(endpoint, deadline, path, query, body, urgent=urgent)
+            return once()
         except (TransportError, _Busy) as first:
             if endpoint.changes_state or not self._worth_repeating(first):
                 return self._give_up(first)
-            return self._repeat(
-                first, lambda: self._once(endpoint, deadline, path, query, body, urgent=urgent), deadline
-            )
+            return self._repeat(first, once, deadline)
 
     def _once(
         self,
@@ -128,6 +132,7 @@ class Client:
         body: Any,
         *,
         urgent: bool,
+        needs: Needs | None,
     ) -> Deciphered:
         filled = endpoint.path(**path) if path else endpoint.path()
         payload = None if body is None else json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
@@ -141,7 +146,9 @@ class Client:
             self._transport.prepare(url)
             self._prepared = True
         self._auth.prepare(deadline)
-        with self._turns.take(endpoint, deadline, urgent=urgent or endpoint.changes_state) as slot:
+        with self._turns.take(
+            endpoint, deadline, urgent=urgent or endpoint.changes_state, needs=needs
+        ) as slot:
             headers = dict(self._auth.headers(endpoint.method, url, text))
             if payload is not None:
                 headers["Content-Type"] = "application/json"

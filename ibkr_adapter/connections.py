@@ -26,6 +26,7 @@ from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.auth.gateway import GatewayAuth
 from ibkr_adapter.auth.oauth1a import OAuth1a
 from ibkr_adapter.auth.oauth2 import OAuth2
+from ibkr_adapter.board import Board
 from ibkr_adapter.brakes import Brakes, EntryCount, KillSwitch, Profits
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Redated, SystemClock
@@ -136,6 +137,8 @@ class Connection:
         gateway = settings.auth_method is AuthMethod.GATEWAY
         dialogue = Dialogue(clock, Neighbours(clock, folder, name) if doors.shared else None)
         turns = Turns(throttle=throttle, dialogue=dialogue)
+        # A gateway is open to every process; a token is owned by one.
+        board = Board(folder / f"{name}.account" if doors.shared and gateway else None)
         self._lease = Lease(folder, name) if doors.shared and not gateway else None
         auth = _auth(settings, clock, self._transport, turns, self._lease)
         self.client = Client(clock=clock, transport=self._transport, turns=turns, auth=auth)
@@ -146,8 +149,9 @@ class Connection:
             compete=settings.compete,
             suppress=settings.suppress_messages,
             read_deadline=settings.read_deadline,
-            # A gateway is open to every process; a token is owned by one.
             alone=OneAtATime(clock, folder / f"{name}.opening").hold if doors.shared and gateway else None,
+            board=board,
+            hold=dialogue.hold,
             region=settings.region,
             during_maintenance=settings.during_maintenance,
         )
@@ -156,12 +160,18 @@ class Connection:
             client=self.client,
             session=self.session,
             dialogue=dialogue,
+            board=board,
             within=settings.read_deadline,
         )
         # What has expired, which month is the front one and what is open is a matter of the market's day.
         market = clock if doors.market_time is None else Redated(clock, doors.market_time)
         self.conids = ConidResolver(clock=market, session=self.session, store=self._cache)
-        self.portfolio = Portfolio(clock=clock, session=self.session)
+        self.portfolio = Portfolio(
+            clock=clock,
+            session=self.session,
+            selection=self.selection,
+            read_deadline=settings.read_deadline,
+        )
         self.profits = Profits(clock, self.portfolio.profit)
         self.reference = Reference(clock=clock, market=market, session=self.session)
         self.market_data = MarketData(
@@ -173,7 +183,9 @@ class Connection:
             most_lines=settings.market_data_lines,
         )
         self.own = OwnOrders(doors.new_id, self._placed)
-        self.reads = OrderReads(clock=clock, session=self.session, read_deadline=settings.read_deadline)
+        self.reads = OrderReads(
+            clock=clock, session=self.session, selection=self.selection, read_deadline=settings.read_deadline
+        )
         self.watch = Watch(clock=clock, reads=self.reads)
         self.tracker = Tracker(clock=clock, reads=self.reads)
         self.journal = Journal(clock=clock, login=_login(settings, user), store=self._placed)
@@ -186,7 +198,9 @@ class Connection:
             reads=self.reads,
             own=self.own,
         )
-        conversation = Conversation(session=self.session, dialogue=dialogue, reads=self.reads)
+        conversation = Conversation(
+            session=self.session, dialogue=dialogue, selection=self.selection, reads=self.reads
+        )
         self.changes = OrderChanges(
             clock=clock,
             journal=self.journal,

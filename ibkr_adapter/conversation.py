@@ -1,6 +1,7 @@
 """Send one state-changing request and stay with it until IBKR stops asking.
 
-The brokerage session is held from the first byte to the last reply, and nothing is sent twice:
+The brokerage session is held, and answers for the order's account, from the first byte to the last
+reply, and nothing is sent twice:
 an answer that is lost or not understood ends the conversation as :class:`Lost`, and what it
 means is found out elsewhere, by looking. Before the first byte leaves the journal has it.
 """
@@ -26,7 +27,8 @@ from ibkr_adapter.journal import End
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.records import Record
 from ibkr_adapter.replies import Circumstances, DeclinedUnclear, ReplyHandler
-from ibkr_adapter.session import SessionKeeper, SessionState
+from ibkr_adapter.selection import Selection
+from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.orders import (
     Accepted,
@@ -57,15 +59,19 @@ Settled = Accepted | Refused | Registered | Declined | Gone | CancelRequested | 
 class Conversation:
     """Holds the one dialogue of a brokerage session, one request at a time."""
 
-    def __init__(self, *, session: SessionKeeper, dialogue: Dialogue, reads: OrderReads) -> None:
+    def __init__(
+        self, *, session: SessionKeeper, dialogue: Dialogue, selection: Selection, reads: OrderReads
+    ) -> None:
         self._session = session
         self._dialogue = dialogue
+        self._selection = selection
         self._reads = reads
 
     def hold(
         self,
         endpoint: Endpoint,
         *,
+        account: str,
         path: Mapping[str, Any],
         body: Any,
         query: Mapping[str, Any] | None = None,
@@ -79,6 +85,7 @@ class Conversation:
 
         Args:
             endpoint: Place, modify or cancel.
+            account: Whose order it is; the session answers for that account until the dialogue is over.
             path: Values for its template.
             body: What to send as JSON.
             query: Parameters beside it.
@@ -100,7 +107,7 @@ class Conversation:
             # Never inside the hold: whoever restores the session needs to get past it.
             self._session.ensure(deadline)
             with self._dialogue.hold(deadline):
-                if self._session.state is not SessionState.READY:
+                if not self._selection.ready(account, deadline):
                     continue
                 record.begin()
                 try:
@@ -119,7 +126,7 @@ class Conversation:
                 except OutcomeUnknown as lost:
                     return Lost(reason=lost.message)
                 finally:
-                    self._reads.changed()
+                    self._reads.changed(account)
 
     def _settle(
         self,

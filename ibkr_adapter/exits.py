@@ -204,7 +204,9 @@ class Exits(Closes):
         child_id = placed.entry.order_id
         until = max(deadline, self._clock.monotonic() + SEEN_WITHIN)
         try:
-            children = children_of(self._reads.live(not_before=sent, deadline=until), entry.order_id)
+            children = children_of(
+                self._reads.live(mandate.account, not_before=sent, deadline=until), entry.order_id
+            )
         except IBKRError as failure:
             log.warning("whether order %s hangs on its entry cannot be read: %s", child_id, failure)
             children = ()
@@ -234,7 +236,7 @@ class Exits(Closes):
                 remedy="What it traded is a position of its own: look at it, and close it.",
             )
         # A cancel of one exit can take the others of its entry along.
-        seen = [self._watch.look(order.order_id, until) for order in siblings]
+        seen = [self._watch.look(mandate.account, order.order_id, until) for order in siblings]
         gone = [order.order_id for order in seen if order is not None and order.state.is_over]
         if gone:
             raise PartlyPlaced(

@@ -89,13 +89,13 @@ class Holdings:
         seen in neither. The list of orders may be a few seconds old, because IBKR gives it once
         in five; whatever this process has sent since makes it be read anew.
         """
-        listed = self.ours(self._reads.live(deadline=deadline), account_id, conid)
+        listed = self.ours(self._reads.live(account_id, deadline=deadline), account_id, conid)
         working = [
             order
             if seen is None
             else attrs.evolve(order, state=seen.state, filled=seen.filled, remaining=seen.remaining)
             for order in listed
-            for seen in [self._watch.look(order.order_id, deadline)]
+            for seen in [self._watch.look(account_id, order.order_id, deadline)]
         ]
         return Holding(
             quantity=self.quantity(account_id, conid),
@@ -126,15 +126,16 @@ class Holdings:
                 nobody knows.
             order_id: The order that is being changed, which does not count beside itself.
         """
-        live: tuple[Order, ...] | None = None
+        live: dict[str, tuple[Order, ...]] = {}
         for account_id, conid, change in changes:
             if change is None:
                 return False
             held = self.quantity(account_id, conid)
             if not (held * change < 0 and abs(change) <= abs(held)):
                 return False
-            live = self._reads.live() if live is None else live
-            if abs(change) + _promised(live, account_id, conid, change, order_id) > abs(held):
+            if account_id not in live:
+                live[account_id] = self._reads.live(account_id)
+            if abs(change) + _promised(live[account_id], account_id, conid, change, order_id) > abs(held):
                 return False
         return True
 

@@ -45,19 +45,23 @@ class Watch:
         self._clock = clock
         self._reads = reads
 
-    def look(self, order_id: str, deadline: float) -> Order | None:
+    def look(self, account: str, order_id: str, deadline: float) -> Order | None:
         """Read one order's status; ``None`` is "could not see", never "is not there"."""
         try:
-            return self._reads.status(order_id, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN))
+            return self._reads.status(
+                account, order_id, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN)
+            )
         except _BLIND:
             return None
 
-    def until(self, order_id: str, done: Callable[[Order], bool], deadline: float) -> Order | None:
+    def until(
+        self, account: str, order_id: str, done: Callable[[Order], bool], deadline: float
+    ) -> Order | None:
         """Look until ``done`` or the deadline; return what was seen last."""
         seen: Order | None = None
         attempt = 0
         while True:
-            order = self.look(order_id, deadline)
+            order = self.look(account, order_id, deadline)
             seen = order or seen
             if order is not None and done(order):
                 return order
@@ -83,16 +87,19 @@ class Watch:
             The legs that stand (or have filled), the names of those that were not seen to, and
             whether that is because nothing could be seen.
         """
-        entry = self.look(entry_id, deadline)
+        account = tickets[0].account
+        entry = self.look(account, entry_id, deadline)
         legs = [leg_of(ENTRY, entry_id, tickets[0], entry)]
         wanted = {name_of(ticket): ticket for ticket in tickets[1:]}
         ids = list(child_ids)
         unseen: set[str] = set()
         for attempt in range(LEG_LOOKS):
             if len(ids) < len(wanted):
-                ids = list(dict.fromkeys([*ids, *self._listed_children(entry_id, sent, deadline, legs)]))
+                ids = list(
+                    dict.fromkeys([*ids, *self._listed_children(account, entry_id, sent, deadline, legs)])
+                )
             for order_id in list(ids):
-                order = self.look(order_id, deadline)
+                order = self.look(account, order_id, deadline)
                 if order is None:
                     unseen.add(order_id)
                     continue
@@ -108,29 +115,31 @@ class Watch:
             self._clock.sleep(LOOKS[attempt])
         # An acknowledged leg whose status cannot be read is not a leg that is missing.
         blind = bool(wanted) and (entry is None or len(unseen) >= len(wanted))
-        if blind and entry is not None and self._are_gone(entry_id, unseen, sent):
+        if blind and entry is not None and self._are_gone(account, entry_id, unseen, sent):
             blind = False
         return Sighting(legs=tuple(legs), missing=tuple(wanted), blind=blind)
 
-    def _are_gone(self, entry_id: str, child_ids: Collection[str], sent: float) -> bool:
+    def _are_gone(self, account: str, entry_id: str, child_ids: Collection[str], sent: float) -> bool:
         """Tell whether lists that have the entry lack its children, read late enough and often enough."""
         self._clock.sleep(max(0.0, sent + VISIBLE_AFTER - self._clock.monotonic()))
         try:
             for _ in range(NEEDED_READS):
                 now = self._clock.monotonic()
-                live = self._reads.live(not_before=now, deadline=now + GONE_WITHIN)
+                live = self._reads.live(account, not_before=now, deadline=now + GONE_WITHIN)
                 listed = {order.order_id for order in live}
                 if entry_id not in listed or not listed.isdisjoint(child_ids):
                     return False
-                self._reads.changed()
+                self._reads.changed(account)
         except _BLIND:
             return False
         return True
 
-    def _listed_children(self, entry_id: str, sent: float, deadline: float, legs: Sequence[Leg]) -> list[str]:
+    def _listed_children(
+        self, account: str, entry_id: str, sent: float, deadline: float, legs: Sequence[Leg]
+    ) -> list[str]:
         try:
             live = self._reads.live(
-                not_before=sent, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN)
+                account, not_before=sent, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN)
             )
         except _BLIND:
             return []

@@ -80,7 +80,7 @@ class Hands:
         for index, order in enumerate(alive):
             if ended:
                 # It may have gone with an order that was ended before it; cancelling it again would fail.
-                seen = self._watch.look(order.order_id, deadline)
+                seen = self._watch.look(mandate.account, order.order_id, deadline)
                 if seen is not None and seen.state.is_over:
                     ended.append(seen)
                     continue

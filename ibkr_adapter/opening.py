@@ -1,6 +1,6 @@
 """Bring the brokerage session up, step by step, and say which step failed.
 
-Status, opening, status again until it is established, accounts, the account that was chosen,
+Status, opening, status again until it is established, accounts, the account that was selected before,
 suppressed disclosures: in this order, because before a session is established data calls answer
 with silence, and before the accounts were asked for the rest is refused. Who may try when is for
 :mod:`ibkr_adapter.brokerage`.
@@ -17,6 +17,7 @@ import attrs
 
 from ibkr_adapter import verdicts
 from ibkr_adapter.auth.base import Auth
+from ibkr_adapter.board import Board
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import BrokerageUnavailable, CompetingSession
@@ -69,6 +70,8 @@ class Opening:
     """Opens one user name's brokerage session; it never takes it from another login unasked.
 
     ``alone`` keeps the other processes of the login from doing so at the same time, if there may be any.
+    ``board`` is where it is noted which account the session answers for, and ``hold`` keeps everybody
+    else from changing that.
     """
 
     def __init__(
@@ -80,7 +83,9 @@ class Opening:
         renew: Callable[[float], None],
         compete: bool,
         suppress: tuple[str, ...],
+        board: Board,
         alone: Callable[[float], AbstractContextManager[None]] | None = None,
+        hold: Callable[[float], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._clock = clock
         self._client = client
@@ -89,10 +94,14 @@ class Opening:
         self._compete = compete
         self._suppress = suppress
         self._alone = alone
+        self._board = board
+        self._hold = hold
+        # What a fresh session is told to answer for, where no other process has told it by then.
+        self._account: str | None = None
         self._takeovers = Takeovers(clock)
 
-    def bring_up(self, deadline: float, account: str | None = None) -> Opened:
-        """Do all steps, choose ``account`` where another is selected, and tell those that may be traded.
+    def bring_up(self, deadline: float) -> Opened:
+        """Do all steps, have the session answer for the account that it did, and tell those that may be traded.
 
         Raises:
             CompetingSession: Another login holds the session; it was left alone, or took it back
@@ -102,9 +111,9 @@ class Opening:
             BrokerageUnavailable: It did not come up, or another process was at it for too long.
         """
         with nullcontext() if self._alone is None else self._alone(deadline):
-            return self._bring_up(deadline, account)
+            return self._bring_up(deadline)
 
-    def _bring_up(self, deadline: float, account: str | None) -> Opened:
+    def _bring_up(self, deadline: float) -> Opened:
         # A login that is made later than this is looked at again; see SessionKeeper.ensure.
         self._client.prepare(deadline)
         login = self._auth.generation
@@ -115,14 +124,15 @@ class Opening:
             status = self.status(deadline)
         if status is None or not status.connected:
             raise self._auth.refused()
+        self._account = self._board.read().account or self._account
         if not status.ready:
+            self._forget(deadline)
             login = self._initialise(status, deadline, login)
-        content = self._plain(endpoints.ACCOUNTS, deadline)
-        accounts = portfolio.read_accounts(content)
+        accounts = self._listed(deadline)
         if not accounts.accounts:
             raise BrokerageUnavailable("IBKR lists no account yet: the brokerage session is not fully up.")
-        if account in accounts.accounts and account != accounts.selected:
-            accounts = self._choose(account, accounts, deadline)
+        if len(accounts.accounts) > 1 and self._account is not None:
+            accounts = self._answering(deadline)
         self._send_suppressions(deadline)
         return Opened(accounts=accounts, login=login)
 
@@ -187,6 +197,33 @@ class Opening:
         if compete:
             self._takeovers.note()
         return True
+
+    def _holding(self, deadline: float) -> AbstractContextManager[None]:
+        return nullcontext() if self._hold is None else self._hold(deadline)
+
+    def _listed(self, deadline: float) -> portfolio.BrokerageAccounts:
+        return portfolio.read_accounts(self._plain(endpoints.ACCOUNTS, deadline))
+
+    def _forget(self, deadline: float) -> None:
+        """Have nobody believe that a session which is being opened answers for the account of the last one."""
+        if self._account is not None:
+            with self._holding(deadline):
+                self._board.write(None)
+
+    def _answering(self, deadline: float) -> portfolio.BrokerageAccounts:
+        """Have the session answer for the account that was selected before, or by another process since."""
+        with self._holding(deadline):
+            accounts = self._listed(deadline)
+            account = self._board.read().account or self._account
+            if account not in accounts.accounts:
+                self._board.write(None)
+                return accounts
+            if account != accounts.selected:
+                self._board.write(None)
+                accounts = self._choose(account, accounts, deadline)
+            if self._board.read().account != account:
+                self._board.write(account)
+            return accounts
 
     def _choose(
         self, account: str, accounts: portfolio.BrokerageAccounts, deadline: float

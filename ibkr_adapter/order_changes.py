@@ -71,6 +71,7 @@ class OrderChanges:
         sent_at = self._clock.now()
         outcome = self._conversation.hold(
             endpoints.MODIFY_ORDER,
+            account=ticket.account,
             path={"accountId": ticket.account, "orderId": order_id},
             body=tickets.modify_body(ticket),
             read=orders.classify,
@@ -86,7 +87,7 @@ class OrderChanges:
                 f"order {order_id} was not modified: {'; '.join(ack.text or ack.state for ack in outcome.acknowledgements)}",
             )
         seen = self._watch.until(
-            order_id, lambda order: order.state.is_over or shows(order, ticket), deadline
+            ticket.account, order_id, lambda order: order.state.is_over or shows(order, ticket), deadline
         )
         declined = outcome.declined if isinstance(outcome, Lost) else None
         took = seen is not None and shows(seen, ticket)
@@ -104,7 +105,7 @@ class OrderChanges:
             coid=ticket.coid or "",
             order_id=order_id,
             sent_at=sent_at,
-            resolver=lambda: self._reads.status(order_id),
+            resolver=lambda: self._reads.status(ticket.account, order_id),
             remedy="Read the order before anything else is done with it.",
         )
 
@@ -155,6 +156,7 @@ class OrderChanges:
         sent = self._own.sent(order_id)
         outcome = self._conversation.hold(
             endpoints.CANCEL_ORDER,
+            account=account,
             path={"accountId": account, "orderId": order_id},
             query=tickets.cancel_query(sent.origin if sent is not None else origin),
             body=None,
@@ -167,7 +169,10 @@ class OrderChanges:
         if isinstance(outcome, Refused):
             raise _stands(f"order {order_id} was not cancelled: {outcome.text}")
         seen = self._watch.until(
-            order_id, lambda order: order.state.is_over or order.state is OrderState.INACTIVE, deadline
+            account,
+            order_id,
+            lambda order: order.state.is_over or order.state is OrderState.INACTIVE,
+            deadline,
         )
         if seen is not None and (seen.state.is_over or seen.state is OrderState.INACTIVE):
             return seen
@@ -183,7 +188,7 @@ class OrderChanges:
             coid=(seen.coid if seen is not None else None) or "",
             order_id=order_id,
             sent_at=sent_at,
-            resolver=lambda: self._reads.status(order_id),
+            resolver=lambda: self._reads.status(account, order_id),
             remedy="Treat it as working until its status says otherwise.",
         )
 

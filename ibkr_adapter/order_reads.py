@@ -1,5 +1,8 @@
 """Read what stands and what was filled, and never take silence for an answer.
 
+IBKR answers each of these reads for the account that is selected (:mod:`ibkr_adapter.selection`), so each is
+made, shared and kept for one account, and one of which that is not sure proves nothing.
+
 The first live-orders read of a session is empty whatever stands, the first trades read too, and
 both may be made once in five seconds only. So reads are shared among threads, kept for a moment,
 and each says when it was begun, because a lookup after a lost answer may only rely on reads that
@@ -12,13 +15,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import ApiError, BrokerageUnavailable
 from ibkr_adapter.model.order import Fill, Order
+from ibkr_adapter.selection import Selection
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints, order_rows
 
@@ -96,30 +100,45 @@ class _Shared(Generic[T]):
             flag.set()
 
 
-class OrderReads:
-    """Live orders, one order's status and trades of a connection's session."""
+class _Reads:
+    """What was read of one account, and in which session its lists were read at all."""
 
-    def __init__(self, *, clock: Clock, session: SessionKeeper, read_deadline: float) -> None:
+    def __init__(self, orders: _Shared[Order], trades: _Shared[Fill]) -> None:
+        self.orders = orders
+        self.trades = trades
+        self.orders_primed = -1
+        self.trades_primed = -1
+
+
+class OrderReads:
+    """Live orders, one order's status and trades, of each account of a connection's session."""
+
+    def __init__(
+        self, *, clock: Clock, session: SessionKeeper, selection: Selection, read_deadline: float
+    ) -> None:
         self._clock = clock
         self._session = session
+        self._selection = selection
         self._read_deadline = read_deadline
         # Counts what this process has changed: what was read before is of before.
         self.changes = 0
-        self._primed_orders = -1
-        self._primed_trades = -1
-        self._orders: _Shared[Order] = _Shared(clock, session, self._fetch_orders)
-        self._trades: _Shared[Fill] = _Shared(clock, session, self._fetch_trades)
+        self._lock = threading.Lock()
+        self._accounts: dict[str, _Reads] = {}
 
-    def changed(self) -> None:
-        """Forget what was read: this process has just changed something."""
+    def changed(self, account: str) -> None:
+        """Forget what was read of an account: this process has just changed something in it."""
         self.changes += 1
-        self._orders.forget()
-        self._trades.forget()
+        reads = self._of(account)
+        reads.orders.forget()
+        reads.trades.forget()
 
-    def live(self, *, not_before: float | None = None, deadline: float | None = None) -> tuple[Order, ...]:
-        """All orders of the day that IBKR lists, working or over.
+    def live(
+        self, account: str, *, not_before: float | None = None, deadline: float | None = None
+    ) -> tuple[Order, ...]:
+        """All orders of the day that IBKR lists for an account, working or over.
 
         Args:
+            account: Whose.
             not_before: Take no read that was begun earlier than this moment on the clock.
             deadline: When to give up; twice ``read_deadline`` from now if unset, because a cold
                 session needs two reads five seconds apart.
@@ -129,81 +148,99 @@ class OrderReads:
         """
         until = self._until(deadline)
         for _ in range(MOST_COLD):
-            reading = self._orders.get(not_before=not_before, deadline=until)
+            reading = self._of(account).orders.get(not_before=not_before, deadline=until)
             if reading.valid:
                 return reading.rows
         raise BrokerageUnavailable("IBKR does not list its orders yet; whether any stands is not known.")
 
-    def live_once(self, *, deadline: float) -> Reading[Order]:
-        """One fresh read of the live orders, valid or not."""
-        return self._orders.get(not_before=self._clock.monotonic(), deadline=deadline)
+    def live_once(self, account: str, *, deadline: float) -> Reading[Order]:
+        """One fresh read of an account's live orders, valid or not."""
+        return self._of(account).orders.get(not_before=self._clock.monotonic(), deadline=deadline)
 
-    def fills(self, *, not_before: float | None = None, deadline: float | None = None) -> tuple[Fill, ...]:
-        """The fills that IBKR lists, oldest first as it lists them."""
+    def fills(
+        self, account: str, *, not_before: float | None = None, deadline: float | None = None
+    ) -> tuple[Fill, ...]:
+        """The fills that IBKR lists for an account, oldest first as it lists them."""
         until = self._until(deadline)
         for _ in range(MOST_COLD):
-            reading = self._trades.get(not_before=not_before, deadline=until)
+            reading = self._of(account).trades.get(not_before=not_before, deadline=until)
             if reading.valid:
                 return reading.rows
         raise BrokerageUnavailable("IBKR does not list its trades yet; whether there are any is not known.")
 
-    def fills_once(self, *, deadline: float) -> Reading[Fill]:
-        """One fresh read of the trades, valid or not."""
-        return self._trades.get(not_before=self._clock.monotonic(), deadline=deadline)
+    def fills_once(self, account: str, *, deadline: float) -> Reading[Fill]:
+        """One fresh read of an account's trades, valid or not."""
+        return self._of(account).trades.get(not_before=self._clock.monotonic(), deadline=deadline)
 
-    def status(self, order_id: str, *, deadline: float | None = None) -> Order | None:
+    def status(self, account: str, order_id: str, *, deadline: float | None = None) -> Order | None:
         """One order's own status, or ``None`` where IBKR does not give it.
 
-        ``None`` is not "does not exist": another selected account is answered the same way.
+        ``None`` is not "does not exist": an order of another account is answered the same way. Where
+        another program may have selected one, it is asked for once more.
         """
-        try:
-            content = self._session.read(
-                endpoints.ORDER_STATUS, path={"orderId": order_id}, deadline=deadline or self._until(None)
-            )
-        except ApiError as refusal:
-            if type(refusal) is ApiError and refusal.status in {200, 400, 404, 500, 503}:
-                return None
-            raise
-        return order_rows.read_order_status(content, order_id)
+        until = deadline or self._until(None)
+        for last in (False, True):
+            try:
+                content = self._selection.read(
+                    account, endpoints.ORDER_STATUS, path={"orderId": order_id}, deadline=until
+                ).content
+            except ApiError as refusal:
+                if not (type(refusal) is ApiError and refusal.status in {200, 400, 404, 500, 503}):
+                    raise
+                if last or not self._selection.several or self._selection.shows(account, until):
+                    return None
+                continue
+            return order_rows.read_order_status(content, order_id)
+        return None
 
-    def find(self, coid: str, *, deadline: float | None = None) -> Order | None:
-        """Look an order up by its cOID, in fresh live orders first and in the trades then."""
+    def find(self, account: str, coid: str, *, deadline: float | None = None) -> Order | None:
+        """Look an account's order up by its cOID, in fresh live orders first and in the trades then."""
         now = self._clock.monotonic()
-        order = by_coid(self.live(not_before=now, deadline=deadline), coid)
+        order = by_coid(self.live(account, not_before=now, deadline=deadline), coid)
         if order is not None:
             return order
-        fill = next(
-            (fill for fill in self.fills(not_before=now, deadline=deadline) if fill.coid == coid), None
-        )
+        fills = self.fills(account, not_before=now, deadline=deadline)
+        fill = next((fill for fill in fills if fill.coid == coid), None)
         if fill is None or fill.order_id is None:
             return None
-        return self.status(fill.order_id, deadline=deadline)
+        return self.status(account, fill.order_id, deadline=deadline)
 
     def _until(self, deadline: float | None) -> float:
         return self._clock.monotonic() + 2 * self._read_deadline if deadline is None else deadline
 
-    def _fetch_orders(self, deadline: float) -> tuple[bool, tuple[Order, ...]]:
-        content = self._session.read(endpoints.LIVE_ORDERS, query=self._scope(), deadline=deadline)
-        found = order_rows.read_live_orders(content)
-        primed = self._primed_orders == self._session.epoch
-        self._primed_orders = self._session.epoch
-        # Rows that come with the very first read of a session may be old ones.
-        said = isinstance(content, dict) and content.get("snapshot") is True
-        return found.valid and (primed or said), found.orders
+    def _of(self, account: str) -> _Reads:
+        with self._lock:
+            found = self._accounts.get(account)
+            if found is None:
+                found = self._accounts[account] = _Reads(
+                    _Shared(self._clock, self._session, lambda until: self._fetch_orders(account, until)),
+                    _Shared(self._clock, self._session, lambda until: self._fetch_trades(account, until)),
+                )
+            return found
 
-    def _fetch_trades(self, deadline: float) -> tuple[bool, tuple[Fill, ...]]:
-        content = self._session.read(endpoints.TRADES, query={"days": 7}, deadline=deadline, empty=[])
-        fills = order_rows.read_trades(content)
-        primed = self._primed_trades == self._session.epoch
-        self._primed_trades = self._session.epoch
-        return primed, fills
-
-    def _scope(self) -> dict[str, Any]:
-        accounts = self._session.accounts()
+    def _fetch_orders(self, account: str, deadline: float) -> tuple[bool, tuple[Order, ...]]:
         # Without it some users with several accounts are answered with nothing.
-        if len(accounts.accounts) > 1 and accounts.selected:
-            return {"accountId": accounts.selected}
-        return {}
+        query = {"accountId": account} if self._selection.several else {}
+        answered = self._selection.read(
+            account, endpoints.LIVE_ORDERS, query=query, deadline=deadline, verify=True
+        )
+        found = order_rows.read_live_orders(answered.content)
+        reads, epoch = self._of(account), self._session.epoch
+        primed = reads.orders_primed == epoch
+        reads.orders_primed = epoch if answered.sure else reads.orders_primed
+        # Rows that come with the very first read of a session may be old ones.
+        said = isinstance(answered.content, dict) and answered.content.get("snapshot") is True
+        return answered.sure and found.valid and (primed or said), found.orders
+
+    def _fetch_trades(self, account: str, deadline: float) -> tuple[bool, tuple[Fill, ...]]:
+        answered = self._selection.read(
+            account, endpoints.TRADES, query={"days": 7}, deadline=deadline, empty=[], verify=True
+        )
+        fills = order_rows.read_trades(answered.content)
+        reads, epoch = self._of(account), self._session.epoch
+        primed = reads.trades_primed == epoch
+        reads.trades_primed = epoch if answered.sure else reads.trades_primed
+        return answered.sure and primed, fills
 
 
 def by_coid(orders: tuple[Order, ...], coid: str) -> Order | None:

@@ -144,6 +144,7 @@ class OrderDesk:
     def _send(self, submission: Submission, departure: Departure) -> Placed:
         outcome = self._conversation.hold(
             endpoints.PLACE_ORDERS,
+            account=submission.account,
             path={"accountId": submission.account},
             body=tickets.place_body(submission.tickets),
             read=orders.classify,
@@ -227,7 +228,11 @@ class OrderDesk:
         arrived = False
         for ticket in submission.tickets:
             order_id = named.get(ticket.coid or "")
-            order = None if order_id is None else self._watch.look(order_id, submission.deadline)
+            order = (
+                None
+                if order_id is None
+                else self._watch.look(submission.account, order_id, submission.deadline)
+            )
             if order_id is None:
                 order = self._resolved(submission, ticket, departure, declined)
                 order_id = order.order_id if order is not None else None
@@ -258,7 +263,7 @@ class OrderDesk:
         """Hand a bracket without a leg to those who protect it, or only say so where that is asked for."""
         if self._mends:
             return self._protection.mend(bare, self._place)
-        entry = self._watch.look(bare.entry.order_id, bare.submission.deadline)
+        entry = self._watch.look(bare.submission.account, bare.entry.order_id, bare.submission.deadline)
         naked = None if entry is None else entry.filled
         if STOP_LOSS in {leg.name for leg in bare.legs}:
             naked = Decimal(0)
@@ -284,7 +289,9 @@ class OrderDesk:
                 # Each by itself: the first of a group says nothing of the others.
                 patient = attrs.evolve(submission, wait_for_outcome=within)
                 return self._group(patient, (), reason, departure, declined)
-            found = self._resolver.find(coid, sent=departure.sent, until=self._clock.monotonic() + within)
+            found = self._resolver.find(
+                submission.account, coid, sent=departure.sent, until=self._clock.monotonic() + within
+            )
             if isinstance(found, Absent):
                 departure.record.end(End.ABSENT)
                 raise declined or rejected(f"no order {coid} has reached IBKR ({reason}).", repeatable=True)
@@ -310,7 +317,7 @@ class OrderDesk:
             standing = order
 
             def again() -> Placed:
-                seen = self._watch.look(standing.order_id, submission.deadline)
+                seen = self._watch.look(submission.account, standing.order_id, submission.deadline)
                 return self._found(submission, seen or standing, declined, departure)
 
             order = self._ended(submission, order, departure, again)
@@ -335,7 +342,7 @@ class OrderDesk:
             )
         except IBKRError as failure:
             # Of a cancel its errors say that the order works on, of an order that nothing works.
-            seen = self._watch.look(order.order_id, soon)
+            seen = self._watch.look(submission.account, order.order_id, soon)
             if seen is not None and not seen.state.may_fill:
                 return seen
             raise OrderOutcomeUnknown(
@@ -354,7 +361,7 @@ class OrderDesk:
         """Look one order of a group up; ``None`` where it is proven that it never arrived."""
         coid = ticket.coid or ""
         until = self._clock.monotonic() + submission.wait_for_outcome
-        found = self._resolver.find(coid, sent=departure.sent, until=until)
+        found = self._resolver.find(submission.account, coid, sent=departure.sent, until=until)
         if found is None:
             raise OrderOutcomeUnknown(
                 f"nobody can tell whether the {name_of(ticket)} {coid} of a pair of exits stands.",

@@ -36,10 +36,11 @@ class Resolver:
         self._clock = clock
         self._reads = reads
 
-    def find(self, coid: str, *, sent: float, until: float) -> Order | Absent | None:
+    def find(self, account: str, coid: str, *, sent: float, until: float) -> Order | Absent | None:
         """Look until the order is found, proven absent, or ``until`` is reached.
 
         Args:
+            account: Whose order it is.
             coid: The order's cOID.
             sent: When it was sent, on the clock.
             until: When to give up, on the clock.
@@ -49,11 +50,11 @@ class Resolver:
         """
         live = trades = 0
         while True:
-            order, counted = self._in_live(coid, until, sent + VISIBLE_AFTER)
+            order, counted = self._in_live(account, coid, until, sent + VISIBLE_AFTER)
             if order is not None:
                 return order
             live += counted
-            order, counted = self._in_trades(coid, until, sent + VISIBLE_AFTER)
+            order, counted = self._in_trades(account, coid, until, sent + VISIBLE_AFTER)
             if order is not None:
                 return order
             trades += counted
@@ -63,20 +64,22 @@ class Resolver:
                 return None
             self._clock.sleep(PAUSE)
 
-    def _in_live(self, coid: str, until: float, counts_from: float) -> tuple[Order | None, int]:
+    def _in_live(self, account: str, coid: str, until: float, counts_from: float) -> tuple[Order | None, int]:
         try:
-            reading = self._reads.live_once(deadline=until)
+            reading = self._reads.live_once(account, deadline=until)
         except (ApiError, SessionError, Throttled, TransportError) as failure:
             log.info("the lookup of %s met %s", coid, failure)
             return None, 0
         return by_coid(reading.rows, coid), int(reading.valid and reading.begun >= counts_from)
 
-    def _in_trades(self, coid: str, until: float, counts_from: float) -> tuple[Order | None, int]:
+    def _in_trades(
+        self, account: str, coid: str, until: float, counts_from: float
+    ) -> tuple[Order | None, int]:
         try:
-            reading = self._reads.fills_once(deadline=until)
+            reading = self._reads.fills_once(account, deadline=until)
             fill = next((fill for fill in reading.rows if fill.coid == coid and fill.order_id), None)
             if fill is not None and fill.order_id is not None:
-                return self._reads.status(fill.order_id, deadline=until), 0
+                return self._reads.status(account, fill.order_id, deadline=until), 0
         except (ApiError, SessionError, Throttled, TransportError) as failure:
             log.info("the lookup of %s met %s", coid, failure)
             return None, 0

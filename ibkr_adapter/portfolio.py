@@ -12,6 +12,7 @@ from __future__ import annotations
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, ConfigurationError, UnexpectedAnswer
 from ibkr_adapter.model.account import Account, AccountSummary, LedgerRow, PnlRow, Position
+from ibkr_adapter.selection import Selection
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints, portfolio
 
@@ -23,9 +24,13 @@ PAGE_SIZES = (100, 30)
 class Portfolio:
     """Reads one login's accounts."""
 
-    def __init__(self, *, clock: Clock, session: SessionKeeper) -> None:
+    def __init__(
+        self, *, clock: Clock, session: SessionKeeper, selection: Selection, read_deadline: float
+    ) -> None:
         self._clock = clock
         self._session = session
+        self._selection = selection
+        self._read_deadline = read_deadline
         self._accounts: tuple[Account, ...] | None = None
 
     def accounts(self) -> tuple[Account, ...]:
@@ -97,10 +102,16 @@ class Portfolio:
             self._session.read(endpoints.PORTFOLIO_SUMMARY, path={"accountId": account_id})
         )
 
-    def profit(self) -> tuple[PnlRow, ...]:
-        """Today's profit by account and model; the first read of a session may be empty."""
-        rows = portfolio.read_pnl(self._session.read(endpoints.PNL))
-        return rows or portfolio.read_pnl(self._session.read(endpoints.PNL))
+    def profit(self, account_id: str) -> tuple[PnlRow, ...]:
+        """Today's profit of an account, by model; the first read of a session may be empty."""
+        rows: tuple[PnlRow, ...] = ()
+        for _ in range(2):
+            until = self._clock.monotonic() + self._read_deadline
+            content = self._selection.read(account_id, endpoints.PNL, deadline=until).content
+            rows = tuple(row for row in portfolio.read_pnl(content) if row.account_id == account_id)
+            if rows:
+                break
+        return rows
 
     def _near_real_time(self, account_id: str) -> tuple[Position, ...]:
         content = self._session.read(endpoints.POSITIONS2, path={"accountId": account_id}, empty=[])

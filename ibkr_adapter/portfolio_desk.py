@@ -105,13 +105,13 @@ class PortfolioDesk(Analyst):
 
     def selected(self) -> str | None:
         """The account that the brokerage session answers for, as far as is known."""
-        return self._session.accounts().selected
+        return self._connection.selection.selected
 
     def switch(self, account: str | None = None) -> str:
         """Have the brokerage session answer for an account, and see that it does.
 
-        Waits for an order that is in dialogue. Orders, balances and profit select what they need by
-        themselves, so this is for calls by hand; it holds until another account is used.
+        Waits for an order that is in dialogue. Everything else here selects what it needs by itself, so
+        this is for calls by hand; it holds until a call for another account is made.
 
         Returns:
             The account that is selected now.
@@ -260,18 +260,8 @@ class PortfolioDesk(Analyst):
         return Table(allocation.read_allocation(content, endpoint.name), SHARE_COLUMNS, title="allocation")
 
     def profit(self, account: str | None = None) -> Table[PnlRow]:
-        """Today's profit of an account, by model; where a login has several, the session is switched to it.
+        """Today's profit of an account, by model; where a login has several, it is selected for that.
 
         Empty where IBKR does not tell it, which is not a profit of nothing.
         """
-        named = self._named(account)
-        several = len(self._session.accounts().accounts) > 1
-        rows: tuple[PnlRow, ...] = ()
-        # Another thread may switch the session on between the two calls.
-        for _ in range(2 if several else 1):
-            if several:
-                self._connection.selection.select(named)
-            rows = tuple(row for row in self._books.profit() if row.account_id == named)
-            if rows:
-                break
-        return Table(rows, PNL_COLUMNS, title="profit today")
+        return Table(self._books.profit(self._named(account)), PNL_COLUMNS, title="profit today")

@@ -68,7 +68,7 @@ class Protection:
             PartlyPlaced: It has filled; ``naked_quantity`` says how much of that has no stop.
         """
         log.warning("order %s stands without its %s", bare.entry.order_id, bare.lacking)
-        entry = self._watch.look(bare.entry.order_id, self._stops.soon(bare.submission))
+        entry = self._look(bare, bare.entry.order_id)
         if entry is None or entry.filled == 0:
             entry = self._cancelled(bare)
             if entry.filled == 0:
@@ -195,7 +195,7 @@ class Protection:
                 deadline=self._stops.soon(bare.submission),
             )
         except IBKRError as failure:
-            seen = self._watch.look(entry.order_id, self._stops.soon(bare.submission))
+            seen = self._look(bare, entry.order_id)
             if seen is not None and seen.state.is_over:
                 return seen
             stop = f" {covered:f} of it have a stop." if stops else ""
@@ -209,7 +209,7 @@ class Protection:
 
     def _stop_works(self, bare: Bare) -> bool:
         stop = next((leg for leg in bare.legs[1:] if leg.name == STOP_LOSS), None)
-        seen = None if stop is None else self._watch.look(stop.order_id, self._stops.soon(bare.submission))
+        seen = None if stop is None else self._look(bare, stop.order_id)
         # One that cannot be seen was seen a moment ago, and a second one could open a position.
         return stop is not None and (seen is None or lives(seen))
 
@@ -231,7 +231,7 @@ class Protection:
         return closed
 
     def _closed(self, bare: Bare) -> Decimal:
-        seen = [self._watch.look(leg.order_id, self._stops.soon(bare.submission)) for leg in bare.legs[1:]]
+        seen = [self._look(bare, leg.order_id) for leg in bare.legs[1:]]
         return sum((order.filled for order in seen if order is not None), Decimal(0))
 
     def _naked(
@@ -262,5 +262,8 @@ class Protection:
         )
 
     def _works(self, bare: Bare, leg: Leg) -> bool:
-        seen = self._watch.look(leg.order_id, self._stops.soon(bare.submission))
+        seen = self._look(bare, leg.order_id)
         return seen is None or lives(seen)
+
+    def _look(self, bare: Bare, order_id: str) -> Order | None:
+        return self._watch.look(bare.submission.account, order_id, self._stops.soon(bare.submission))

@@ -73,7 +73,7 @@ class Rehearsal:
         reducing: bool,  # noqa: ARG002  (nobody asks)
     ) -> Order:
         """Answer with the order as it stands, marked."""
-        order = self._standing(order_id, deadline)
+        order = self._standing(ticket.account, order_id, deadline)
         self._note(
             endpoints.MODIFY_ORDER,
             {"accountId": ticket.account, "orderId": order_id},
@@ -91,7 +91,7 @@ class Rehearsal:
         origin: Origin | None = None,
     ) -> Order:
         """Answer with the order as it stands, marked; one that is over is told as it is."""
-        order = self._standing(order_id, deadline)
+        order = self._standing(account, order_id, deadline)
         if not order.state.is_over:
             sent = self._connection.own.sent(order_id)
             query = tickets.cancel_query(sent.origin if sent is not None else origin)
@@ -100,8 +100,8 @@ class Rehearsal:
             )
         return order
 
-    def _standing(self, order_id: str, deadline: float) -> Order:
-        order = self._connection.reads.status(checked_id(order_id), deadline=deadline)
+    def _standing(self, account: str, order_id: str, deadline: float) -> Order:
+        order = self._connection.reads.status(account, checked_id(order_id), deadline=deadline)
         if order is None:
             raise OrderRejected(f"IBKR does not give the status of order {order_id}; nothing was sent.")
         return order if order.state.is_over else attrs.evolve(order, dry_run=True)

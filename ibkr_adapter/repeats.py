@@ -48,19 +48,24 @@ class Repeats:
         coid = intent.coids[0]
 
         def resolve() -> Placed:
-            order = self._find(coid, unsettled, within, resolve)
+            order = self._find(intent.account, coid, unsettled, within, resolve)
             if order is None:
                 raise OrderRejected(f"no order {coid} has reached IBKR; nothing is working.", repeatable=True)
             return told(order)
 
-        return self._find(coid, unsettled, within, resolve)
+        return self._find(intent.account, coid, unsettled, within, resolve)
 
     def _find(
-        self, coid: str, unsettled: Sequence[Entry], within: float, resolve: Callable[[], Placed]
+        self,
+        account: str,
+        coid: str,
+        unsettled: Sequence[Entry],
+        within: float,
+        resolve: Callable[[], Placed],
     ) -> Order | None:
         now = self._clock.monotonic()
         # The earlier call may have ended only now, and clocks are set: absence counts from here.
-        found = self._resolver.find(coid, sent=now, until=now + within)
+        found = self._resolver.find(account, coid, sent=now, until=now + within)
         if found is None:
             raise OrderOutcomeUnknown(
                 f"an order with the cOID {coid} was sent before, and nobody can tell whether it stands;"

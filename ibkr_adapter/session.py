@@ -19,11 +19,13 @@ import attrs
 
 from ibkr_adapter import verdicts
 from ibkr_adapter.auth.base import Auth, StreamDoor
+from ibkr_adapter.board import Board
 from ibkr_adapter.brokerage import RESTORE_WITHIN, TICKLE_EVERY, Brokerage, SessionState
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import BrokerageUnavailable, NotSent, SessionError
 from ibkr_adapter.model.maintenance import Region
+from ibkr_adapter.turns import Needs
 from ibkr_adapter.wire import endpoints, portfolio
 from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.response import Deciphered
@@ -35,13 +37,16 @@ DISCLOSURES = ("o10331", "o10152")
 # How long a read waits before it asks a service again that is in maintenance, at least (seconds).
 MAINTENANCE_PAUSE = 5.0
 
+# What changes the account that the session answers for.
+_SELECTING = frozenset({endpoints.SWITCH_ACCOUNT, endpoints.DYNAMIC_ACCOUNT})
+
 T = TypeVar("T")
 
 
 class SessionKeeper:
     """One user name's sessions; shared by every object and thread of a connection."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what the sessions of one login need)
         self,
         *,
         clock: Clock,
@@ -51,12 +56,15 @@ class SessionKeeper:
         suppress: tuple[str, ...] = (),
         read_deadline: float = 15.0,
         alone: Callable[[float], AbstractContextManager[None]] | None = None,
+        board: Board | None = None,
+        hold: Callable[[float], AbstractContextManager[None]] | None = None,
         region: Region = Region.NORTH_AMERICA,
         during_maintenance: str = "wait",
     ) -> None:
         self._clock = clock
         self._client = client
         self._auth = auth
+        self._board = board or Board()
         self._brokerage = Brokerage(
             clock=clock,
             client=client,
@@ -64,6 +72,8 @@ class SessionKeeper:
             compete=compete,
             suppress=tuple(dict.fromkeys((*DISCLOSURES, *suppress))),
             alone=alone,
+            board=self._board,
+            hold=hold,
             region=region,
         )
         self._read_deadline = read_deadline
@@ -144,8 +154,13 @@ class SessionKeeper:
             raise BrokerageUnavailable("the brokerage session was lost just now; nothing was done.")
         return accounts
 
+    @property
+    def listed(self) -> portfolio.BrokerageAccounts | None:
+        """The accounts as they were told last, without a look at the session; ``None`` where it was never up."""
+        return self._brokerage.accounts
+
     def chosen(self, account_id: str, epoch: int) -> None:
-        """Note which account was selected in the session of ``epoch``; later ones get it again."""
+        """Note which account the session of ``epoch`` was last seen to answer for."""
         self._brokerage.choose(account_id, epoch)
 
     def portfolio_accounts(self, deadline: float | None = None) -> Any:
@@ -185,6 +200,7 @@ class SessionKeeper:
         body: Any = None,
         deadline: float | None = None,
         empty: Any = None,
+        needs: Needs | None = None,
     ) -> Any:
         """Make a call that changes nothing and return its JSON.
 
@@ -197,6 +213,7 @@ class SessionKeeper:
             body: JSON to send with a POST.
             deadline: The moment at which it must be over; ``read_deadline`` from now if unset.
             empty: What an empty body stands for; without it an empty body is an error.
+            needs: What must hold of the session when it leaves.
 
         Raises:
             SessionError: No session could be had, or IBKR is in maintenance; nothing was done.
@@ -206,7 +223,7 @@ class SessionKeeper:
             UnexpectedAnswer: It answered what nobody understands.
         """
         until = self._clock.monotonic() + self._read_deadline if deadline is None else deadline
-        return self._patiently(until, lambda: self._read(endpoint, path, query, body, until, empty))
+        return self._patiently(until, lambda: self._read(endpoint, path, query, body, until, empty, needs))
 
     def _read(
         self,
@@ -216,11 +233,12 @@ class SessionKeeper:
         body: Any,
         until: float,
         empty: Any,
+        needs: Needs | None,
     ) -> Any:
         login = self._auth.generation
         for last in (False, True):
             epoch, losses = self._prepare(endpoint, until), self._brokerage.losses
-            answer = self._call(endpoint, deadline=until, path=path, query=query, body=body)
+            answer = self._call(endpoint, deadline=until, path=path, query=query, body=body, needs=needs)
             if answer.accounts_first and not last:
                 self.lose(epoch, "the accounts were not asked for")
                 continue
@@ -293,7 +311,12 @@ class SessionKeeper:
             Throttled: The pacing limits do not allow it in time; nothing was sent.
         """
         epoch = self._prepare(endpoint, deadline) if prepare else self.epoch
-        answer = self._call(endpoint, deadline=deadline, path=path, query=query, body=body, urgent=True)
+        try:
+            answer = self._call(endpoint, deadline=deadline, path=path, query=query, body=body, urgent=True)
+        finally:
+            if endpoint in _SELECTING:
+                # Whoever asked for it, and whatever is answered: nobody knows now.
+                self._board.write(None)
         if verdicts.lost(endpoint, answer) or answer.accounts_first:
             self.lose(epoch, f"HTTP {answer.status} on {endpoint.name}")
         return answer

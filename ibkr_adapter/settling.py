@@ -220,7 +220,7 @@ class Settling:
         if old:
             # Nothing can be proven by waiting, so a look or two are enough.
             until = min(until, self._clock.monotonic() + LOOK_WITHIN)
-        seen = [self._resolver.find(coid, sent=sent, until=until) for coid in entry.coids]
+        seen = [self._resolver.find(entry.account, coid, sent=sent, until=until) for coid in entry.coids]
         # A status does not tell the cOID.
         found = [
             attrs.evolve(order, coid=coid)
@@ -287,7 +287,9 @@ class Settling:
 
     def _legs(self, entry: Entry, parent: Order, until: float) -> list[Order] | None:
         try:
-            live = self._reads.live(deadline=max(until, self._clock.monotonic() + SETTLE_WITHIN))
+            live = self._reads.live(
+                entry.account, deadline=max(until, self._clock.monotonic() + SETTLE_WITHIN)
+            )
         except _BLIND as failure:
             log.info("the legs of %s cannot be read: %s", _named(entry), failure)
             return None
@@ -297,9 +299,11 @@ class Settling:
         """See how an order stands that was to be changed or cancelled."""
         order_id = entry.order_id or ""
         try:
-            order = self._reads.status(order_id, deadline=until)
+            order = self._reads.status(entry.account, order_id, deadline=until)
             if order is None:
-                live = self._reads.live(not_before=self._dead_since[entry.number], deadline=until)
+                live = self._reads.live(
+                    entry.account, not_before=self._dead_since[entry.number], deadline=until
+                )
                 order = next((one for one in live if one.order_id == order_id), None)
         except _BLIND as failure:
             log.info("order %s cannot be read: %s", order_id, failure)

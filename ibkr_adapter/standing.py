@@ -59,20 +59,23 @@ class Standing:
     def live(self) -> tuple[Order, ...]:
         """All orders of the day in this account, working or over, whoever placed them."""
         account = self.account()
-        return tuple(order for order in self._connection.reads.live() if order.account in {"", account})
+        return tuple(
+            order for order in self._connection.reads.live(account) if order.account in {"", account}
+        )
 
     def fills(self) -> tuple[Fill, ...]:
         """The fills of the last days in this account."""
         account = self.account()
-        return tuple(fill for fill in self._connection.reads.fills() if fill.account in {"", account})
+        return tuple(fill for fill in self._connection.reads.fills(account) if fill.account in {"", account})
 
     def status(self, order_id: object) -> Order | None:
         """One order as it stands; ``None`` where IBKR does not give it."""
-        return self._connection.reads.status(checked_id(order_id))
+        order_id = checked_id(order_id)
+        return self._connection.reads.status(self.account(), order_id)
 
     def find(self, coid: str) -> Order | None:
         """Look an order up by its cOID in live orders and trades."""
-        return self._connection.reads.find(coid)
+        return self._connection.reads.find(self.account(), coid)
 
     def modify(
         self,
@@ -104,7 +107,7 @@ class Standing:
             raise InvalidOrder(
                 f"order {order_id} was not placed here, so its ticket is not known; nothing was sent."
             )
-        ticket = as_it_stands(sent, self._connection.watch.look(order_id, self._deadline()))
+        ticket = as_it_stands(sent, self._connection.watch.look(sent.account, order_id, self._deadline()))
         changed = attrs.evolve(
             ticket,
             quantity=ticket.quantity if quantity is None else quantity,
@@ -134,7 +137,7 @@ class Standing:
         account = self.account()
         origin = None
         if self._connection.own.sent(order_id) is None:
-            live = self._connection.reads.live()
+            live = self._connection.reads.live(account)
             order = next((order for order in live if order.order_id == order_id), None)
             if order is None:
                 raise OrderRejected(f"IBKR lists no order {order_id}; nothing was sent.")
@@ -177,13 +180,13 @@ class Standing:
             OrderError: From the iterator: the time is over, or for two minutes nobody could see the
                 order; it says what was seen last. The order works on.
         """
-        return self._connection.tracker.follow(order, timeout=timeout)
+        return self._connection.tracker.follow(self.account, order, timeout=timeout)
 
     def wait_for(self, order_id: object, *, timeout: float) -> Order:
         """Look at an order until it is over; return it as it was seen last."""
         order_id = checked_id(order_id)
         until = self._connection.clock.monotonic() + timeout
-        order = self._connection.watch.until(order_id, lambda seen: seen.state.is_over, until)
+        order = self._connection.watch.until(self.account(), order_id, lambda seen: seen.state.is_over, until)
         if order is None:
             raise OrderRejected(f"the status of order {order_id} cannot be read.")
         return order
@@ -191,7 +194,9 @@ class Standing:
     def seen(self, order_id: str) -> Order | None:
         """Look at an order once or twice, so that a fill that came at once is told."""
         until = self._connection.clock.monotonic() + sum(LOOKS[:3])
-        return self._connection.watch.until(order_id, lambda order: order.state.is_over, until)
+        return self._connection.watch.until(
+            self.account(), order_id, lambda order: order.state.is_over, until
+        )
 
     # Guardrails ---------------------------------------------------------------------------
 

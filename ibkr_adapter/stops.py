@@ -130,7 +130,7 @@ class Stops:
         except IBKRError as failure:
             return SentStop(failure=failure)
         order_id = placed.entry.order_id
-        seen = self._watch.look(order_id, self.soon(submission)) if order_id else None
+        seen = self._watch.look(submission.account, order_id, self.soon(submission)) if order_id else None
         if seen is not None and not lives(seen):
             return SentStop(failure=OrderRejected(f"order {order_id} is {seen.state}. {seen.reason}".strip()))
         return SentStop(leg=leg_of(STOP_LOSS, order_id, ticket, seen))
@@ -167,7 +167,7 @@ class Stops:
 
     def end_one(self, submission: Submission, order_id: str) -> Order | None:
         """Cancel an exit and say how it was seen last."""
-        seen = self._watch.look(order_id, self.soon(submission))
+        seen = self._watch.look(submission.account, order_id, self.soon(submission))
         if seen is not None and seen.state.is_over:
             return seen
         try:
@@ -179,7 +179,7 @@ class Stops:
             )
         except IBKRError as failure:
             log.warning("order %s could not be ended: %s", order_id, failure)
-            return self._watch.look(order_id, self.soon(submission))
+            return self._watch.look(submission.account, order_id, self.soon(submission))
 
     def soon(self, submission: Submission) -> float:
         """By when a step must be over: an order's own deadline may be past already."""

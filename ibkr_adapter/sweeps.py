@@ -49,7 +49,7 @@ class Desk(Previews):
         whole = _is_whole(scope)
         self._guard.check_writable("cancelling orders")
         account, conid = self.account(), self._conid(symbol)
-        live = self._connection.reads.live(not_before=self._connection.clock.monotonic())
+        live = self._connection.reads.live(account, not_before=self._connection.clock.monotonic())
         working = [
             order
             for order in live
@@ -105,7 +105,7 @@ class Desk(Previews):
     def _ended(self, account: str, order: Order, *, looks: bool) -> Ended:
         about = Ended(order_id=order.order_id, symbol=order.symbol, conid=order.conid)
         # It may have gone with an order that was ended before it; cancelling it again would fail.
-        seen = self._connection.watch.look(order.order_id, self._deadline()) if looks else None
+        seen = self._connection.watch.look(account, order.order_id, self._deadline()) if looks else None
         try:
             if seen is None or not seen.state.is_over:
                 seen = self._ways().changes.cancel(
@@ -121,7 +121,7 @@ class Desk(Previews):
         return attrs.evolve(about, order=seen)
 
     def _own_fills(self, account: str) -> list[Fill]:
-        fills = self._connection.reads.fills(not_before=self._connection.clock.monotonic())
+        fills = self._connection.reads.fills(account, not_before=self._connection.clock.monotonic())
         once = {fill.execution_id: fill for fill in fills if fill.account in {"", account}}
         return [fill for fill in once.values() if self._connection.own.filled(fill)]
 

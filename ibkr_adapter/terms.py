@@ -75,8 +75,6 @@ class AccountTerms:
                 f"account_id {account} cannot be traded by this login: {listed}; nothing was sent.",
                 remedy="Set account_id to one of these, or log in as its user.",
             )
-        if len(found.accounts) > 1:
-            self._connection.selection.select(account)
         return account
 
     def permit(self, account: str) -> None:

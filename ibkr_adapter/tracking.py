@@ -7,7 +7,7 @@ lost for a while only makes the next look come later.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from ibkr_adapter.clock import Clock
@@ -40,10 +40,13 @@ class Tracker:
         self._clock = clock
         self._reads = reads
 
-    def follow(self, order: Order | Leg | Placed | str | int, *, timeout: float) -> Iterator[Order]:
+    def follow(
+        self, account: Callable[[], str], order: Order | Leg | Placed | str | int, *, timeout: float
+    ) -> Iterator[Order]:
         """Give the order as it stands, and again whenever its state or what is filled has changed.
 
         Args:
+            account: Tells whose order it is, when the first look is made.
             order: An order id, or what carries one; of what was placed together the entry.
             timeout: How long to follow it, in seconds.
 
@@ -60,16 +63,19 @@ class Tracker:
         order_id = checked_id(order if isinstance(order, (str, int)) else order.order_id)
         if not timeout > 0:
             raise InvalidOrder(f"{timeout!r:.20} is no time to follow an order for; nothing was sent.")
-        return self._changes(order_id, self._clock.monotonic() + timeout, timeout)
+        return self._changes(account, order_id, self._clock.monotonic() + timeout, timeout)
 
-    def _changes(self, order_id: str, until: float, timeout: float) -> Iterator[Order]:
+    def _changes(
+        self, find: Callable[[], str], order_id: str, until: float, timeout: float
+    ) -> Iterator[Order]:
+        account = find()
         last: Order | None = None
         told: tuple[OrderState, Decimal] | None = None
         seen_at = self._clock.monotonic()
         quiet = 0
         while True:
             try:
-                found = self._reads.status(order_id, deadline=self._clock.monotonic() + LOOK_WITHIN)
+                found = self._reads.status(account, order_id, deadline=self._clock.monotonic() + LOOK_WITHIN)
                 blind: ApiError | SessionError | Throttled | TransportError | None = None
             except UnexpectedAnswer:
                 # A state that nobody knows must not be slept over.

@@ -91,7 +91,7 @@ class Broker:
         with self.lock:
             rows = list(self.orders.values())
         found = order_rows.read_live_orders({"orders": rows, "snapshot": True}).orders
-        return OrdersRead(orders=found, changes=0, begun=clock.now())
+        return OrdersRead(account="DU1", orders=found, changes=0, begun=clock.now())
 
     def read_trades(self):
         with self.lock:
@@ -156,8 +156,8 @@ def survive(restarts):
             good_after=0.0,
         )
         channels = [
-            Orders(lambda deadline: broker.read_orders(clock)),
-            Trades(lambda deadline: broker.read_trades(), 1),
+            Orders("DU1", lambda deadline: broker.read_orders(clock)),
+            Trades("DU1", lambda deadline: broker.read_trades(), 1),
             Quotes(1, None, ["last"], None),
         ]
         with Subscription(feed, clock, channels) as events:
@@ -169,7 +169,11 @@ def survive(restarts):
                 server = StreamServer(broker.script, port=port).__enter__()
             _until(lambda: feed.lines == restarts + 1 and feed.is_up)
             broker.stop()
-            time.sleep(0.3)
+            # Until nothing more comes: a busy machine hands over late.
+            waiting = -1
+            while waiting != events.waiting:
+                waiting = events.waiting
+                time.sleep(0.3)
             told = [events.get(0) for _ in range(events.waiting)]
         feed.close()
         server.__exit__()

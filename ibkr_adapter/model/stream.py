@@ -152,8 +152,9 @@ class LedgerEvent(Event):
 class NotificationEvent(Event):
     """Something IBKR wants the user to know, or asks about an order.
 
-    A question has an ``order_id`` and ``options``. ``answer`` is what it was answered with, where the
-    reply policy allows an answer; else it waits for a person.
+    A question has an ``order_id``, a ``request_id`` and ``options``. ``answer`` is what it was answered
+    with: the option that agrees where the reply policy allows it, else the one that declines. Where there
+    is no answer ``left_open`` says why, and it waits for a person (``ibkr.notifications.answer_prompt``).
     """
 
     text: str
@@ -161,9 +162,11 @@ class NotificationEvent(Event):
     title: str | None = None
     url: str | None = None
     order_id: str | None = None
+    request_id: str | None = None
     message_id: str | None = None
     options: tuple[str, ...] = ()
     answer: str | None = None
+    left_open: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -27,19 +27,26 @@ MOST_FILLS = 100_000
 
 @attrs.frozen(kw_only=True)
 class OrdersRead:
-    """A read of all orders: when it was begun, and how much this process had changed by then."""
+    """A read of all orders of an account: when it was begun, and how much this process had changed by then."""
 
+    account: str
     orders: Sequence[Order]
     changes: int
     begun: datetime
 
 
 class Orders(Channel):
-    """All orders of the login's session, as they stand."""
+    """The orders of the accounts that anybody here has asked for, as they stand.
 
-    def __init__(self, read: Callable[[float], OrdersRead]) -> None:
+    IBKR tells the changes of a session in one topic, and lists the orders of one account at a time.
+    """
+
+    reads_first = True
+
+    def __init__(self, account_id: str, read: Callable[[float], OrdersRead]) -> None:
         super().__init__("sor")
-        self._read = read
+        self.reads = {account_id: read}
+        self._unread = {account_id}
         self.orders: dict[str, Order] = {}
         self._touched: dict[str, datetime] = {}
         self._unlisted: set[str] = set()
@@ -49,6 +56,16 @@ class Orders(Channel):
         self.is_whole = False
         self.changes = -1
         self.fills = 0
+
+    def join(self, other: Channel) -> bool:
+        """Take in the account of another consumer; it is read, and nothing is asked for anew."""
+        if isinstance(other, Orders):
+            for account, read in other.reads.items():
+                if account not in self.reads:
+                    self.reads[account] = read
+                    self._unread.add(account)
+                    self.is_whole = False
+        return False
 
     def begin(self) -> Sequence[str]:
         """Subscribe to changes; nothing that was before is told."""
@@ -60,7 +77,7 @@ class Orders(Channel):
 
     def lost(self) -> None:
         """Keep what is known, to tell later what changed; it counts for nothing until then."""
-        self.is_whole, self._offered = False, None
+        self.is_whole, self._offered, self._unread = False, None, set(self.reads)
 
     def offer(self, read: OrdersRead) -> None:
         """Take a read that another thread has made anyway; it is merged by the stream's thread."""
@@ -68,17 +85,29 @@ class Orders(Channel):
 
     @property
     def owes(self) -> bool:
-        """Whether a change came of an order that nobody told of; it is read then."""
-        return bool(self._owes) or self._offered is not None
+        """Whether a change came of an order that nobody told of, or of an account that was not read; it is then."""
+        return bool(self._owes or self._unread) or self._offered is not None
 
     def seed(self, deadline: float, at: datetime) -> Sequence[Event]:
         """Read how orders stand, and tell those that do otherwise than was known."""
         offered, self._offered = self._offered, None
-        usable = offered is not None and self.is_whole and not self._owes
-        read = offered if offered is not None and usable else self._read(deadline)
+        if offered is not None and self.is_whole and not self._owes:
+            reads = [offered]
+        else:
+            # Whose order it is that nobody told of is not said.
+            wanted = list(self.reads) if self._owes or not self._unread else list(self._unread)
+            self._unread.clear()
+            reads = [self.reads[account](deadline) for account in wanted]
+            listed = {order.order_id for read in reads for order in read.orders}
+            self._unlisted |= self._owes - listed
+            self._owes.clear()
+        events = [event for read in reads for event in self._merge(read, at)]
+        self._touched.clear()
+        self.is_whole, self.changes = True, min(read.changes for read in reads)
+        return events
+
+    def _merge(self, read: OrdersRead, at: datetime) -> list[Event]:
         listed = {order.order_id: order for order in read.orders}
-        self._unlisted |= self._owes - listed.keys()
-        self._owes.clear()
         events: list[Event] = []
         for order_id, order in listed.items():
             known = self.orders.get(order_id)
@@ -86,12 +115,15 @@ class Orders(Channel):
                 continue
             if known is None or _stands(order) != _stands(known):
                 events.append(self._note(order, known, at))
-        for order_id in [name for name, known in self.orders.items() if known.state.is_over]:
+        over = [
+            name
+            for name, known in self.orders.items()
+            if known.state.is_over and known.account in {"", read.account}
+        ]
+        for order_id in over:
             # Of yesterday: IBKR lists what is over until the end of the day.
             if order_id not in listed and not self._is_newer(order_id, read.begun):
                 del self.orders[order_id]
-        self._touched.clear()
-        self.is_whole, self.changes = True, read.changes
         return events
 
     def _is_newer(self, order_id: str, begun: datetime) -> bool:
@@ -149,11 +181,14 @@ def _is_behind(read: Order, known: Order) -> bool:
 
 
 class Trades(Channel):
-    """Executions of the login's accounts, each once."""
+    """Executions of the accounts that anybody here has asked for, each once."""
 
-    def __init__(self, read: Callable[[float], Sequence[Fill]], days: int) -> None:
+    reads_first = True
+
+    def __init__(self, account_id: str, read: Callable[[float], Sequence[Fill]], days: int) -> None:
         super().__init__("str")
-        self._read = read
+        self.reads = {account_id: read}
+        self._unread = {account_id}
         self.days = days
         self.fills: dict[str, Fill] = {}
         # For other threads: counts what came that was not known, fills or not.
@@ -161,8 +196,14 @@ class Trades(Channel):
         self._rows: set[str] = set()
 
     def join(self, other: Channel) -> bool:
-        """Go as far back as anybody wants."""
-        if not isinstance(other, Trades) or other.days <= self.days:
+        """Go as far back as anybody wants, and read the accounts of all."""
+        if not isinstance(other, Trades):
+            return False
+        for account, read in other.reads.items():
+            if account not in self.reads:
+                self.reads[account] = read
+                self._unread.add(account)
+        if other.days <= self.days:
             return False
         self.days = other.days
         return True
@@ -177,7 +218,17 @@ class Trades(Channel):
 
     def seed(self, deadline: float, at: datetime) -> Sequence[Event]:
         """Read what was executed, because a repetition that does not come says nothing."""
-        return self._fresh(self._read(deadline), at)
+        wanted, self._unread = list(self._unread or self.reads), set()
+        return [event for account in wanted for event in self._fresh(self.reads[account](deadline), at)]
+
+    def lost(self) -> None:
+        """Keep what was told; what comes meanwhile is read for every account."""
+        self._unread = set(self.reads)
+
+    @property
+    def owes(self) -> bool:
+        """Whether an account was not read yet."""
+        return bool(self._unread)
 
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
         """Tell the executions that were not told before."""

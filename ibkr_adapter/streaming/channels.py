@@ -27,6 +27,8 @@ class Channel:
 
     renew_every: float | None = None
     stale_after: float | None = None
+    # Whether seeding it makes calls, and can keep the stream's thread for as long as it may take.
+    reads_first = False
 
     def __init__(self, key: str) -> None:
         self.key = key

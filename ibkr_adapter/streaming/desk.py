@@ -173,7 +173,8 @@ class StreamDesk:
         """Subscribe to orders: each of the day as it stands, then each change of one.
 
         After a gap the orders that stand otherwise than before are told as they were read again. They
-        are those of the login's session, whoever placed them; ``order.account`` tells whose.
+        are this account's and those of other objects' accounts, whoever placed them; ``order.account``
+        tells whose. Changes come of every account of the login that IBKR tells them of.
         """
         return self._subscribe([self._orders()], callback, SIZE)
 
@@ -195,12 +196,18 @@ class StreamDesk:
         """Subscribe to the account's cash by currency, every ten seconds."""
         return self._subscribe([Ledger(self._account())], callback, size)
 
-    def notifications(self, *, callback: Callback | None = None) -> Subscription:
-        """Subscribe to notices, and answer the prompts among them that the reply policy allows.
+    def notifications(self, *, callback: Callback | None = None, decline: bool = True) -> Subscription:
+        """Subscribe to notices, and have the prompts among them answered by the reply policy.
 
         IBKR asks about an order here as well as in the answer to it. While somebody is subscribed a
         prompt about an order of ours is answered with the option that agrees, where ``answer_messages``
-        or the default policy allows its message; any other is left to you, as an event.
+        or the default policy allows its message, and else with the one that declines. What is left
+        open is told with the reason, ``event.left_open``. The first subscription of a login decides.
+
+        Args:
+            callback: As for :meth:`quotes`.
+            decline: Whether to decline what the policy does not allow; without it that is left to you,
+                to be answered with ``ibkr.notifications.answer_prompt``.
         """
         prompts = Prompts(
             clock=self._connection.clock,
@@ -210,6 +217,7 @@ class StreamDesk:
                 answer=self._settings.answer_messages, decline=self._settings.decline_messages
             ),
             permit=self._permit,
+            declines=decline,
         )
         return self._subscribe([Notices(prompts.answer)], callback, SIZE)
 
@@ -252,18 +260,20 @@ class StreamDesk:
             subscription.close()
 
     def _orders(self) -> Orders:
-        reads = self._connection.reads
+        reads, account = self._connection.reads, self._account()
 
         def read(deadline: float) -> OrdersRead:
             changes, begun = reads.changes, self._connection.clock.now()
-            orders = reads.live(not_before=self._now(), deadline=deadline)
-            return OrdersRead(orders=orders, changes=changes, begun=begun)
+            orders = reads.live(account, not_before=self._now(), deadline=deadline)
+            return OrdersRead(account=account, orders=orders, changes=changes, begun=begun)
 
-        return Orders(read)
+        return Orders(account, read)
 
     def _trades(self, days: int) -> Trades:
-        reads = self._connection.reads
-        return Trades(lambda deadline: reads.fills(not_before=self._now(), deadline=deadline), days)
+        reads, account = self._connection.reads, self._account()
+        return Trades(
+            account, lambda deadline: reads.fills(account, not_before=self._now(), deadline=deadline), days
+        )
 
     def _now(self) -> float:
         return self._connection.clock.monotonic()

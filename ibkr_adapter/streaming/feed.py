@@ -44,7 +44,7 @@ C = TypeVar("C", bound=Channel)
 # The pause after the first failure, the longest one, and after how long a line counts as good.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 GOOD_AFTER = 60.0
-# How long a read may take that a new line waits for.
+# How long a read may take that a new line waits for; less than the minute in which IBKR wants a word.
 SEED_WITHIN = 45.0
 # How long the thread may take to end.
 END_WITHIN = 10.0
@@ -95,6 +95,8 @@ class Feed:
         self._changed = False
         # Whether a channel may have to be seeded again.
         self._owing = False
+        # Whether the thread has just done something else for long.
+        self._was_away = False
         # Counts the lines that were brought up: what was known on one may be old on the next.
         self.lines = 0
         # When something is due that is not a frame; only the stream's thread looks.
@@ -252,6 +254,7 @@ class Feed:
             if not self._is_wanted():
                 self._say_goodbye()
                 return
+            self._catch_up()
             now = self._clock.monotonic()
             if now >= self._due:
                 self._due = min(self._line.upkeep(), self._renew(now))
@@ -266,6 +269,13 @@ class Feed:
                 for running in self._all():
                     if running.is_live and running.channel.owes:
                         self._seed(running, None)
+
+    def _catch_up(self) -> None:
+        """Hear what lies in the line since the thread was busy, before anything is called silent."""
+        while self._was_away:
+            frames = self._line.receive(0.0)
+            self._was_away = bool(frames)
+            self._hand_over(frames)
 
     def _reconcile(self) -> None:
         """End what nobody wants, and begin what somebody waits for."""
@@ -307,7 +317,14 @@ class Feed:
         running.renew_at = now + (running.channel.renew_every or 0.0)
 
     def _seed(self, running: Running, gap: Gap | None) -> None:
-        """Read what the line does not repeat, and tell the gap and what it brought."""
+        """Read what the line does not repeat, and tell the gap and what it brought.
+
+        What arrives meanwhile lies in the line, and is merged after it. The reads take less than the
+        minute within which IBKR wants a word.
+        """
+        if running.channel.reads_first:
+            self._line.say()
+            self._was_away = True
         deadline = self._clock.monotonic() + SEED_WITHIN
         try:
             events = running.channel.seed(deadline, self._clock.now())

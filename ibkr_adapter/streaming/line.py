@@ -125,9 +125,17 @@ class Line:
         if self._session.standing != self._standing:
             raise LineLost("the session was opened anew")
         if now >= self._tic_at:
-            self.write((stream.TIC,))
-            self._tic_at = now + TIC_EVERY
+            self.say()
         return min(self._tic_at, self._heard + SILENT_AFTER)
+
+    def say(self) -> None:
+        """Say the word that IBKR wants once a minute; also before something that keeps this thread for long.
+
+        Raises:
+            LineLost: The line is gone.
+        """
+        self.write((stream.TIC,))
+        self._tic_at = self._clock.monotonic() + TIC_EVERY
 
     def receive(self, seconds: float) -> Sequence[Frame]:
         """Return what has arrived, waiting at most so long.

@@ -84,7 +84,7 @@ class Mirror:
     # What a host asks ------------------------------------------------------------------------
 
     def orders(self) -> tuple[Order, ...]:
-        """All orders of the day, of every account of the session.
+        """All orders of the day, of this account and of those of other objects.
 
         Raises:
             IBKRError: They had to be read, and could not be.
@@ -95,9 +95,9 @@ class Mirror:
             return tuple(channel.orders.values())
         # What is read may have been kept for a moment.
         begun = self._clock.now() - timedelta(seconds=KEPT_FOR)
-        read = orders.live()
+        read = orders.live(self.account_id)
         if orders.changes == changes:
-            channel.offer(OrdersRead(orders=read, changes=changes, begun=begun))
+            channel.offer(OrdersRead(account=self.account_id, orders=read, changes=changes, begun=begun))
             self._feed.look()
         return read
 

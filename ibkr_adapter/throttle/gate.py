@@ -69,6 +69,16 @@ class Slot:
         """Say that the call leaves only now, because its line had to be opened first."""
         self._booked = self._throttle.put_off(self._endpoint, self._booked)
 
+    def renew(self, within: float) -> bool:
+        """Take the slot anew for a call that could not leave at once, and wait ``within`` seconds for it at most.
+
+        What was booked is given back first, so the call is not in its own way. The answer is whether it
+        may leave now.
+        """
+        booked = self._throttle.renew(self._endpoint, self._booked, self._deadline, within)
+        self._booked = self._booked if booked is None else booked
+        return booked is not None
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -149,6 +159,20 @@ class Throttle:
             now = self._clock.monotonic()
             self._move(pace, endpoint, booked, now, now)
             return now
+
+    def renew(self, endpoint: Endpoint, booked: float, deadline: float, within: float) -> float | None:
+        """Take a departure out of the book and acquire another one; ``None`` where that takes too long.
+
+        For endpoints without a limit on calls under way: such a call would wait for its own end.
+        """
+        with self._lock, self._book.opened() as pace:
+            now = self._clock.monotonic()
+            pace.give_back(endpoint, booked)
+            self._foretell(pace, now)
+        try:
+            return self.acquire(endpoint, deadline=min(deadline, now + within), urgent=True)
+        except Throttled:
+            return None
 
     def release(self, endpoint: Endpoint) -> None:
         """Say that the call is over; endpoints without a limit on those under way take no notice."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -151,6 +151,17 @@ class Pace:
 
     def put_off(self, endpoint: Endpoint, booked: float, now: float) -> None:
         """Write down that a call which was booked at one moment leaves only now."""
+        for departures in self._without(endpoint, booked):
+            # Others may have been booked since; the oldest must stay first.
+            departures.insert(_place(departures, now), now)
+
+    def give_back(self, endpoint: Endpoint, booked: float) -> None:
+        """Write down that a call which was booked at one moment has not left."""
+        for _ in self._without(endpoint, booked):
+            pass
+
+    def _without(self, endpoint: Endpoint, booked: float) -> Iterator[deque[float]]:
+        """Take a departure out of the pages that have it, and give each of them."""
         books = [self.departures]
         if endpoint.window is not None or endpoint.concurrent is not None:
             books.append(self.path(endpoint).departures)
@@ -159,8 +170,7 @@ class Pace:
             place = _place(departures, booked)
             if place and departures[place - 1] == booked:
                 del departures[place - 1]
-                # Others may have been booked since; the oldest must stay first.
-                departures.insert(_place(departures, now), now)
+                yield departures
 
     def finish(self, endpoint: Endpoint) -> None:
         """Write down that a call with a limit on those under way is over."""

@@ -9,6 +9,7 @@ Source: Web API reference, "WebSockets", and frames recorded from accounts; docs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,7 @@ from ibkr_adapter.wire.replies import words_of
 
 _LEDGER_KEY = "LedgerList"
 _LONGEST = 4000
+_FOR_EVER = re.compile(r"\b(always|again|ever|never)\b")
 
 
 def rows_of(content: Mapping[str, Any], key: str = "args") -> list[Mapping[str, Any]]:
@@ -187,6 +189,19 @@ def affirmative(options: tuple[str, ...]) -> str | None:
         option
         for option in options
         if not option.strip().lower().startswith(("do not", "don't", "no", "cancel", "always", "never"))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def negative(options: tuple[str, ...]) -> str | None:
+    """The option that declines for this once; ``None`` where the words do not tell it apart.
+
+    To cancel may mean the order, and what holds for ever is nobody's to say but a person's.
+    """
+    found = [
+        option
+        for option in options
+        if re.match(r"(do not|don't|no)\b", option.strip().lower()) and not _FOR_EVER.search(option.lower())
     ]
     return found[0] if len(found) == 1 else None
 

@@ -206,7 +206,7 @@ def test_a_read_that_stands_in_line_does_not_leave_in_the_middle_of_a_dialogue(w
     dialogue = link.client._turns._dialogue
 
     def read():
-        link.reads.changed()
+        link.reads.changed("DU1234567")
         ibkr.get_open_orders()
 
     def converse():

@@ -132,6 +132,7 @@ def test_a_change_is_sent_once_and_done(desk, book, change):
     [
         OutcomeUnknown("the line was cut"),
         Page(503, {"error": "busy", "statusCode": 503}),
+        Page(500, {"error": "java.lang.Exception: request failed"}),
         Page(502, text="<html>Bad gateway</html>"),
         Page(504, {}),
         Page(401, text=""),
@@ -140,7 +141,7 @@ def test_a_change_is_sent_once_and_done(desk, book, change):
         Page(200, text="<html>login</html>"),
         Page(200, text='{"order_id": 7, "succ', kind="application/json"),
     ],
-    ids=["cut", "503", "502", "504", "401", "423", "429", "login", "half"],
+    ids=["cut", "503", "500", "502", "504", "401", "423", "429", "login", "half"],
 )
 def test_a_lost_answer_is_unknown_and_says_where_to_look(desk, book, change, lost):
     """It is never sent again by itself, and never called refused."""
@@ -155,7 +156,7 @@ def test_a_lost_answer_is_unknown_and_says_where_to_look(desk, book, change, los
 
 
 @pytest.mark.parametrize(
-    "no", [Page(500, {"error": "no such thing"}), Page(403, {}), Page(404, text="<html>not found</html>")]
+    "no", [Page(400, {"error": "no such thing"}), Page(403, {}), Page(404, text="<html>not found</html>")]
 )
 def test_a_refusal_says_that_nothing_was_changed(desk, book, change, no):
     name, call, _, _ = change

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from decimal import Decimal
 
 import attrs
@@ -479,24 +481,87 @@ def test_a_prompt_is_answered_once_where_the_policy_allows_it(world, server):
 
 
 @pytest.mark.parametrize(
-    ("settings", "about"),
-    [
-        ({}, {}),
-        ({"answer_messages": ("p12",), "decline_messages": ("p12",)}, {}),
-        ({"answer_messages": ("p12",)}, {"options": ["Yes", "Certainly"]}),
-        ({"answer_messages": ("p12",)}, {"options": []}),
-        ({"answer_messages": ("p12",), "guardrails": {"read_only": True}}, {}),
-    ],
-    ids=["no policy", "declined", "two that agree", "no options", "read only"],
+    "settings",
+    [{}, {"answer_messages": ("p12",), "decline_messages": ("p12",)}],
+    ids=["no policy", "declined"],
 )
-def test_any_other_prompt_is_left_to_a_person(world, server, settings, about):
+@pytest.mark.parametrize(
+    ("options", "no"),
+    [(PROMPT["options"], "Do not use"), (["Yes", "No"], "No"), (["OK", "No, thanks"], "No, thanks")],
+)
+def test_a_prompt_that_the_policy_does_not_allow_is_declined(world, server, settings, options, no):
+    """Left open it could leave the order half alive."""
+    order_id = limit_order(world.exchange())
+    ibkr = world.exchange(**settings)
+
+    event, posted = prompted(world, server, ibkr, order_id, options=options)
+
+    assert (event.answer, event.left_open) == (no, None)
+    assert [json.loads(body) for body in posted] == [{"orderId": int(order_id), "reqId": "29042", "text": no}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "about", "why"),
+    [
+        ({}, {"options": ["Yes", "Cancel"]}, "no option surely declines"),
+        ({}, {"options": ["Yes", "No", "Do not ask again"]}, None),
+        ({}, {"options": ["No", "Do not use"]}, "no option surely declines"),
+        ({"answer_messages": ("p12",)}, {"options": ["Yes", "Certainly"]}, "no option surely agrees"),
+        ({"answer_messages": ("p12",)}, {"options": []}, "no option surely agrees"),
+        ({"answer_messages": ("p12",), "guardrails": {"read_only": True}}, {}, "read_only"),
+        ({"guardrails": {"read_only": True}}, {}, "read_only"),
+    ],
+)
+def test_what_cannot_surely_be_answered_is_left_to_a_person_by_name(world, server, settings, about, why):
+    """The event has all that an answer by hand needs, and the reason."""
     order_id = limit_order(world.exchange())
     ibkr = world.exchange(**settings)
 
     event, posted = prompted(world, server, ibkr, order_id, **about)
 
-    assert (event.answer, posted) == (None, [])
     assert event.options == tuple(about.get("options", PROMPT["options"]))
+    assert (event.order_id, event.request_id, event.message_id) == (order_id, "29042", "p12")
+    if why is None:
+        assert (event.answer, len(posted)) == ("No", 1)
+    else:
+        assert (event.answer, posted) == (None, [])
+        assert why in event.left_open
+
+
+def test_who_wants_to_answer_by_hand_is_left_to(world, server):
+    order_id = limit_order(world.exchange())
+    ibkr = world.exchange()
+    with ibkr.stream.notifications(decline=False) as notices:
+        settle(world)
+        server.say({"topic": "ntf", "args": [{**PROMPT, "orderId": int(order_id)}]})
+        settle(world, 3)
+        (event,) = drain(notices)
+    ibkr.notifications.answer_prompt(event.order_id, event.request_id, event.options[0])
+
+    assert "does not allow a yes" in event.left_open
+    assert world.count("POST /iserver/notification") == 1
+
+
+def test_an_answer_that_was_not_taken_is_told(world, server):
+    ibkr = world.exchange(answer_messages=("p12",))
+    order_id = limit_order(ibkr)
+    world.arm("F13", "POST /iserver/notification", times=1)
+
+    event, posted = prompted(world, server, ibkr, order_id)
+
+    assert (event.answer, len(posted)) == (None, 1)
+    assert "'Use on this order' was answered with HTTP" in event.left_open
+
+
+def test_an_answer_that_was_lost_is_told_and_not_repeated(world, server):
+    ibkr = world.exchange(answer_messages=("p12",))
+    order_id = limit_order(ibkr)
+    world.arm("F03", "POST /iserver/notification", times=1)
+
+    event, posted = prompted(world, server, ibkr, order_id)
+
+    assert (event.answer, len(posted)) == (None, 1)
+    assert "lost" in event.left_open
 
 
 def test_a_prompt_about_somebody_elses_order_is_left_alone(world, server):
@@ -505,3 +570,57 @@ def test_a_prompt_about_somebody_elses_order_is_left_alone(world, server):
     event, posted = prompted(world, server, ibkr, "987654321")
 
     assert (event.answer, posted) == (None, [])
+    assert event.left_open == "the order was not placed here"
+
+
+# While the stream's thread reads ----------------------------------------------------------
+
+
+def test_what_arrives_while_orders_are_read_is_told_and_the_line_is_kept_alive(world, ibkr, server):
+    """A cold list takes two slow reads; IBKR wants a word once a minute, and repeats nothing."""
+    order_id = limit_order(ibkr)
+    filled = changed(order_id, status="Filled", filledQuantity=10.0, remainingQuantity=0.0)
+    said = []
+
+    def slowly():
+        server.say({"topic": f"smd+{AAPL}", "conid": AAPL, "31": "189.60", "6509": "RpB"})
+        if not said:
+            server.say(sor(filled))
+        said.append(True)
+        world.clock.sleep(20)
+
+    with ibkr.stream.quotes(AAPL) as quotes:
+        settle(world)
+        world.clock.sleep(25)
+        server.say({"topic": "system", "hb": 1})
+        world.doorway.before["GET /iserver/account/orders"] = slowly
+        begun = world.clock.monotonic()
+        with ibkr.stream.orders() as orders:
+            settle(world, 50)
+            server.say({"topic": "system", "hb": 1})
+            settle(world, 10)
+            told, prices = drain(orders), drain(quotes)
+
+    assert len(said) == 2
+    assert [event.order.state for event in told][-1] is OrderState.FILLED
+    assert len(prices) == len(said)
+    words = [moment for moment, _ in server.written] + [begun + 60]
+    assert max(later - earlier for earlier, later in itertools.pairwise(words)) < 60
+    assert len(server.links) == 1
+
+
+def test_each_list_that_a_new_line_waits_for_is_begun_with_a_word(world, ibkr, server):
+    """Orders and trades one after the other can take longer than the minute."""
+    world.doorway.before["GET /iserver/account/orders"] = lambda: world.clock.sleep(30)
+    world.doorway.before["GET /iserver/account/trades"] = lambda: world.clock.sleep(20)
+    ibkr.open()
+    with ibkr.stream.orders() as orders, ibkr.stream.trades():
+        world.clock.sleep(120)
+        server.link.break_off()
+        world.clock.sleep(1)
+        drain(orders)
+        begun = world.clock.monotonic()
+        world.clock.sleep(100)
+
+    words = [moment for moment, _ in server.written if moment > begun]
+    assert max(later - earlier for earlier, later in itertools.pairwise(words)) < 60

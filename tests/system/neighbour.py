@@ -38,6 +38,16 @@ def both(ibkr, times):
     return placed
 
 
+def stand(ibkr, times):
+    """Orders that stay, each seen by its own status, which the session gives for the account it answers for."""
+    seen = []
+    for _ in range(int(times)):
+        order_id = ibkr.place_limit_order("AAPL", "buy", 1, 100)["orderId"]
+        order = ibkr.orders.status(order_id)
+        seen.append(None if order is None else str(order.state))
+    return seen
+
+
 def until(ibkr, moment):
     """Read as fast as the limits allow until that moment of the machine's monotonic clock."""
     done = 0
@@ -68,6 +78,7 @@ WORK = {
     "place": place,
     "read": read,
     "both": both,
+    "stand": stand,
     "until": until,
     "fork": fork,
     "close": close,

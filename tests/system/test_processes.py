@@ -126,6 +126,24 @@ def test_orders_and_reads_of_two_processes_leave_open_questions_alone(tmp_path):
         assert {row["answer"] for row in asked} == {"yes"}
 
 
+def test_two_processes_trade_two_accounts_of_one_gateway_at_once(tmp_path):
+    """Each sees its own orders, although the session answers for one account at a time."""
+    names = ["DU1234567", "DU7654321"]
+    with Street(tmp_path, pacing=False, accounts=names[1:]) as street:
+        settings = {**WIDE, "requests_per_second": 1000, "answer_messages": ["o163"]}
+        workers = [street.process(**settings, account_id=name) for name in names]
+        for worker in workers:
+            assert ask(worker, "open") == "ready"
+
+        for worker in workers:
+            tell(worker, "stand 4")
+        seen = [hear(worker) for worker in workers]
+
+        assert {state for states in seen for state in states} <= {"PreSubmitted", "Submitted"}
+        assert [len(states) for states in seen] == [4, 4]
+        assert street.broker.count("/iserver/account") >= 2
+
+
 def test_one_process_brings_the_gateways_session_up_and_the_others_find_it(tmp_path):
     with Street(tmp_path, pacing=False, established_after=0.6, established_reads=3) as street:
         workers = [street.process(**WIDE) for _ in range(3)]

@@ -87,9 +87,9 @@ def test_profit_is_read_once_in_five_seconds():
     clock, reads = ManualClock(START), []
     row = PnlRow(account_id="DU1", model="Core", daily=Decimal(-5))
 
-    def read():
+    def read(account):
         reads.append(clock.monotonic())
-        return (row,)
+        return (row,) if account == "DU1" else ()
 
     profits = Profits(clock, read)
     assert profits.rows("DU1") == profits.rows("DU1") == (row,)

@@ -1023,3 +1023,31 @@ def test_a_late_answer_moves_its_call_as_far_as_the_margin_does_not_cover_it(too
     house.call(LIVE_ORDERS)
 
     assert house.left[0][1] == pytest.approx(5 + 5 * MARGIN + later, abs=HAIR)
+
+
+def test_a_call_that_could_not_leave_is_not_in_its_own_way():
+    """It was booked, then something had to be done first; the window counts from when it leaves."""
+    clock = ManualClock(START)
+    throttle = Throttle(clock, per_second=10)
+    with throttle.slot(LIVE_ORDERS, deadline=60.0) as slot:
+        clock.advance(1)
+
+        assert slot.renew(0.5)
+    with pytest.raises(Throttled) as late:
+        throttle.acquire(LIVE_ORDERS, deadline=clock.monotonic() + 1)
+
+    assert late.value.retry_at == pytest.approx(5 + 5 * MARGIN, abs=0.1)
+
+
+def test_a_slot_that_cannot_be_had_again_in_time_is_given_up():
+    """Whoever holds the session for it must not keep the others waiting."""
+    clock = ManualClock(START)
+    throttle = Throttle(clock, per_second=10)
+    with throttle.slot(LIVE_ORDERS, deadline=60.0) as slot:
+        clock.advance(5.5)
+        throttle.acquire(LIVE_ORDERS, deadline=60.0)
+
+        assert not slot.renew(0.5)
+    clock.advance(5.5)
+
+    assert throttle.acquire(LIVE_ORDERS, deadline=60.0) == clock.monotonic()

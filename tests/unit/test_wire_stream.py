@@ -350,6 +350,23 @@ def test_a_prompt_is_answered_by_its_one_agreeing_option():
     assert stream_rows.affirmative(("Yes", "No")) == "Yes"
     assert stream_rows.affirmative(("Yes", "Certainly")) is None
     assert stream_rows.affirmative(()) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        (("Use on this order", "Always use", "Do not use"), "Do not use"),
+        (("Yes", "No"), "No"),
+        (("Yes", "Notify me"), None),
+        (("Yes", "No", "Don't ask again"), "No"),
+        (("Yes", "Cancel"), None),
+        (("No", "Do not use"), None),
+        ((), None),
+    ],
+)
+def test_the_option_that_declines_is_told_by_its_words(options, chosen):
+    """To cancel may mean the order, and never is for a person to say."""
+    assert stream_rows.negative(options) == chosen
     assert stream_rows.prompt_answer("12", "r", "Yes") == {"orderId": 12, "reqId": "r", "text": "Yes"}
     with pytest.raises(UnexpectedAnswer):
         stream_rows.prompt_answer("twelve", "r", "Yes")

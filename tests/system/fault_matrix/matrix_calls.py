@@ -6,17 +6,15 @@ A new public method without a row here fails ``test_every_public_call_has_its_ro
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
-import attrs
+from matrix_desks import NO_ROWS, OTHER_DESKS
+from matrix_rows import Row, act, read
 
 from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.market_data import MarketData
 from ibkr_adapter.model.order import OrderType, Side, TrailingUnit
-from ibkr_adapter.portfolio import Portfolio
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.sweeps import Desk
 
@@ -24,31 +22,6 @@ AAPL, MSFT = 265598, 272093
 ACCOUNT = "DU1234567"
 # The cOID that the first order of a stage bears.
 RESTING = "ibka-00000001"
-
-
-@attrs.frozen(kw_only=True)
-class Row:
-    """One call: ``held`` shares and a ``resting`` entry of ours are there before it.
-
-    ``changes`` says that it may change something at the broker, ``cold`` that no contract is known yet;
-    ``answers`` are questions that may be answered with yes, ``most`` is how many orders without a parent it may book.
-    """
-
-    call: Callable[[Any, str], Any]
-    held: int = 0
-    resting: bool = False
-    changes: bool = False
-    cold: bool = False
-    most: int = 1
-    answers: tuple[str, ...] = ()
-
-
-def read(call: Callable[[Any, str], Any], **more: Any) -> Row:
-    return Row(call=call, **more)
-
-
-def act(call: Callable[[Any, str], Any], **more: Any) -> Row:
-    return Row(call=call, changes=True, **more)
 
 
 LIMIT = {"side": Side.BUY, "order_type": OrderType.LIMIT, "quantity": Decimal(2), "limit_price": Decimal(163)}
@@ -180,16 +153,6 @@ ORDERS: dict[str, Row] = {
     "cancel_all": act(lambda x, _: x.orders.cancel_all(), resting=True),
     "flatten": act(lambda x, _: x.orders.flatten(scope="account"), held=10, resting=True),
 }
-PORTFOLIO: dict[str, Row] = {
-    "accounts": read(lambda x, _: x.portfolio.accounts(), cold=True),
-    "choose": read(lambda x, _: x.portfolio.choose(None), cold=True),
-    "positions": read(lambda x, _: x.portfolio.positions(ACCOUNT), held=10),
-    "position": read(lambda x, _: x.portfolio.position(AAPL), held=10),
-    "paged": read(lambda x, _: x.portfolio.paged(ACCOUNT), held=10),
-    "ledger": read(lambda x, _: x.portfolio.ledger(ACCOUNT)),
-    "summary": read(lambda x, _: x.portfolio.summary(ACCOUNT)),
-    "profit": read(lambda x, _: x.portfolio.profit(), held=10),
-}
 MARKET: dict[str, Row] = {
     "quote": read(lambda x, _: x.market_data.quote(AAPL)),
     "quotes": read(lambda x, _: dict(x.market_data.quotes([AAPL, MSFT]))),
@@ -222,10 +185,10 @@ SESSION: dict[str, Row] = {
 DESKS: dict[str, tuple[type, dict[str, Row]]] = {
     "": (IBKRExchange, HOST),
     "orders.": (Desk, ORDERS),
-    "portfolio.": (Portfolio, PORTFOLIO),
     "market_data.": (MarketData, MARKET),
     "contracts.": (ConidResolver, CONTRACTS),
     "session.": (SessionKeeper, SESSION),
+    **OTHER_DESKS,
 }
 ROWS: dict[str, Row] = {
     prefix + name: row for prefix, (_, rows) in DESKS.items() for name, row in rows.items()
@@ -253,6 +216,7 @@ ROWLESS: dict[str, str] = {
     "session.read": "what all reads go through",
     "session.change": "what all changes go through",
     "session.ensure": "is `open`",
+    **NO_ROWS,
 }
 
 

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
-from matrix_calls import Row
 from matrix_faults import Cell
+from matrix_rows import Row
 from matrix_stage import Stage
 
 from ibkr_adapter.errors import (
@@ -81,6 +81,9 @@ def at_most_once(scene: Scene) -> None:
     if beside:
         most_held = max((abs(row["quantity"]) for row in scene.after["positions"]), default=0)
         assert max(beside) <= most_held, "an exit beside an entry is larger than what is held"
+    if scene.row.once is not None:
+        sent = [books["requests"].get(scene.row.once, 0) for books in (scene.before, scene.after)]
+        assert sent[1] - sent[0] <= 1, "I1: one change was sent twice"
     if scene.row.held:
         assert 0 <= _held(scene.after) <= scene.row.held + 2 * scene.row.resting, "an exit opened a position"
 
@@ -90,6 +93,10 @@ def honest(scene: Scene) -> None:
         if scene.row.changes and not isinstance(scene.outcome, OPEN):
             left = [row["order_id"] for row in scene.fresh if row["status"] in ALIVE]
             assert not left, f"I2: refused, but {left} stand"
+            if scene.row.once is not None:
+                assert scene.after["alerts"] == scene.before["alerts"], (
+                    "I2: refused, but the alert is changed"
+                )
             # Where the fault fills the entry that rests, an exit of it can be refused all the same.
             if not (scene.row.resting and scene.cell.fault == "F25"):
                 assert _held(scene.after) == _held(scene.before), "I2: refused, but filled"

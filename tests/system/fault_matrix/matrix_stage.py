@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from matrix_calls import AAPL, Row
+from matrix_calls import AAPL
 from matrix_faults import Cell
+from matrix_rows import Row
 
 from adapter.worlds import Doorway, credentials
 from ibkr_adapter.clock import ManualClock
@@ -110,6 +111,8 @@ class Stage:
             exchange.contracts.resolve("AAPL")
         if row.resting:
             order = exchange.place_limit_order("AAPL", "buy", 2, 163)["orderId"]
+        if row.first is not None:
+            order = row.first(exchange)
         self.gateway.requests_log.clear()
         return exchange, order
 
