@@ -18,8 +18,14 @@ if MEMORY is not None:
 
 # How many cases of one test are run where not all are asked for: there, most of the time goes.
 CASES = {"adapter": 4, "system": 4}
-# By test: what starts a program for each case, or is long for another reason.
-FEWER = {"test_a_block_that_says_so_runs_offline": 4}
+# By test or by file: what starts a program for each case, is tried over all logins, or is long for another reason.
+FEWER = {
+    "test_a_block_that_says_so_runs_offline": 4,
+    "test_battery.py": 2,
+    "test_exchange_reads.py": 2,
+    "test_exits.py": 2,
+    "test_lost_answers.py": 2,
+}
 
 
 @pytest.hookimpl(trylast=True)
@@ -32,7 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = []
     for item in sorted(items, key=lambda item: item.nodeid):
         test = _test_of(item)
-        few = FEWER.get(test.rpartition("::")[2], CASES.get(item.path.parent.name, cases[test]))
+        few = CASES.get(item.path.parent.name, cases[test])
+        few = FEWER.get(test.rpartition("::")[2], FEWER.get(item.path.name, few))
         if not quick_share(seen[test], cases[test], few):
             left.append(item)
         seen[test] += 1
