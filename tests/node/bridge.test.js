@@ -16,7 +16,7 @@ const { SIMULATOR, STATE, IBKR_BRIDGE_URL } = process.env;
 const ORDERS = 'POST /iserver/account/{accountId}/orders';
 const overPipe = IBKR_BRIDGE_URL ? { skip: 'there is no process of its own over HTTP' } : {};
 const overHttp = IBKR_BRIDGE_URL ? {} : { skip: 'each Node process has a bridge of its own over a pipe' };
-const config = { authMethod: 'gateway', gatewayUrl: SIMULATOR, stateDir: STATE, whenClosed: 'queue' };
+const config = { authMethod: 'gateway', gatewayUrl: SIMULATOR, stateDir: STATE, whenClosed: 'queue', pacingMargin: 0.25 };
 
 const control = async (name, body) => {
   const told = body ? { method: 'POST', body: JSON.stringify(body) } : {};
@@ -203,7 +203,7 @@ test('fills are told, each once', async () => {
 
 test('a row of credentials is all that the host has to hand over', async () => {
   const row = { userId: 7, exchange: 'ibkr', label: 'mine', apiKey: '', apiSecret: '', accountId: 'DU1234567', environment: 'sandbox' };
-  const extra = { gatewayUrl: SIMULATOR, stateDir: STATE, whenClosed: 'queue' };
+  const extra = { gatewayUrl: SIMULATOR, stateDir: STATE, whenClosed: 'queue', pacingMargin: 0.25 };
   const of = (more) => new IbkrAPI({ credentials: { ...row, extra, ...more } });
 
   assert.ok(parseFloat((await of().getTicker('AAPL')).price) > 0);
