@@ -18,6 +18,13 @@ if MEMORY is not None:
 
 # How many cases of one test are run where not all are asked for: there, most of the time goes.
 CASES = {"adapter": 4, "system": 4}
+# By test or by file: what starts a program for each case, is tried over all logins, or is long for another reason.
+FEWER = {
+    "test_battery.py": 2,
+    "test_exchange_reads.py": 2,
+    "test_exits.py": 2,
+    "test_lost_answers.py": 2,
+}
 
 
 @pytest.hookimpl(trylast=True)
@@ -31,6 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in sorted(items, key=lambda item: item.nodeid):
         test = _test_of(item)
         few = CASES.get(item.path.parent.name, cases[test])
+        few = FEWER.get(test.rpartition("::")[2], FEWER.get(item.path.name, few))
         if not quick_share(seen[test], cases[test], few):
             left.append(item)
         seen[test] += 1

@@ -4,7 +4,6 @@
 // Without IBKR_BRIDGE_URL a Python process is started and spoken to over its pipes; with it (and IBKR_BRIDGE_TOKEN)
 // one that several Node processes share is asked over loopback HTTP. Credentials cross once per session, in a frame.
 // Every change has a key. An answer that was lost is asked for again under the same key, never sent as a new order.
-
 const { spawn } = require('node:child_process');
 const { createHash, randomUUID } = require('node:crypto');
 const readline = require('node:readline');
@@ -20,13 +19,9 @@ const CHANGES = ['placeMarketOrder', 'placeLimitOrder', 'placeStopOrder', 'place
   'placeComboOrder', 'placeStopLoss', 'placeTakeProfit', 'placeTrailingStop', 'placeOcoOrder', 'closePosition',
   'cancelOrder', 'cancelAllOrders', 'executeWebhook'];
 
-class BridgeError extends Error {
-  constructor({ message, code = 0, data = {} }, lost = false) {
-    super(message);
-    Object.assign(this, data, { name: data.type || 'BridgeDown', code, lost });
-  }
-}
-const lost = (message) => new BridgeError({ message }, true);
+const failed = ({ message, code = 0, data = {} }) =>
+  Object.assign(new Error(message), { lost: false }, data, { name: data.type || 'BridgeDown', code });
+const lost = (message) => failed({ message, data: { lost: true } });
 
 class Pipe {
   constructor(command) {
@@ -34,20 +29,18 @@ class Pipe {
   }
 
   start() {
-    if (this.child) return;
     // One death is an accident; a process that keeps dying is given time, and the caller an answer.
     const pause = this.deaths > 1 ? Math.min(30000, 500 * 2 ** this.deaths) : 0;
     if (Date.now() < this.startedAt + pause) {
-      throw new BridgeError({ message: `The bridge keeps ending; it is started again in ${pause} ms at most.` });
+      throw failed({ message: `The bridge keeps ending; it is started again in ${pause} ms at most.` });
     }
     this.startedAt = Date.now();
     const [program, ...words] = this.command;
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.child = child;
+    const child = this.child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
     child.on('error', () => this.down(child, 'The bridge cannot be started.'));
     child.on('exit', () => this.down(child, 'The bridge ended before it answered.'));
     child.stdin.on('error', () => {});
-    readline.createInterface({ input: child.stdout }).on('line', (line) => this.receive(line));
+    readline.createInterface({ input: child.stdout }).on('line', (line) => this.receive(child, line));
     for (const one of [child, child.stdin, child.stdout]) one.unref();
     this.ready = this.post('bridge.hello', { protocol: PROTOCOL, client: 'sparky' }, READ_MS);
     this.ready.catch(() => {});
@@ -60,46 +53,41 @@ class Pipe {
     for (const { reject } of [...this.waiting.values()]) reject(lost(message));
   }
 
-  receive(line) {
-    let frame = null;
+  receive(child, line) {
     try {
-      frame = JSON.parse(line);
+      const { id, error, result } = JSON.parse(line);
+      const call = this.waiting.get(id);
+      if (call) error ? call.reject(failed(error)) : call.resolve(result);
     } catch {
-      // Whatever was started, it is no bridge; its end answers what waits.
-      this.child?.kill();
-      return;
+      child.kill(); // Whatever was started, it is no bridge; its end answers what waits.
     }
-    const call = this.waiting.get(frame.id);
-    if (call) frame.error ? call.reject(new BridgeError(frame.error)) : call.resolve(frame.result);
   }
 
   async request(method, params, ms) {
-    this.start();
+    if (!this.child) this.start();
     await this.ready;
     return this.post(method, params, ms);
   }
 
   post(method, params, ms) {
-    const id = ++this.last;
-    const { child } = this;
-    // A call keeps the host's process alive, the bridge alone does not.
-    child.ref();
+    const { child } = this, id = ++this.last;
+    let timer = null;
+    child.ref(); // A call keeps the host's process alive, the bridge alone does not.
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(lost('The bridge does not answer.')), ms + GRACE_MS);
-      this.waiting.set(id, { resolve, reject, timer });
+      timer = setTimeout(() => reject(lost('The bridge does not answer.')), ms + GRACE_MS);
+      this.waiting.set(id, { resolve, reject });
       child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
     }).finally(() => {
-      clearTimeout(this.waiting.get(id).timer);
+      clearTimeout(timer);
       this.waiting.delete(id);
       if (!this.waiting.size) child.unref();
     });
   }
 
-  close() {
+  async close() {
     const { child } = this;
-    if (!child) return Promise.resolve();
-    child.ref();
-    return new Promise((ended) => child.on('exit', ended).stdin.end());
+    child?.ref();
+    if (child) await new Promise((ended) => child.on('exit', ended).stdin.end());
   }
 }
 
@@ -111,46 +99,30 @@ class Http {
   async request(method, params, ms) {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
     const asked = { method: 'POST', headers: this.headers, body, signal: AbortSignal.timeout(ms + GRACE_MS) };
-    const frame = await fetch(this.url, asked).then((answer) => answer.json()).catch((failure) => {
+    const { error, result } = await fetch(this.url, asked).then((answer) => answer.json()).catch((failure) => {
       throw lost(`The bridge at ${this.url} does not answer: ${failure.cause?.code || failure.name}.`);
     });
-    if (frame.error) throw new BridgeError(frame.error);
-    return frame.result;
+    if (error) throw failed(error);
+    return result;
   }
-
-  async close() {}
 }
 
 let transport = null;
 const sessions = new Map();
 const connect = () => {
   const { IBKR_BRIDGE_URL: url, IBKR_BRIDGE_TOKEN: token, IBKR_BRIDGE_COMMAND: command } = process.env;
-  transport ??= url ? new Http(url, token) : new Pipe((command || 'ibkr-adapter bridge --stdio').split(' '));
-  return transport;
+  return transport ??= url ? new Http(url, token) : new Pipe((command || 'ibkr-adapter bridge --stdio').split(' '));
 };
 
 class IbkrAPI extends (base.BaseExchangeAPI || base) {
-  // `config` is what the credentials are mapped to; `user` keeps users apart whose credentials are equal.
+  // `config` is settings, or { credentials }: a row of the host's, of which the bridge makes settings; what is wrong is
+  // said by the first call. `user` keeps users apart whose settings are equal; a row names its own.
   constructor(config, user = null) {
     super(config);
     this.exchangeName = 'ibkr';
+    const opening = config?.credentials ? { credentials: config.credentials } : { config, user };
     // Not shown when the object is printed, because secrets are in it.
-    Object.defineProperty(this, 'config', { value: config, enumerable: false });
-    Object.defineProperty(this, 'opening', { value: { config, user }, enumerable: false });
-  }
-
-  // What a host's row of credentials means: { config, user } for the constructor. It never throws; what is wrong is
-  // said by the first call.
-  static fromCredentials({ apiKey, apiSecret, accountId, environment, userId, extra } = {}) {
-    const { authMethod, account_id: otherId, ...more } = extra || {};
-    const method = authMethod || (more.clientKeyId ? 'oauth2' : more.accessToken ? 'oauth1a' : 'gateway');
-    const isPem = String(apiSecret).includes('-----BEGIN');
-    const keys = {
-      oauth2: { clientId: apiKey, privateKey: apiSecret },
-      oauth1a: { consumerKey: apiKey, [isPem ? 'signatureKey' : 'accessTokenSecret']: apiSecret },
-    }[method];
-    const config = { authMethod: method, ...keys, accountId: accountId || otherId, environment, ...more };
-    return { config, user: userId == null ? null : String(userId) };
+    Object.defineProperties(this, { config: { value: config, enumerable: false }, opening: { value: opening } });
   }
 
   // The same object for one call under a key of the caller's own, such as the id of a signal.
@@ -166,38 +138,34 @@ class IbkrAPI extends (base.BaseExchangeAPI || base) {
       const { session } = await opened;
       return await connect().request(method, { session, ...params }, ms);
     } catch (failure) {
-      if (sessions.get(name) === opened && (failure.lost || failure.code === UNKNOWN_SESSION || !(await opened.catch(() => null)))) {
-        sessions.delete(name);
-      }
-      // Whatever was sent was sent under its key, so that asking again finds it.
-      if (again && (failure.lost || failure.code === UNKNOWN_SESSION)) return this.within(method, params, ms, false);
-      // With it a caller may ask once more what became of a change.
+      const gone = failure.lost || failure.code === UNKNOWN_SESSION;
+      if (sessions.get(name) === opened && (gone || !(await opened.catch(() => null)))) sessions.delete(name);
+      // Whatever was sent was sent under its key, so that asking again finds it; a caller may do so once more.
+      if (again && gone) return this.within(method, params, ms, false);
       throw Object.assign(failure, params.key && { key: params.key });
     }
   }
 
   // Calls `listener` with every fill once `watching` of what it returns has come, also with those of a time when the
   // bridge was away; calling what it returns ends it.
-  onFill(listener, failed = () => {}) {
-    let over = false, begun;
+  onFill(listener, notSeen = () => {}) {
+    let over = false, known = null, after = null, begun;
     const watching = new Promise((resolve) => { begun = resolve; });
-    const follow = async () => {
-      let known = null, after = null;
+    (async () => {
       while (!over) {
         try {
-          if (after === null) after = (await this.within('session.watch', { known }, READ_MS, false)).last;
+          after ??= (await this.within('session.watch', { known }, READ_MS, false)).last;
           begun();
           const found = await this.within('session.events', { after, waitMs: READ_MS }, READ_MS, false);
           for (const { fill } of over ? [] : found.events) listener(fill, (known = fill.id));
           after = found.last;
         } catch (failure) {
           after = null;
-          failed(failure);
+          notSeen(failure);
           await this.sleep(1000);
         }
       }
-    };
-    follow();
+    })();
     return Object.assign(() => { over = true; }, { watching });
   }
 
@@ -205,7 +173,7 @@ class IbkrAPI extends (base.BaseExchangeAPI || base) {
     const leaving = transport;
     transport = null;
     sessions.clear();
-    if (leaving) await leaving.close();
+    await leaving?.close?.();
   }
 }
 

@@ -1,6 +1,6 @@
 """Turn a host's row of credentials into a configuration, whatever the row is like.
 
-A host maps rows where nobody catches an exception, so nothing is raised here: what cannot be mapped stays
+A host maps rows where nobody catches an exception, so mapping raises nothing: what cannot be mapped stays
 in the configuration under its own name, and making the exchange says what is wrong with it. Two values for
 one thing stay side by side for the same reason: which of two accounts is meant is not guessed.
 
@@ -15,10 +15,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ibkr_adapter.errors import ConfigurationError
+
 _OAUTH2 = frozenset({"client_id", "client_key_id", "credential", "private_key"})
 _OAUTH1A = frozenset(
     {"consumer_key", "access_token", "access_token_secret", "signature_key", "encryption_key", "dh_prime"}
 )
+# Whose a row is.
+OWNERS = ("userId", "user_id")
 _EXTRAS = ("extra_config", "extra", "extra_metadata")
 
 
@@ -48,6 +52,25 @@ def map_credentials_to_config(credentials: Any) -> dict[str, Any] | None:
     if "auth_method" not in told and method is not None:
         config["authMethod"] = method
     return config
+
+
+def check_owner(row: Mapping[str, Any], user: str | None) -> None:
+    """See that a row is this user's, where it says whose it is.
+
+    Raises:
+        ConfigurationError: It is another one's; nothing was sent.
+    """
+    owners = {str(row[key]) for key in OWNERS if row.get(key) is not None}
+    if len(owners | ({user} - {None})) > 1:
+        raise of_another("user")
+
+
+def of_another(what: str) -> ConfigurationError:
+    """The error that a row is another user's, exchange's or environment's."""
+    return ConfigurationError(
+        f"these credentials are another {what}'s; nothing was sent.",
+        remedy="Check the id of the credentials in the request.",
+    )
 
 
 def _extras(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ibkr_adapter.errors import ConfigurationError, IBKRError
 
 from .adapter import ADAPTER
 from .contract import BaseExchange
+from .credentials import check_owner, of_another
 from .registry import GROUP, Adapter
 
 log = logging.getLogger(__name__)
@@ -182,11 +183,9 @@ def _installed() -> Iterable[EntryPoint]:
 
 def _check_row(row: Mapping[str, Any], user_id: str, environment: str, names: set[str]) -> None:
     """See that the row is the one that was asked for: a loader by id may find anybody's."""
-    owners = {str(row[key]) for key in ("userId", "user_id") if row.get(key) is not None}
-    if owners - {user_id}:
-        raise _of_another("user")
+    check_owner(row, user_id)
     if row.get("exchange") is not None and str(row["exchange"]).strip().lower() not in names:
-        raise _of_another("exchange")
+        raise of_another("exchange")
     if row.get("environment") is None:
         return
     try:
@@ -194,11 +193,4 @@ def _check_row(row: Mapping[str, Any], user_id: str, environment: str, names: se
     except ValueError:
         same = False
     if not same:
-        raise _of_another("environment")
-
-
-def _of_another(what: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"these credentials are another {what}'s; nothing was sent.",
-        remedy="Check the id of the credentials in the request.",
-    )
+        raise of_another("environment")

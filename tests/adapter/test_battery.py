@@ -11,7 +11,7 @@ from worlds import AAPL
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
 from ibkr_adapter.model.order import OrderType, Side, Tif, TrailingUnit
 
-EVERY_LOGIN = SAMPLED = True
+EVERY_LOGIN = True
 
 PRICES = {
     OrderType.MARKET: lambda _side: {},

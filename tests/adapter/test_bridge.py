@@ -258,6 +258,60 @@ def test_a_session_that_makes_no_sense_is_not_opened(bridged, params, said):
     assert bridged.talk.ask("bridge.health")["sessions"] == []
 
 
+def row(bridged, **more):
+    """A host's row of credentials; the address is nobody else's, because an account of a gateway is one user's."""
+    extra = {"gatewayUrl": "http://127.0.0.1:5999/v1/api", "stateDir": str(bridged.world._folder)}
+    return {
+        "userId": 7,
+        "exchange": "ibkr",
+        "label": "mine",
+        "apiKey": "",
+        "accountId": "DU1234567",
+        "environment": "sandbox",
+        "extra": extra,
+    } | more
+
+
+def test_a_row_of_credentials_is_mapped_here_and_names_its_user(bridged):
+    """So that a host in another language need not know what its columns mean for each login."""
+    opening = {"credentials": row(bridged)}
+
+    first, again = (bridged.talk.ask("session.open", **opening)["session"] for _ in range(2))
+    other = bridged.talk.ask("session.open", credentials=row(bridged, userId="8"))["session"]
+    found = bridged.talk.ask(
+        "session.call", session=first, method="placeLimitOrder", args=["AAPL", "BUY", 1, 162], key="by-row"
+    )
+
+    assert (first == again, first == other, found["status"]) == (True, False, "open")
+    users = {one["session"]: one["user"] for one in bridged.talk.ask("bridge.health")["sessions"]}
+    assert users == {first: "7", other: "8"}
+    with pytest.raises(BridgeError, match="account DU1234567 of this gateway is another user's"):
+        bridged.talk.ask("session.call", session=other, method="getPositions")
+
+
+@pytest.mark.parametrize(
+    ("opening", "said"),
+    [
+        ({"credentials": {"accountId": None}}, "requires gatewayUrl and accountId; missing: accountId"),
+        ({"credentials": {"apiKey": "what-for", "extra": None}}, "apiKey is not a setting"),
+        ({"credentials": {}, "user": "8"}, "these credentials are another user's; nothing was sent"),
+        ({"credentials": {"extra": {"guardrials": {}}}}, "guardrials is not a setting"),
+        ({"credentials": {}, "config": {}}, "a config or credentials, not both"),
+        ({"credentials": "a row"}, "The credentials are an object"),
+    ],
+)
+def test_a_row_that_makes_no_sense_opens_nothing(bridged, opening, said):
+    """In the host's words, and without what is in the row."""
+    given = opening["credentials"]
+    if isinstance(given, dict):
+        opening = opening | {"credentials": row(bridged, **given)}
+
+    with pytest.raises(BridgeError, match=said):
+        bridged.talk.ask("session.open", **opening)
+
+    assert bridged.talk.ask("bridge.health")["sessions"] == []
+
+
 def test_a_session_that_is_not_there_is_refused_before_anything_is_done(bridged, session):
     """A client whose bridge was started anew opens its session again and repeats the call."""
     for params in ({}, {"session": "gone"}, {"session": 5}):

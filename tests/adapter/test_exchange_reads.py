@@ -20,7 +20,7 @@ from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.order import OrderType, Side, Tif
 from ibkr_adapter.simulator.door import Answer
 
-EVERY_LOGIN = SAMPLED = True
+EVERY_LOGIN = True
 
 
 def test_positions_have_the_hosts_shape(world, ibkr):

@@ -9,7 +9,7 @@ from worlds import AAPL
 
 from ibkr_adapter.errors import InvalidOrder, OrderRejected, PartlyPlaced
 
-EVERY_LOGIN = SAMPLED = True
+EVERY_LOGIN = True
 
 PLACE = "POST /iserver/account/{accountId}/orders"
 CANCEL = "DELETE /iserver/account/{accountId}/order/{orderId}"

@@ -14,7 +14,7 @@ from ibkr_adapter.errors import (
     QuestionRefused,
 )
 
-EVERY_LOGIN = SAMPLED = True
+EVERY_LOGIN = True
 
 PLACE = "POST /iserver/account/{accountId}/orders"
 REPLY = "POST /iserver/reply/{replyId}"

@@ -16,7 +16,7 @@ const { SIMULATOR, STATE, IBKR_BRIDGE_URL } = process.env;
 const ORDERS = 'POST /iserver/account/{accountId}/orders';
 const overPipe = IBKR_BRIDGE_URL ? { skip: 'there is no process of its own over HTTP' } : {};
 const overHttp = IBKR_BRIDGE_URL ? {} : { skip: 'each Node process has a bridge of its own over a pipe' };
-const config = { authMethod: 'gateway', gatewayUrl: SIMULATOR, stateDir: STATE, whenClosed: 'queue' };
+const config = { authMethod: 'gateway', gatewayUrl: SIMULATOR, stateDir: STATE, whenClosed: 'queue', pacingMargin: 0.25 };
 
 const control = async (name, body) => {
   const told = body ? { method: 'POST', body: JSON.stringify(body) } : {};
@@ -63,20 +63,6 @@ test('it is the host\'s exchange, free to make and silent about its secrets', ()
   assert.equal(secret.config.privateKey, 'canary');
   assert.ok(!util.inspect(secret).includes('canary'));
   for (const name of Object.getOwnPropertyNames(BaseExchangeAPI.prototype)) assert.equal(typeof secret[name], 'function');
-});
-
-test('a row of credentials is mapped by its way of logging in, and never throws', () => {
-  const row = { userId: 7, apiKey: 'key', apiSecret: '-----BEGIN PRIVATE KEY-----', accountId: null, environment: 'sandbox' };
-  const { config: oauth2, user } = IbkrAPI.fromCredentials({ ...row, extra: { clientKeyId: 'main', credential: 'me', account_id: 'DU1' } });
-  const { config: oauth1a } = IbkrAPI.fromCredentials({ ...row, extra: { accessToken: 'token' } });
-  const { config: secret } = IbkrAPI.fromCredentials({ ...row, apiSecret: 'text', extra: { authMethod: 'oauth1a' } });
-  const { config: gateway } = IbkrAPI.fromCredentials({ ...row, apiKey: '', apiSecret: '', extra: { gatewayUrl: SIMULATOR } });
-
-  assert.deepEqual([oauth2.authMethod, oauth2.clientId, oauth2.privateKey, oauth2.accountId, user], ['oauth2', 'key', row.apiSecret, 'DU1', '7']);
-  assert.deepEqual([oauth1a.authMethod, oauth1a.consumerKey, oauth1a.signatureKey], ['oauth1a', 'key', row.apiSecret]);
-  assert.equal(secret.accessTokenSecret, 'text');
-  assert.deepEqual([gateway.authMethod, gateway.gatewayUrl, gateway.environment, 'clientId' in gateway], ['gateway', SIMULATOR, 'sandbox', false]);
-  assert.ok(IbkrAPI.fromCredentials().config && IbkrAPI.fromCredentials({ extra: null }).config);
 });
 
 test('parallel first calls of two objects log in once, and the answers have the host\'s shapes', async () => {
@@ -212,4 +198,19 @@ test('fills are told, each once', async () => {
   stop();
 
   assert.deepEqual(fills.map((fill) => [fill.symbol, fill.side, fill.orderId]), [['AAPL', 'BUY', entry.orderId]]);
+});
+
+test('a row of credentials is all that the host has to hand over', async () => {
+  const row = { userId: 7, exchange: 'ibkr', label: 'mine', apiKey: '', apiSecret: '', accountId: 'DU1234567', environment: 'sandbox' };
+  const extra = { gatewayUrl: SIMULATOR, stateDir: STATE, whenClosed: 'queue', pacingMargin: 0.25 };
+  const of = (more) => new IbkrAPI({ credentials: { ...row, extra, ...more } });
+
+  assert.ok(parseFloat((await of().getTicker('AAPL')).price) > 0);
+  await assert.rejects(of({ accountId: null }).getPositions(), { name: 'ConfigurationError', message: /requires gatewayUrl and accountId/ });
+  await assert.rejects(of({ apiKey: 'canary', extra: null }).getPositions(), (failure) => {
+    assert.deepEqual([failure.name, failure.message.includes('canary')], ['ConfigurationError', false]);
+    return true;
+  });
+  assert.ok(!util.inspect(of({ apiSecret: 'canary' })).includes('canary'));
+  assert.ok(new IbkrAPI({ credentials: {} }) && new IbkrAPI(null));
 });

@@ -24,6 +24,10 @@ from thoroughly import ALL
 
 ENDS = ["the end of its input", "SIGTERM"] if ALL else ["the end of its input"]
 
+# A busy machine holds requests up on their way by more than pacing allows for, and then ten of them arrive within
+# less than a second; how well pacing is kept is for others to say.
+PATIENT = {"pacing_margin": 0.25}
+
 
 @pytest.fixture(scope="module")
 def over():
@@ -61,7 +65,7 @@ def test_a_scenario_is_the_same_in_real_time(over, tmp_path, scenario):
         try:
             play(
                 scenario,
-                lambda settings: Host(over[name], config(broker, tmp_path / name) | settings),
+                lambda settings: Host(over[name], config(broker, tmp_path / name) | PATIENT | settings),
                 broker,
             )
         finally:

@@ -11,7 +11,7 @@ import pytest
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.errors import BrokerageUnavailable, ConfigurationError
 from ibkr_adapter.filelocks import FileLock
-from ibkr_adapter.host.claims import PATIENCE, Claims
+from ibkr_adapter.host.claims import PATIENCE, Claims, _try
 
 URL = "http://127.0.0.1:5000/v1/api"
 START = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -195,3 +195,29 @@ def test_a_process_that_is_killed_lets_its_accounts_go(processes):
     holder.kill()
     holder.communicate()
     one.take("bob")
+
+
+class Overtaken:
+    """A lock that somebody else had for a moment between being held alone and being shared."""
+
+    released = False
+
+    def take(self, **_):
+        return True
+
+    def share(self):
+        return True
+
+    def words(self):
+        return "theirs"
+
+    def let_go(self):
+        self.released = True
+
+
+def test_who_was_overtaken_while_sharing_looks_again():
+    """Both would else believe that the account is theirs."""
+    lock = Overtaken()
+
+    assert _try(lock, "ours") == ""
+    assert lock.released

@@ -153,11 +153,16 @@ class Bridge:
     # Sessions -----------------------------------------------------------------------------
 
     def _open(self, _: Client, frame: Frame) -> dict[str, Any]:
-        params = _params(frame, "config", "user")
-        user = params.get("user")
+        params = _params(frame, "config", "credentials", "user")
+        user, credentials = params.get("user"), params.get("credentials")
         if not isinstance(user, str | None):
             raise FrameError(Code.WRONG_PARAMS, "The user is a text.")
-        session = self._registry.open(params.get("config"), user)
+        if credentials is None:
+            session = self._registry.open(params.get("config"), user)
+        elif params.get("config") is not None:
+            raise FrameError(Code.WRONG_PARAMS, "A session has a config or credentials, not both.")
+        else:
+            session = self._registry.open_for_row(credentials, user)
         self._caretaker.begin(self._registry)
         return {"session": session.name}
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from ibkr_adapter.connections import Doors
 from ibkr_adapter.exchange import IBKRExchange
+from ibkr_adapter.host.adapter import create
+from ibkr_adapter.host.credentials import OWNERS, check_owner, map_credentials_to_config
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.state import state_directory
 
@@ -52,9 +54,30 @@ class Registry:
             FrameError: There are too many sessions.
         """
         settings = Settings.from_env(self._environ) if config is None else Settings.of(config)
+        return self._open(IBKRExchange(settings, user=user, doors=self._doors), user)
+
+    def open_for_row(self, credentials: Any, user: str | None) -> Session:
+        """Return the session of a host's row of credentials, made if there is none; nothing is sent.
+
+        The row's own user counts where none is named. Such a session is a tenant's: held to its account.
+
+        Raises:
+            ConfigurationError: The row lacks something, or is another user's.
+            FrameError: It is no row, or there are too many sessions.
+        """
+        config = map_credentials_to_config(credentials)
+        if config is None:
+            raise FrameError(Code.WRONG_PARAMS, "The credentials are an object: one row of the host's.")
+        check_owner(credentials, user)
+        owner = next((str(credentials[key]) for key in OWNERS if credentials.get(key) is not None), user)
+        return self._open(create(config, user=owner, doors=self._doors), owner)
+
+    def _open(self, exchange: IBKRExchange, user: str | None) -> Session:
+        settings = exchange.settings
         with self._lock:
             for session in self._sessions.values():
-                if session.user == user and session.settings == settings:
+                same = type(session.exchange) is type(exchange) and session.settings == settings
+                if same and session.user == user:
                     session.used_at = self._doors.clock.monotonic()
                     return session
             if len(self._sessions) >= MOST_SESSIONS:
@@ -63,7 +86,7 @@ class Registry:
                 )
             session = Session(
                 self._doors.new_id(),
-                IBKRExchange(settings, user=user, doors=self._doors),
+                exchange,
                 user=user,
                 clock=self._doors.clock,
                 keys=self._keys_in(settings),
