@@ -22,13 +22,13 @@ check: format-check lint types floors coverage trials packages docs
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.demo: pyproject.toml $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[simulator,cli]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[simulator,cli]" --group dev
 	@touch $@
 
@@ -76,7 +76,7 @@ trials: $(VENV)/.dev
 packages: $(VENV)/.release
 	rm -rf dist build/release
 	$(BIN)/python -m build --quiet --no-isolation
-	IBKR_TESTS_RELEASE=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup tests/release
+	IBKR_TESTS_RELEASE=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup --timeout 900 tests/release
 
 # Only the archives and the bill of materials.
 sbom: $(VENV)/.release

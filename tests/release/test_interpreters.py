@@ -59,7 +59,7 @@ def test_the_tests_of_the_source_archive_pass_on_the_wheel(version, python, unpa
         *(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"),
         cwd=unpacked,
         env={"PATH": os.environ["PATH"], "HOME": str(unpacked), **share},
-        timeout=600,
+        timeout=900,
     )
 
     assert done.returncode == 0, done.stdout[-5000:]
