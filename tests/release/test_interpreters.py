@@ -1,7 +1,7 @@
 """The wheel on each Python that is here: installed fresh, tried as a person does, and given the tests.
 
 The tests are those of the source archive, so they find no code but the installed one. What a Python changes
-shows in any of them, so every eighth is enough: what is in the wheel is the checkout's own (``test_archives.py``),
+shows in any of them, so every twentieth is enough: what is in the wheel is the checkout's own (``test_archives.py``),
 which gets them all. ``IBKR_TESTS_ALL=1 make packages`` gives them all to each Python.
 """
 
@@ -17,7 +17,7 @@ from clean import ROOT, run
 
 from interpreters import claimed, found
 
-EVERY = 8
+EVERY = 20
 DEVELOPMENT = ("--group", f"{ROOT / 'pyproject.toml'}:dev")
 
 
