@@ -7,7 +7,7 @@ JOBS ?= auto
 CODE := ibkr_adapter tests examples
 TRIALS := tests/system/fault_matrix tests/adapter/test_soak.py tests/adapter/test_state_machine.py
 
-.PHONY: demo test check format format-check lint types floors coverage trials wheel docs examples mutants faults clean
+.PHONY: demo test check format format-check lint types floors coverage trials packages sbom docs examples newcomer mutants faults clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ibkr-adapter demo
@@ -16,24 +16,28 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) -q
 
 # The order is that of the cheapest finding first.
-check: format-check lint types floors coverage trials wheel docs
+check: format-check lint types floors coverage trials packages docs
 	@echo "all checks passed"
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.demo: pyproject.toml $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[simulator,cli]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[simulator,cli]" --group dev
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --group lint
+	@touch $@
+
+$(VENV)/.release: pyproject.toml $(VENV)/.lint
+	$(BIN)/python -m pip install --quiet --group release
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml $(VENV)/.dev
@@ -67,17 +71,21 @@ coverage: $(VENV)/.dev
 trials: $(VENV)/.dev
 	IBKR_TESTS_ALL=1 $(BIN)/python -m pytest -n $(JOBS) -q $(TRIALS)
 
-# The wheel is built, installed alone into a fresh environment, smoked and given the unit tests.
-wheel: $(VENV)/.lint
-	rm -rf dist build/wheel
-	$(BIN)/python -m build --quiet --wheel
-	$(PYTHON) -m venv build/wheel
-	build/wheel/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	build/wheel/bin/python -m pip install --quiet "$$(ls dist/*.whl)[simulator,cli]"
-	cd build/wheel && bin/ibkr-adapter demo --json > demo.json && bin/python -c 'import json; assert len(json.load(open("demo.json"))["webhooks"]) == 4'
-	build/wheel/bin/python -m pip install --quiet --group dev
-	rm -rf build/tests && cp -r tests build/tests && cp pyproject.toml build/
-	cd build && wheel/bin/python -m pytest -q -n $(JOBS) tests/unit -p no:cacheprovider
+# Both archives are built, the wheel from the source archive; then looked into, installed into fresh environments on
+# every Python that is here and with each extra alone, and given tests; dist gets the bill of materials (SBOM), too.
+packages: $(VENV)/.release
+	rm -rf dist build/release
+	$(BIN)/python -m build --quiet --no-isolation
+	IBKR_TESTS_RELEASE=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup --timeout 900 tests/release
+
+# Only the archives and the bill of materials.
+sbom: $(VENV)/.release
+	rm -rf dist build/sbom
+	$(BIN)/python -m build --quiet --no-isolation
+	$(PYTHON) -m venv --without-pip build/sbom
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet "$$(ls dist/*.whl)[all]"
+	$(BIN)/python -m tests.licences build/sbom/bin/python
+	$(BIN)/python -m tests.bill build/sbom/bin/python
 
 # Nothing is fetched while it is built, and nothing while it is read; where there is a Chromium, it is looked at.
 docs: $(VENV)/.docs
@@ -86,6 +94,10 @@ docs: $(VENV)/.docs
 
 examples: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/system/test_examples.py
+
+# Not part of check, whose tests take its steps one by one: clone, demo, first script, first notebook, first failed login.
+newcomer: $(VENV)/.dev
+	$(BIN)/python -m tests.newcomer
 
 # Not part of check: forty changes a room, the same ones for the same seed. ROOMS="journal.py" for one, SAMPLE= for all.
 ROOMS ?=

@@ -6,7 +6,7 @@ from collections import Counter
 import hypothesis
 import pytest
 
-from thoroughly import ALL, MEMORY, QUICK, leave_out, quick_share
+from thoroughly import ALL, EVERY, MEMORY, QUICK, leave_out, quick_share
 
 # A busy machine is no reason to fail: what must be quick is measured by the benchmarks.
 hypothesis.settings.register_profile("steady", deadline=None)
@@ -42,6 +42,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not quick_share(seen[test], cases[test], few):
             left.append(item)
         seen[test] += 1
+    if EVERY > 1:
+        gone = set(left)
+        stay = [item for item in sorted(items, key=lambda item: item.nodeid) if item not in gone]
+        left += [item for place, item in enumerate(stay) if place % EVERY]
     leave_out(config, items, left)
 
 

@@ -1,7 +1,8 @@
 """How much of the tests is run: a quick part after every change, all of it before one is shared.
 
 ``IBKR_TESTS_ALL`` asks for all of it. The quick part has every test, but of the ones with many
-cases or examples only some, and those are always the same.
+cases or examples only some, and those are always the same. ``IBKR_TESTS_EVERY=10`` takes a tenth of that, for
+what only has to be seen to work at all: another Python, a built wheel.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ALL = "IBKR_TESTS_ALL" in os.environ
+EVERY = int(os.environ.get("IBKR_TESTS_EVERY", "1"))
 # The part of the examples of a law that a quick run tries.
 QUICK = 5
 

@@ -286,7 +286,7 @@ def test_a_block_that_fails_is_told(tmp_path):
 def spoken() -> str:
     """Every text of the package, with a blank where something is filled in."""
     texts = []
-    for path in sorted((ROOT / "ibkr_adapter").rglob("*.py")):
+    for path in sorted(Path(errors.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = (str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)

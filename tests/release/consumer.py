@@ -1,0 +1,49 @@
+"""A stranger's program, as a type checker sees it; ``test_typing.py`` has it checked against the wheel.
+
+Each line that is marked is wrong, and must be found to be: a marker that is not needed is an error, too.
+"""
+
+from decimal import Decimal
+from typing import Any, assert_type
+
+from ibkr_adapter import IBKRExchange, Settings
+from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown
+
+settings = Settings(base_url="https://localhost:5000/v1/api", environment="production")
+assert_type(settings.requests_per_second, float)
+
+
+def trade(ibkr: IBKRExchange) -> str:
+    try:
+        legs = ibkr.place_bracket_order(
+            "AAPL", "buy", "limit", 2, "160.00", take_profit_price=175, stop_loss_price=Decimal(155)
+        )
+    except OrderOutcomeUnknown as unknown:
+        assert_type(unknown.coid, str)
+        return unknown.coid
+    except IBKRError as error:
+        assert_type(error.remedy, str)
+        raise
+    entry = legs["entryOrder"]
+    return str(entry["orderId"]) if entry else ""
+
+
+def read(ibkr: IBKRExchange) -> Decimal:
+    assert_type(ibkr.get_position("AAPL"), dict[str, Any] | None)
+    assert_type(ibkr.has_open_position("AAPL"), bool)
+    assert_type(ibkr.contracts.resolve("AAPL").conid, int)
+    for bar in ibkr.market_data.history("AAPL", since="1m"):
+        assert_type(bar.close, Decimal)
+    return ibkr.sizing_price("AAPL")
+
+
+def wrong(ibkr: IBKRExchange) -> None:
+    ibkr.get_ticker(265598)  # type: ignore[arg-type]
+    ibkr.place_market_order("AAPL", "buy")  # type: ignore[call-arg]
+    ibkr.no_such_call()  # type: ignore[attr-defined]
+    print(ibkr.sizing_price("AAPL").no_such_figure)  # type: ignore[attr-defined]
+
+
+with IBKRExchange.simulated(seed=7) as simulated:
+    assert_type(simulated, IBKRExchange)
+    trade(simulated)
