@@ -403,7 +403,9 @@ def test_a_burst_that_left_while_the_folder_was_away_counts_whole_when_it_is_bac
     machine.clock.sleep(59.5)
     leave(throttle, times=10)
     machine.folder.unlink()
-    machine.clock.sleep(0.5)
+    machine.clock.sleep(0.25)
+    leave(other, times=2)
+    machine.clock.sleep(0.25)
 
     throttle.state()
 
