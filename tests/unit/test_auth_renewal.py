@@ -335,6 +335,22 @@ def test_who_waits_for_another_login_waits_no_longer_than_its_deadline(world):
     assert logins.count == 1
 
 
+def test_who_has_no_time_left_waits_for_no_login(world):
+    logins = Logins(world, seconds=10.0)
+    renewal = logins.renewal()
+    took = []
+
+    def late():
+        world.clock.sleep(1.0)
+        with pytest.raises(BrokerageUnavailable, match="not over in time"):
+            renewal.prepare(0.5)
+        took.append(world.clock.monotonic())
+
+    at_once(world, lambda: renewal.prepare(world.soon(30.0)), late)
+
+    assert took == [1.0]
+
+
 def test_tokens_that_are_granted_and_then_refused_are_not_asked_for_in_a_row(world, logins):
     """Two programs with one access token would otherwise throw each other out for ever."""
     renewal = logins.renewal()

@@ -242,6 +242,17 @@ def test_calls_under_way_are_counted_over_processes(machine):
     assert leave(other, HISTORY)
 
 
+def test_the_calls_under_way_of_every_process_count(machine):
+    """Also of those whose names come behind our own."""
+    processes = [machine.process() for _ in range(4)]
+    for each in processes:
+        leave(each, HISTORY)
+
+    for each in processes:
+        with pytest.raises(Throttled, match="under way"):
+            each.acquire(HISTORY, deadline=machine.now() + 1)
+
+
 def test_a_call_of_another_process_that_ends_lets_a_waiting_one_leave(machine):
     """Nobody wakes it, so it looks by itself."""
     one, other = machine.process(), machine.process()
