@@ -253,6 +253,15 @@ def test_the_calls_under_way_of_every_process_count(machine):
             each.acquire(HISTORY, deadline=machine.now() + 1)
 
 
+def test_calls_under_way_are_counted_beside_those_that_have_no_such_limit(machine):
+    one, other = machine.process(), machine.process()
+    leave(one, LIVE_ORDERS)
+    leave(one, HISTORY, times=4)
+
+    with pytest.raises(Throttled, match="under way"):
+        other.acquire(HISTORY, deadline=machine.now() + 1)
+
+
 def test_a_call_of_another_process_that_ends_lets_a_waiting_one_leave(machine):
     """Nobody wakes it, so it looks by itself."""
     one, other = machine.process(), machine.process()
