@@ -104,6 +104,22 @@ ALIKE: dict[str, dict[tuple[str, str], str]] = {
             "raise AssertionError(outcome) -> pass",
         ): "no outcome is left that could come here",
     },
+    "auth/renewal.py": {
+        ("self._granted_at = 0.0", "0.0 -> 1.0"): "a grant replaces it before anybody reads it",
+        (
+            "return float(min(first * 2 ** min(times, 20), longest))",
+            "20 -> 21",
+        ): "the longest is less than either",
+    },
+    "auth/keys.py": {
+        (
+            'number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))',
+            "0 -> 1",
+        ): "where these tests run both are there",
+    },
+    "auth/desk.py": {
+        ("self._stamp = 0", "0 -> 1"): "both are decades ago",
+    },
     "throttle/gate.py": {
         ("self._booked = 0.0", "0.0 -> 1.0"): "entering replaces it before anybody reads it",
         ("self._joined = 0", "0 -> 1"): "only the order of the numbers counts",
@@ -196,6 +212,39 @@ def mutants(source: str) -> list[Mutant]:
     tree = ast.parse(source)
     spans, lines = _spans(tree), source.splitlines()
     found = []
+    for parent, field, index, node, change in _places(tree):
+        fresh = ast.copy_location(copy.deepcopy(change), node)
+        _put(parent, field, index, fresh)
+        text = ast.unparse(ast.fix_missing_locations(tree))
+        _put(parent, field, index, node)
+        first, last = spans.get(node, (node.lineno, node.end_lineno or node.lineno))
+        found.append(
+            Mutant(
+                line=node.lineno,
+                text=lines[node.lineno - 1].strip(),
+                before=_short(node),
+                after=_short(fresh),
+                source=text,
+                first=first,
+                last=last,
+            )
+        )
+    return sorted(found, key=lambda one: one.line)
+
+
+def names(source: str) -> set[tuple[str, str]]:
+    """The line and the change of every mutant of a room; quick, because none is made."""
+    lines = source.splitlines()
+    return {
+        (lines[node.lineno - 1].strip(), f"{_short(node)} -> {_short(change)}")
+        for _, _, _, node, change in _places(ast.parse(source))
+    }
+
+
+def _places(
+    tree: ast.Module,
+) -> Iterator[tuple[ast.AST, str, int | None, ast.expr | ast.stmt, ast.AST]]:
+    """Where something may be changed, and what may stand there instead."""
     words = {inner for node in ast.walk(tree) for wordy in _wordy(node) for inner in ast.walk(wordy)}
     places = [
         (parent, field, index)
@@ -207,27 +256,10 @@ def mutants(source: str) -> list[Mutant]:
     for parent, field, index in places:
         value = getattr(parent, field)
         node = value if index is None else value[index]
-        if not isinstance(node, ast.AST) or node in words:
+        if not isinstance(node, ast.expr | ast.stmt) or node in words:
             continue
         for change in changes(node):
-            fresh = ast.copy_location(copy.deepcopy(change), node)
-            _put(parent, field, index, fresh)
-            text = ast.unparse(ast.fix_missing_locations(tree))
-            _put(parent, field, index, node)
-            if isinstance(node, ast.expr | ast.stmt):
-                first, last = spans.get(node, (node.lineno, node.end_lineno or node.lineno))
-                found.append(
-                    Mutant(
-                        line=node.lineno,
-                        text=lines[node.lineno - 1].strip(),
-                        before=_short(node),
-                        after=_short(fresh),
-                        source=text,
-                        first=first,
-                        last=last,
-                    )
-                )
-    return sorted(found, key=lambda one: one.line)
+            yield parent, field, index, node, change
 
 
 def _spans(tree: ast.Module) -> dict[ast.AST, tuple[int, int]]:

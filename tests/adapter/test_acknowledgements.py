@@ -261,6 +261,30 @@ def test_an_order_has_no_more_time_however_long_the_program_has_run(floor, broke
     assert broker.rows == []
 
 
+def test_what_was_read_before_an_order_is_not_told_after_it(floor, broker, ibkr):
+    """Lists are kept for a moment, and would hide what has just been sent."""
+    ibkr.orders.live()
+    floor.clock.sleep(10)
+    ibkr.orders.live()
+
+    limit(ibkr)
+
+    assert [order.order_id for order in ibkr.orders.live()] == ids(broker)
+
+
+def test_an_answer_to_a_reply_that_nobody_understands_is_looked_up(broker, ibkr):
+    """It was said yes to, and stands."""
+    risk = "You are about to submit a stop order. Please be aware of the various risks."
+    asking(broker, [{"id": "q-1", "message": [risk], "isSuppressed": False, "messageIds": ["o10331"]}])
+    broker.replies = (200, {"surprise": True})
+
+    ack = limit(ibkr)
+
+    assert [ack["orderId"]] == ids(broker)
+    assert broker.calls("POST", "/iserver/reply/") == [{"confirmed": True}]
+    assert broker.cancels == 0
+
+
 # Declined -------------------------------------------------------------------------------------
 
 
@@ -473,6 +497,19 @@ def test_a_modification_that_took_is_seen_at_once(floor, broker, ibkr):
     assert ibkr.orders.modify(order_id, limit_price=Decimal(99)).limit_price == 99
 
     assert floor.clock.monotonic() - began < 1
+    assert ibkr.orders._connection.own.ticket(order_id).limit_price == 99
+
+
+def test_a_modification_that_is_refused_leaves_the_order_as_it_was(floor, broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    answered(broker, {"error": "Invalid order price fields"})
+    began = floor.clock.monotonic()
+
+    with pytest.raises(OrderRejected, match="was not modified: Invalid order price fields"):
+        ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert floor.clock.monotonic() - began < 1
+    assert ibkr.orders._connection.own.ticket(order_id).limit_price == 100
 
 
 def test_an_order_that_filled_before_its_modification_is_told_as_filled(floor, broker, ibkr):

@@ -543,6 +543,27 @@ def test_a_session_lost_just_before_the_send_is_restored_first(world, ibkr):
     assert [placed.entry.order_id] == [str(row["order_id"]) for row in world.working()]
 
 
+def test_a_session_lost_while_an_order_waits_for_its_turn_is_restored_first(world, ibkr):
+    """The session was up when it got in line, and is not when its turn comes."""
+    ibkr.open()
+    link = ibkr.orders._connection
+    submission, placed = _submission(ibkr), []
+
+    def another():
+        with link.client._turns._dialogue.hold(world.clock.monotonic() + 60):
+            world.clock.sleep(2)
+            link.session.lose(link.session.epoch, "a test")
+
+    def order():
+        world.clock.sleep(1)
+        placed.append(link.desk.place(submission).entry.order_id)
+
+    at_once(world, another, order)
+
+    assert placed == [str(row["order_id"]) for row in world.working()]
+    assert len(placed) == 1
+
+
 def test_entries_of_another_login_are_left_alone(tmp_path):
     """Its orders may not be in the lists of this one, so absence would prove nothing."""
     from worlds import World

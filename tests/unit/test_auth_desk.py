@@ -8,9 +8,12 @@ from datetime import timedelta
 import pytest
 from login_doors import START, World, answer, dated
 
+from crowd import at_once
 from ibkr_adapter.auth.desk import TokenDesk
 from ibkr_adapter.errors import BrokerageUnavailable, NotSent, OutcomeUnknown, Throttled
-from ibkr_adapter.wire.endpoints import OAUTH_LIVE_SESSION_TOKEN
+from ibkr_adapter.throttle import Throttle
+from ibkr_adapter.turns import Turns
+from ibkr_adapter.wire.endpoints import LEDGER, OAUTH_LIVE_SESSION_TOKEN
 
 URL = "https://api.ibkr.com/v1/api/oauth/live_session_token"
 
@@ -59,6 +62,17 @@ def test_a_refusal_at_our_own_time_is_not_tried_again(date):
     assert got.status == 401
     assert len(world.transport.sent) == 1
     assert desk.skew() == ""
+
+
+def test_a_difference_that_matters_is_one_of_five_seconds():
+    """The header has no fractions, so less than that may be none."""
+    world = World(answer({}, 401, date=dated(START + timedelta(seconds=5))), answer({}))
+    desk = TokenDesk(**world.doors)
+
+    post(world, desk)
+
+    assert len(world.transport.sent) == 2
+    assert desk.skew() == " This machine's clock is 0 min 5 s behind IBKR's: set it."
 
 
 def test_a_date_without_a_zone_counts_as_utc():
@@ -119,6 +133,7 @@ def test_a_login_service_that_is_down_is_no_refusal(status):
         post(world, TokenDesk(**world.doors))
 
     assert down.value.repeatable
+    assert (down.value.status, down.value.text) == (status, "no")
 
 
 @pytest.mark.parametrize(("after", "held"), [("30", 30.0), ("soon", 60.0), (None, 60.0)])
@@ -127,12 +142,47 @@ def test_a_429_stops_the_logins(after, held):
     world = World(answer({}, 429, **({"retry_after": after} if after else {})), answer({}))
     desk = TokenDesk(**world.doors)
 
-    with pytest.raises(Throttled, match="nothing was sent"):
+    with pytest.raises(Throttled, match="nothing was sent") as refused:
         post(world, desk)
+    assert (refused.value.retry_at, refused.value.status) == (60.0, 429)
     with pytest.raises(Throttled):
         post(world, desk, seconds=held - 1)
 
     assert len(world.transport.sent) == 1
+
+
+def test_a_login_goes_before_the_reads_in_line():
+    """None of them can be signed before it."""
+    world = World(answer({}))
+    world.turns = Turns(throttle=Throttle(world.clock, per_second=1), dialogue=world.dialogue)
+    desk = TokenDesk(**world.doors)
+    order = []
+
+    def read():
+        with world.turns.take(LEDGER, world.soon(60.0), urgent=False):
+            order.append("read")
+
+    def login():
+        world.clock.sleep(0.1)
+        post(world, desk)
+        order.append("login")
+
+    read()
+    at_once(world, read, read, login)
+
+    assert order == ["read", "login", "read", "read"]
+
+
+def test_what_a_login_needs_is_loaded_before_its_slot_comes():
+    """Loaded inside, it would leave late."""
+    world = World(answer({}))
+    order = []
+    world.transport.prepare = order.append
+    desk = TokenDesk(**world.doors)
+
+    post(world, desk, lambda: (order.append("written") or {}, None))
+
+    assert order == [URL, "written"]
 
 
 def test_a_login_waits_until_an_order_has_ended_its_dialogue():

@@ -52,10 +52,17 @@ def der_integer(number):
     return b"\x02" + (bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2, "big")) + body
 
 
-def dh_pem(prime, generator=2):
+def dh_der(prime, generator=2):
     body = der_integer(prime) + der_integer(generator)
-    der = b"\x30\x82" + len(body).to_bytes(2, "big") + body
+    return b"\x30\x82" + len(body).to_bytes(2, "big") + body
+
+
+def framed(der):
     return f"-----BEGIN DH PARAMETERS-----\n{base64.encodebytes(der).decode()}-----END DH PARAMETERS-----\n"
+
+
+def dh_pem(prime, generator=2):
+    return framed(dh_der(prime, generator))
 
 
 def in_file(folder: Path, text: str, mode: int = 0o600) -> Path:
@@ -148,7 +155,20 @@ def test_a_folder_and_a_pipe_are_no_key(tmp_path):
 
 def test_a_file_that_is_too_large_is_no_key(tmp_path):
     """A mistaken path may lead to something endless."""
+    assert "too large to be a key" in refused(str(in_file(tmp_path, "x" * 65_537)))
+    assert "no PEM block" in refused(str(in_file(tmp_path, "x" * 65_536)))
     assert "too large to be a key" in refused(str(in_file(tmp_path, "x" * 70_000)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files cannot be counted here")
+def test_no_file_is_left_open(own_key, tmp_path):
+    """Neither after a key nor after what is none; a host that reconnects for months would run out of them."""
+    path, opened = in_file(tmp_path, written(own_key)), len(list(Path("/proc/self/fd").iterdir()))
+
+    private_key(str(path), "signature_key")
+    refused(str(tmp_path))
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_a_path_that_the_system_cannot_take_is_told(tmp_path):
@@ -267,6 +287,13 @@ def test_a_file_of_hex_digits_is_a_prime_too(tmp_path):
         (dh_pem(RFC_3526, 5), "for the generator 5, and dh_generator is 2"),
         (dh_pem(RFC_3526)[:200] + "\n-----END DH PARAMETERS-----", "are damaged"),
         ("-----BEGIN DH PARAMETERS-----\n?\n-----END DH PARAMETERS-----", "are damaged"),
+        (framed(dh_der(RFC_3526)[:100]), "are damaged"),
+        (framed(b"\x31" + dh_der(RFC_3526)[1:]), "are damaged"),
+        (framed(dh_der(RFC_3526).replace(b"\x02\x82", b"\x04\x82")), "are damaged"),
+        (framed(b"\x30\x06\x02\x01\x17\x02\x01\x02"), "has 5 bits and is odd"),
+        (framed(b"\x30\x05\x02\x00\x02\x01\x02"), "are damaged"),
+        ("f" * 256, "neither PEM text nor a path"),
+        ("f" * 257, "has 1028 bits"),
         ("-----BEGIN DH PARAMETERS-----\nAQAB\n-----END DH PARAMETERS-----", "are damaged"),
         (
             "-----BEGIN PUBLIC KEY-----\nAQAB\n-----END PUBLIC KEY-----",

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from login_doors import START, World, answer, dated
 
-from ibkr_adapter.auth.oauth1a import OAuth1a
+from ibkr_adapter.auth.oauth1a import OAuth1a, _new_exponent, _new_nonce
 from ibkr_adapter.errors import (
     AuthenticationError,
     BrokerageUnavailable,
@@ -176,6 +176,48 @@ def test_the_query_can_be_left_out_of_the_signature(keys):
     base = base_of(call, "GET", f"{API}/trsrv/stocks")
     right = base64.b64encode(hmac.new(ibkr.token, base.encode(), hashlib.sha256).digest()).decode()
     assert said(call)["oauth_signature"] == right
+
+
+def test_nothing_of_a_handshake_can_be_read_in_a_log(keys):
+    """Whatever is sent, answered or computed on the way to a token is masked from then on."""
+    ibkr = Counterpart()
+    world = World(ibkr)
+    auth = login(world, keys)
+
+    auth.prepare(world.soon())
+
+    call = world.transport.sent[0]
+    signature = said(call)["oauth_signature"]
+    half = f"{pow(2, ibkr.exponent, PRIME):x}"
+    proof = hmac.new(ibkr.token, CONSUMER.encode(), hashlib.sha1).hexdigest()
+    token = base64.b64encode(ibkr.token).decode()
+    challenge = said(call)["diffie_hellman_challenge"]
+    secrets = [signature, encoded(signature), half, proof, token, challenge, SECRET.hex()]
+    assert [redact(f"a {secret} b") for secret in secrets] == ["a *** b"] * len(secrets)
+
+
+def test_the_secret_number_of_a_handshake_is_as_long_as_it_should_be_and_new():
+    """And a nonce is one of 16 bytes."""
+    numbers = [_new_exponent() for _ in range(20)]
+
+    assert {number.bit_length() for number in numbers} == {256}
+    assert len(set(numbers)) == 20
+    assert re.fullmatch(r"[0-9a-f]{32}", _new_nonce())
+
+
+def test_keys_are_read_once(keys, pairs, tmp_path):
+    """A renewal in the night needs no file that was there in the morning."""
+    path = tmp_path / "signature.pem"
+    path.write_text(keys["signature_key"])
+    path.chmod(0o600)
+    world = World(Counterpart(), Counterpart(exponent=11**80))
+    auth = login(world, keys, signature_key=str(path))
+    auth.prepare(world.soon())
+    path.unlink()
+
+    auth.renew(world.soon())
+
+    assert auth.generation == 2
 
 
 def test_no_nonce_is_used_twice_and_no_time_goes_back(keys):

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from login_doors import World
 
-from crowd import together
+from crowd import at_once, together
 from ibkr_adapter.auth import renewal as room
 from ibkr_adapter.auth.renewal import Grant, Renewal
 from ibkr_adapter.errors import (
@@ -123,6 +123,50 @@ def test_a_token_is_renewed_before_its_end(lasts, before, world):
 
     assert (early, logins.count) == (1, 2)
     assert renewal.use() == "token-2"
+
+
+def test_at_the_moment_it_is_due_a_token_is_renewed(world):
+    logins = Logins(world, seconds=0.0)
+    renewal = logins.renewal()
+    renewal.prepare(world.soon())
+
+    world.clock.sleep(23 * 3600)
+    renewal.prepare(world.soon())
+
+    assert logins.count == 2
+
+
+def test_at_the_moment_of_its_end_a_token_is_of_no_use(world):
+    """A request signed with it would be refused, so a login that fails is told."""
+    logins = Logins(world, seconds=0.0)
+    renewal = logins.renewal()
+    renewal.prepare(world.soon())
+    logins.failures = [BrokerageUnavailable("down.")]
+
+    world.clock.sleep(24 * 3600)
+
+    with pytest.raises(BrokerageUnavailable, match=r"down\."):
+        renewal.prepare(world.soon())
+
+
+def test_while_a_token_is_renewed_the_old_one_serves_the_others(world):
+    """Nobody waits for what is not needed yet."""
+    logins = Logins(world, seconds=5.0)
+    renewal = logins.renewal()
+    renewal.prepare(world.soon())
+    world.clock.sleep(23.5 * 3600)
+    took = []
+
+    def other():
+        world.clock.sleep(1.0)
+        begun = world.clock.monotonic()
+        renewal.prepare(world.soon(10.0))
+        took.append((world.clock.monotonic() - begun, renewal.use()))
+
+    at_once(world, lambda: renewal.prepare(world.soon(30.0)), other)
+
+    assert took == [(0.0, "token-1")]
+    assert (logins.count, renewal.use()) == (2, "token-2")
 
 
 def test_a_renewal_that_fails_before_the_end_leaves_the_old_token_in_use(world, logins, caplog):
@@ -254,6 +298,19 @@ def test_a_login_that_ran_out_of_its_callers_time_is_open_to_the_next(world):
     assert renewal.use() == "token-2"
 
 
+def test_a_login_that_ends_with_its_callers_time_is_open_to_the_next(world):
+    """It may have failed for just that."""
+    logins = Logins(world, seconds=1.0)
+    renewal = logins.renewal()
+    logins.failures = [AuthenticationError("too late."), None]
+    with pytest.raises(AuthenticationError):
+        renewal.prepare(world.soon(1.0))
+
+    renewal.prepare(world.soon())
+
+    assert renewal.use() == "token-2"
+
+
 def test_who_waits_for_another_login_waits_no_longer_than_its_deadline(world):
     """A call with a second left must not hang on a login that takes ten."""
     logins = Logins(world, seconds=10.0)
@@ -278,6 +335,22 @@ def test_who_waits_for_another_login_waits_no_longer_than_its_deadline(world):
     assert logins.count == 1
 
 
+def test_who_has_no_time_left_waits_for_no_login(world):
+    logins = Logins(world, seconds=10.0)
+    renewal = logins.renewal()
+    took = []
+
+    def late():
+        world.clock.sleep(1.0)
+        with pytest.raises(BrokerageUnavailable, match="not over in time"):
+            renewal.prepare(0.5)
+        took.append(world.clock.monotonic())
+
+    at_once(world, lambda: renewal.prepare(world.soon(30.0)), late)
+
+    assert took == [1.0]
+
+
 def test_tokens_that_are_granted_and_then_refused_are_not_asked_for_in_a_row(world, logins):
     """Two programs with one access token would otherwise throw each other out for ever."""
     renewal = logins.renewal()
@@ -293,6 +366,25 @@ def test_tokens_that_are_granted_and_then_refused_are_not_asked_for_in_a_row(wor
     assert logins.count < 12
     assert "grants a session and then refuses it" in str(last)
     assert "another program" in str(last)
+
+
+def test_the_second_token_that_is_refused_young_is_the_last_for_a_while(world, logins):
+    """The first may have been a reset. The pause begins short and doubles."""
+    renewal = logins.renewal()
+    renewal.prepare(world.soon())
+    renewal.use()
+    renewal.renew(world.soon())
+    renewal.use()
+
+    with pytest.raises(AuthenticationError, match=r"2 times by now.*not tried again for 5 s"):
+        renewal.renew(world.soon())
+    world.clock.sleep(5.0)
+    renewal.renew(world.soon())
+    renewal.use()
+    with pytest.raises(AuthenticationError, match=r"3 times by now.*not tried again for 10 s"):
+        renewal.renew(world.soon())
+
+    assert logins.count == 3
 
 
 def test_a_token_that_served_for_a_while_may_be_refused_without_suspicion(world, logins):

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from mutant_runs import loaded, swaps
-from mutation import ALIKE, GUARDS, PACKAGE, ROOT, forked, mutants, sample, survivors
+from mutation import ALIKE, GUARDS, PACKAGE, ROOT, forked, mutants, names, sample, survivors
 
 ROOM = '''
 import attrs
@@ -164,6 +164,10 @@ def test_what_is_called_alike_is_a_change_that_would_be_made(room):
     if not path.exists():
         pytest.skip("the code is not beside the tests: these are those of a built wheel")
 
-    changes = {(one.text, one.change) for one in mutants(path.read_text("utf-8"))}
+    changes = names(path.read_text("utf-8"))
 
     assert [change for change in ALIKE[room] if change not in changes] == []
+
+
+def test_the_names_of_mutants_are_those_of_the_mutants():
+    assert names(ROOM) == {(one.text, one.change) for one in mutants(ROOM)}

@@ -242,6 +242,26 @@ def test_calls_under_way_are_counted_over_processes(machine):
     assert leave(other, HISTORY)
 
 
+def test_the_calls_under_way_of_every_process_count(machine):
+    """Also of those whose names come behind our own."""
+    processes = [machine.process() for _ in range(4)]
+    for each in processes:
+        leave(each, HISTORY)
+
+    for each in processes:
+        with pytest.raises(Throttled, match="under way"):
+            each.acquire(HISTORY, deadline=machine.now() + 1)
+
+
+def test_calls_under_way_are_counted_beside_those_that_have_no_such_limit(machine):
+    one, other = machine.process(), machine.process()
+    leave(one, LIVE_ORDERS)
+    leave(one, HISTORY, times=4)
+
+    with pytest.raises(Throttled, match="under way"):
+        other.acquire(HISTORY, deadline=machine.now() + 1)
+
+
 def test_a_call_of_another_process_that_ends_lets_a_waiting_one_leave(machine):
     """Nobody wakes it, so it looks by itself."""
     one, other = machine.process(), machine.process()
@@ -403,7 +423,9 @@ def test_a_burst_that_left_while_the_folder_was_away_counts_whole_when_it_is_bac
     machine.clock.sleep(59.5)
     leave(throttle, times=10)
     machine.folder.unlink()
-    machine.clock.sleep(0.5)
+    machine.clock.sleep(0.25)
+    leave(other, times=2)
+    machine.clock.sleep(0.25)
 
     throttle.state()
 

@@ -1002,6 +1002,26 @@ def test_a_departure_that_was_put_off_stands_in_its_place_among_the_others():
     assert pace.opens(LEDGER, 1.1) == 1.3
 
 
+def test_only_who_has_a_window_of_its_own_is_moved_in_one():
+    """A call without one leaves no page behind, whose name others would read in vain."""
+    pace = Pace(per_second=3, margin=0.0)
+    for endpoint in (LEDGER, HISTORY):
+        pace.book(endpoint, 0.0)
+
+        pace.put_off(endpoint, 0.0, 0.5)
+
+    assert set(pace.paths) == {HISTORY}
+    assert list(pace.departures) == [0.5, 0.5]
+
+
+def test_a_path_is_closed_for_what_is_left_of_its_time():
+    pace = Pace(per_second=3, margin=0.0)
+    pace.refuse(SNAPSHOT, 100.0)
+
+    assert [pace.closed_for(SNAPSHOT, now) for now in (100.0, 130.0, 170.0)] == [60.0, 30.0, 0.0]
+    assert pace.closed_for(LEDGER, 130.0) == 0.0
+
+
 def test_putting_off_what_the_windows_have_forgotten_changes_nothing():
     """A call that took very long must not come back as a departure of now."""
     pace = Pace(per_second=1, margin=0.0)
