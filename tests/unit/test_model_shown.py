@@ -20,6 +20,8 @@ from ibkr_adapter.model.optionrow import OptionRow
 from ibkr_adapter.model.rules import Hours, Schedule
 from ibkr_adapter.model.shown import Shown, doubt_of, plain
 from ibkr_adapter.model.stream import BarsEvent, Dropped, Gap, QuoteEvent, Stale
+from ibkr_adapter.settings import Settings
+from ibkr_adapter.settling import Unsettled
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -148,6 +150,31 @@ def test_what_a_stream_could_not_tell_is_marked(event, said):
 )
 def test_values_are_written_in_a_line(value, written):
     assert plain(value) == written
+
+
+def test_what_nobody_knows_the_end_of_is_marked_and_shows_no_machinery():
+    unsettled = Unsettled(
+        kind="order",
+        account="DU1",
+        coids=("signal-1",),
+        order_id=None,
+        about=("AAPL",),
+        step="sent",
+        sent_at=NOON,
+        resolver=lambda: None,
+    )
+
+    shown = unsettled._repr_html_()
+
+    assert ">nobody knows the end of it</strong>" in shown
+    assert ">signal-1</td>" in shown
+    assert "resolver" not in shown
+
+
+def test_settings_show_themselves_nowhere():
+    """Keys are in them; what they say of themselves is masked."""
+    assert not hasattr(Settings, "_repr_html_")
+    assert not hasattr(Settings, "to_frame")
 
 
 def test_a_value_becomes_a_frame_of_one_row():
