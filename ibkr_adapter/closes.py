@@ -16,10 +16,11 @@ from ibkr_adapter.errors import InvalidOrder, OrderRejected
 from ibkr_adapter.holdings import Holding, group_of
 from ibkr_adapter.mandates import Hands, Mandate, ticket_of
 from ibkr_adapter.model.order import Order, OrderType, Placed, Side
+from ibkr_adapter.model.shown import Shown
 
 
 @attrs.frozen(kw_only=True)
-class Closed:
+class Closed(Shown):
     """What a close came to: the order it sent, and the exits that had filled on the way."""
 
     side: Side

@@ -36,6 +36,7 @@ from ibkr_adapter.journal import UNKNOWN, End, Entry, Journal, Kind
 from ibkr_adapter.lame import Lame, lamed
 from ibkr_adapter.legs import matching, name_of, shows
 from ibkr_adapter.model.order import Order, Placed
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.order_reads import OrderReads, children_of
 from ibkr_adapter.outcome import Resolver
 from ibkr_adapter.own_orders import OwnOrders
@@ -57,7 +58,7 @@ _BLIND = (ApiError, SessionError, Throttled, TransportError)
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Unsettled:
+class Unsettled(Shown):
     """A request that was sent, or was about to be, and of which nobody knows the end.
 
     ``step`` is the last that the journal has of it, ``about`` what it trades, ``sent_at`` the
@@ -72,6 +73,9 @@ class Unsettled:
     step: str
     sent_at: datetime
     _resolver: Callable[[], Order | None] = attrs.field(repr=False, alias="resolver")
+
+    def _doubt(self) -> str:
+        return "nobody knows the end of it"
 
     def resolve(self) -> Order | None:
         """Look it up once more; nothing is sent.

@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ibkr_adapter.clock import Clock
+from ibkr_adapter.errors import BrokerageUnavailable, IBKRError, Throttled, TransportError
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.model.stream import Dropped, Event, Gap, QuoteEvent, Refused, Stale, Unreadable
 from ibkr_adapter.streaming.subscription import Subscription
@@ -32,6 +33,9 @@ from .screen import ORDER_COLUMNS, POSITION_COLUMNS, Column, plain, table
 LOOK_EVERY = 2.0
 _MOST_NOTES = 3
 _TOPIC = "smd+"
+# What passes by itself; from that status on it is the server that failed.
+_PAUSES = (BrokerageUnavailable, Throttled, TransportError)
+_SERVERS_OWN = 500
 
 Row = dict[str, Any]
 
@@ -123,7 +127,7 @@ class Board:
         """Tell each change as it comes, and ``None`` whenever it is time to draw, until ``seconds`` are over.
 
         Raises:
-            IBKRError: The stream has ended, or IBKR could not be asked.
+            IBKRError: The stream has ended, or IBKR could not be asked at first, or never will be.
         """
         yield None
         # Reading the orders for the first time can take longer than somebody wants to watch.
@@ -132,7 +136,7 @@ class Board:
         look_at, end = now + LOOK_EVERY, None if seconds is None else now + seconds
         while True:
             if now >= look_at:
-                yield from self._looked()
+                yield from self._looked_again()
                 look_at = now + LOOK_EVERY
             yield None
             yield from self._heard(now + every if end is None else min(now + every, end))
@@ -155,6 +159,16 @@ class Board:
         return Group(*parts, *(Text(plain(note), style="bold") for note in self._notes[-_MOST_NOTES:]))
 
     # Orders and positions -------------------------------------------------------------------
+
+    def _looked_again(self) -> Iterator[Row]:
+        try:
+            yield from self._looked()
+        except IBKRError as error:
+            # IBKR is away every night; what was read before is on the screen, and must not pass for what is now.
+            if not isinstance(error, _PAUSES) and (error.status or 0) < _SERVERS_OWN:
+                raise
+            words = f"orders and positions could not be read at {self._clock.now():%H:%M:%S}Z: {error}"
+            yield self._noted("unread", words)
 
     def _looked(self) -> Iterator[Row]:
         if self._orders is not None:
@@ -210,7 +224,7 @@ class Board:
                 return self._change("stale", {"symbol": name, "since": event.since}, event)
         return self._noted("stale", f"{event.topic}: {words}", event)
 
-    def _noted(self, kind: str, words: str, event: Event) -> Row:
+    def _noted(self, kind: str, words: str, event: Event | None = None) -> Row:
         self._notes.append(words)
         return self._change(kind, {"text": words}, event)
 

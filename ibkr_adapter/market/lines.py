@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 import attrs
 
 from ibkr_adapter.errors import ApiError, IBKRError
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints
 
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
-class LinesHeld:
+class LinesHeld(Shown):
     """What this connection holds of the user's market data lines; others of the user are not seen."""
 
     conids: tuple[int, ...]

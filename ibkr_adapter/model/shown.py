@@ -23,8 +23,8 @@ from ibkr_adapter.errors import ConfigurationError
 MISSING = "–"  # noqa: RUF001  (an en dash)
 REAL_TIME = "real time"
 _LONGEST = 200
-# Cells are aligned one by one: notebooks have a style of their own, and other pages keep attributes only.
-_LEFT, _RIGHT = 'align="left" style="text-align:left"', 'align="right" style="text-align:right"'
+# Longer texts may be broken into lines.
+_WHOLE = 40
 DOUBTFUL = "color:#9a5b00;font-style:italic"
 
 
@@ -61,9 +61,7 @@ class Shown:
             f"<tr>{cell(name, tag='th')}{cell(plain(value), is_number=is_number(value))}</tr>"
             for name, value in self._shown().items()
         )
-        return (
-            f"<table><caption>{html.escape(type(self).__name__)}{told}</caption><tbody>{rows}</tbody></table>"
-        )
+        return drawn(f"{html.escape(type(self).__name__)}{told}", f"<tbody>{rows}</tbody>")
 
 
 def doubt_of(value: Any) -> str | None:
@@ -119,10 +117,16 @@ def is_number(value: Any) -> bool:
 
 def cell(text: str, *, is_number: bool = False, tag: str = "td", style: str = "") -> str:
     """Write a cell of a table of HTML; the text is escaped here."""
-    aligned = _RIGHT if is_number else _LEFT
-    if style:
-        aligned = f'{aligned[:-1]};{style}"'
-    return f"<{tag} {aligned}>{html.escape(text)}</{tag}>"
+    # Aligned one by one: notebooks have a style of their own, and other pages keep attributes only.
+    side = "right" if is_number else "left"
+    styles = [f"text-align:{side}", *(["white-space:nowrap"] if len(text) <= _WHOLE else []), style]
+    return f'<{tag} align="{side}" style="{";".join(filter(None, styles))}">{html.escape(text)}</{tag}>'
+
+
+def drawn(caption: str, parts: str, below: str = "") -> str:
+    """Put a table together; where it is wider than the page, it is moved and not the page."""
+    head = f'<caption style="text-align:left">{caption}</caption>' if caption else ""
+    return f'<div style="overflow-x:auto"><table>{head}{parts}</table></div>{below}'
 
 
 def warning(text: str) -> str:

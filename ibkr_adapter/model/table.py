@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
-from ibkr_adapter.model.shown import DOUBTFUL, cell, doubt_of, frame, is_number, plain, warning
+from ibkr_adapter.model.shown import DOUBTFUL, cell, doubt_of, drawn, frame, is_number, plain, warning
 
 _Row = TypeVar("_Row")
 # A notebook that draws ten thousand rows is of no use to anybody.
@@ -142,7 +142,7 @@ class Table(Sequence[_Row], Generic[_Row]):
             + "</tr>"
             for row, line in zip(self._rows, self._written(), strict=False)
         )
-        caption = f"<caption>{html.escape(plain(self.title))}</caption>" if self.title else ""
         more = "".join(f"<p>{warning(line)}</p>" for line in self._doubts())
         more += "".join(f"<p>{html.escape(line)}</p>" for line in self._left_out())
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+        parts = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        return drawn(html.escape(plain(self.title)) if self.title else "", parts, more)

@@ -59,7 +59,7 @@ def plot_depth(
         if row.is_last:
             axes.axvline(sheet.number(row.price), color=GREY, linestyle=":", label=f"last {row.price:f}")
     sheet.named(axes, x=sheet.in_currency("price", currency))
-    sheet.counted(axes, "size (shares or contracts)")
+    sheet.counted(axes, "size")
     sheet.legend(axes)
     if not bids and not asks:
         sheet.nothing(axes, "nobody bids or offers")

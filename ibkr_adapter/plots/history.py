@@ -76,7 +76,7 @@ def plot_history(
     if has_volume:
         places = [place for place, _ in present]
         axes[1].bar(places, [sheet.number(bar.volume) for _, bar in present], width=2 * _HALF, color=GREY)
-        sheet.counted(axes[1], "volume (shares or contracts)")
+        sheet.counted(axes[1], "volume")
     _moments(axes, slots, clock, intraday=known is None or known.size.intraday)
     sheet.named(axes[-1], x=f"beginning of the bar, time zone {told or 'UTC'}")
     if not present:

@@ -82,10 +82,10 @@ def named(axes: Axes, *, x: str | None = None, y: str | None = None) -> None:
         axes.set_ylabel(plain(y), parse_math=False)
 
 
-def counted(axes: Axes, what: str) -> None:
-    """Name an axis of shares or contracts, and write its figures for people."""
+def counted(axes: Axes, what: str, unit: str = "shares or contracts") -> None:
+    """Name an axis of what is counted, and write its figures for people."""
     axes.yaxis.set_major_formatter(library().FuncFormatter(lambda count, _: f"{count:,.10g}"))
-    named(axes, y=what)
+    axes.set_ylabel(f"{what}\n({unit})")
 
 
 def legend(axes: Axes) -> None:

@@ -12,8 +12,10 @@ from terminals import Shell
 from worlds import AAPL, START, World
 
 from ibkr_adapter.cli.watch import Board
+from ibkr_adapter.errors import UnexpectedAnswer
 from ibkr_adapter.model.stream import BulletinEvent, Dropped, Stale, Unreadable
 
+POSITIONS = "GET /portfolio2/{accountId}/positions"
 # No other wait is as long.
 WAIT = 0.77
 
@@ -180,6 +182,34 @@ def test_what_ends_while_somebody_watches_is_told_once_and_stays_on_the_screen(w
     assert [change["positionAmt"] for change in later if change["kind"] == "position"][-1] == "0"
     assert [row["status"] for row in board._orders.values()] == ["canceled"]
     assert board._positions == {}
+
+
+def test_a_read_that_fails_for_a_while_is_told_and_made_again(world, server):
+    """IBKR is away every night, and what stands on the screen is then of before."""
+    ibkr = world.exchange()
+    ibkr.place_market_order("AAPL", "buy", 10)
+    board = Board(ibkr, world.clock, (), orders=False, positions=True)
+    changes = board.changes(60, 1.0)
+    first = [next(changes) for _ in range(3)]
+    world.arm("F11", on=POSITIONS, times=6)
+
+    later = [change for change in changes if change is not None]
+
+    assert first[1]["positionAmt"] == "10"
+    assert later[0]["kind"] == "unread"
+    assert "could not be read at 15:" in board._notes[0]
+    assert board._positions["AAPL"]["positionAmt"] == "10"
+
+
+def test_a_read_that_will_never_work_ends_it(world, server):
+    """An answer that nobody understands is no pause."""
+    board = Board(world.exchange(), world.clock, (), orders=False, positions=True)
+    changes = board.changes(60, 1.0)
+    assert [next(changes) for _ in range(2)] == [None, None]
+    world.arm("F15", on=POSITIONS, times=99)
+
+    with pytest.raises(UnexpectedAnswer):
+        list(changes)
 
 
 @pytest.mark.parametrize(

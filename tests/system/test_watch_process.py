@@ -12,13 +12,18 @@ import pytest
 
 PATIENCE = 60
 COMMAND = (sys.executable, "-m", "ibkr_adapter")
+# A test that runs in the background of a shell inherits that Ctrl-C is ignored; a person's command does not.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from ibkr_adapter.cli import main; main()"
+)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another signal there")
 def test_ctrl_c_ends_it_well_while_quotes_come():
     """Nothing has failed, and no trace of Python's is on the screen."""
     with subprocess.Popen(  # noqa: S603  (our own interpreter)
-        [*COMMAND, "watch", "AAPL", "--simulated", "--json"],
+        [sys.executable, "-c", PROGRAM, "watch", "AAPL", "--simulated", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

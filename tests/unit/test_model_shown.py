@@ -20,6 +20,8 @@ from ibkr_adapter.model.optionrow import OptionRow
 from ibkr_adapter.model.rules import Hours, Schedule
 from ibkr_adapter.model.shown import Shown, doubt_of, plain
 from ibkr_adapter.model.stream import BarsEvent, Dropped, Gap, QuoteEvent, Stale
+from ibkr_adapter.settings import Settings
+from ibkr_adapter.settling import Unsettled
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -52,11 +54,13 @@ def test_a_value_is_a_small_table_of_its_parts():
 
     shown = summary._repr_html_()
 
-    assert shown.startswith("<table><caption>AccountSummary</caption><tbody><tr>")
-    assert '<th align="left" style="text-align:left">net_liquidation</th>' in shown
-    assert '<td align="right" style="text-align:right">1000.50</td>' in shown
+    assert shown.startswith(
+        '<div style="overflow-x:auto"><table><caption style="text-align:left">AccountSummary</caption>'
+    )
+    assert '<th align="left" style="text-align:left;white-space:nowrap">net_liquidation</th>' in shown
+    assert '<td align="right" style="text-align:right;white-space:nowrap">1000.50</td>' in shown
     # What did not come is no balance of nothing.
-    assert '>buying_power</th><td align="left" style="text-align:left">–</td>' in shown  # noqa: RUF001  (an en dash)
+    assert '>buying_power</th><td align="left" style="text-align:left;white-space:nowrap">–</td>' in shown  # noqa: RUF001  (an en dash)
 
 
 def test_everything_that_is_shown_is_escaped():
@@ -88,7 +92,7 @@ def test_a_quote_says_how_old_it_is_and_what_else_came():
 
     assert ">delayed by 15 to 20 minutes</strong></caption>" in shown
     assert ">DPB</td>" in shown
-    assert '>beta</th><td align="right" style="text-align:right">1.2</td>' in shown
+    assert '>beta</th><td align="right" style="text-align:right;white-space:nowrap">1.2</td>' in shown
 
 
 def test_an_option_shows_what_a_chain_shows():
@@ -105,7 +109,10 @@ def test_events_of_a_stream_show_what_they_say():
     late = QuoteEvent(at=NOON, conid=1, fields={})
 
     assert ">at</th>" in quote._repr_html_()
-    assert '>last</th><td align="right" style="text-align:right">5</td>' in quote._repr_html_()
+    assert (
+        '>last</th><td align="right" style="text-align:right;white-space:nowrap">5</td>'
+        in quote._repr_html_()
+    )
     assert (doubt_of(quote), doubt_of(late)) == (None, "nothing came")
     assert doubt_of(BarsEvent(at=NOON, conid=1, bars=())) is None
 
@@ -143,6 +150,31 @@ def test_what_a_stream_could_not_tell_is_marked(event, said):
 )
 def test_values_are_written_in_a_line(value, written):
     assert plain(value) == written
+
+
+def test_what_nobody_knows_the_end_of_is_marked_and_shows_no_machinery():
+    unsettled = Unsettled(
+        kind="order",
+        account="DU1",
+        coids=("signal-1",),
+        order_id=None,
+        about=("AAPL",),
+        step="sent",
+        sent_at=NOON,
+        resolver=lambda: None,
+    )
+
+    shown = unsettled._repr_html_()
+
+    assert ">nobody knows the end of it</strong>" in shown
+    assert ">signal-1</td>" in shown
+    assert "resolver" not in shown
+
+
+def test_settings_show_themselves_nowhere():
+    """Keys are in them; what they say of themselves is masked."""
+    assert not hasattr(Settings, "_repr_html_")
+    assert not hasattr(Settings, "to_frame")
 
 
 def test_a_value_becomes_a_frame_of_one_row():

@@ -158,7 +158,7 @@ def test_history_is_drawn_with_its_levels_and_its_volume():
     assert [bar.get_height() for bar in volume.patches] == [100.0] * 4
     assert volume.yaxis.get_major_formatter()(23_000_000, 0) == "23,000,000"
     assert prices.yaxis.get_major_formatter().get_useOffset() is False
-    assert volume.get_ylabel() == "volume (shares or contracts)"
+    assert volume.get_ylabel() == "volume\n(shares or contracts)"
 
 
 def test_a_candle_stands_between_open_and_close():
@@ -312,9 +312,24 @@ def test_a_chain_is_drawn_from_bid_to_ask_by_strike():
     assert calls.get_ydata()[1] == 1
     assert prices.get_ylabel() == "bid to ask (USD)"
     assert opened.get_xlabel() == "strike (USD)"
-    assert opened.get_ylabel() == "open interest (contracts)"
+    assert opened.get_ylabel() == "open interest\n(contracts)"
     assert [bar.get_height() for bar in opened.patches][:2] == [5, 7]
     assert math.isnan(opened.patches[2].get_height())
+
+
+def test_what_a_chain_does_not_have_is_left_out():
+    """Puts alone, of a contract without a currency, on something without a price."""
+    bare = Contract(
+        conid=1, symbol="X", sec_type=SecType.OPTION, strike=Decimal(5), right="P", expiry="20270115"
+    )
+    quote = Quote(conid=1, bid=Decimal(1), availability=LIVE, others={"option_open_interest": Decimal(3)})
+
+    figure = plot_chain([OptionRow(contract=bare, quote=quote)])
+    prices, opened = figure.axes
+
+    assert entries(prices) == ["puts, bid", "puts, ask"]
+    assert [bar.get_height() for bar in opened.patches] == [3]
+    assert prices.get_ylabel() == "bid to ask (in the currency of the contract)"
 
 
 def test_a_day_of_a_chain_is_chosen_or_refused():
@@ -499,4 +514,4 @@ def test_depth_is_drawn_by_price_and_summed_up_from_the_best_on():
     assert [line.get_ydata().tolist() for line in axes.lines[:2]] == [[5, 9], [2, 5]]
     assert "last 100.1" in entries(axes)
     assert "DU1234567" not in title(figure)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("price (USD)", "size (shares or contracts)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("price (USD)", "size\n(shares or contracts)")
