@@ -58,7 +58,8 @@ def plot_depth(
     for row in priced:
         if row.is_last:
             axes.axvline(sheet.number(row.price), color=GREY, linestyle=":", label=f"last {row.price:f}")
-    sheet.named(axes, x=sheet.in_currency("price", currency), y="size (shares or contracts)")
+    sheet.named(axes, x=sheet.in_currency("price", currency))
+    sheet.counted(axes, "size (shares or contracts)")
     sheet.legend(axes)
     if not bids and not asks:
         sheet.nothing(axes, "nobody bids or offers")

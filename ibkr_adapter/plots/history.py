@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ibkr_adapter.model.bars import Bar, Bars, GapKind
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # More of them are a grey smear; a line with the range around it is read at once.
 MOST_CANDLES = 250
 _HALF = 0.35
+# Lines between more days than these would hide the prices.
+_MOST_DAYS = 30
 
 Slot = tuple[datetime, Bar | LiveBar | None]
 
@@ -73,8 +76,8 @@ def plot_history(
     if has_volume:
         places = [place for place, _ in present]
         axes[1].bar(places, [sheet.number(bar.volume) for _, bar in present], width=2 * _HALF, color=GREY)
-        sheet.named(axes[1], y="volume (shares or contracts)")
-    _moments(axes[-1], slots, clock, intraday=known is None or known.size.intraday)
+        sheet.counted(axes[1], "volume (shares or contracts)")
+    _moments(axes, slots, clock, intraday=known is None or known.size.intraday)
     sheet.named(axes[-1], x=f"beginning of the bar, time zone {told or 'UTC'}")
     if not present:
         sheet.nothing(axes[0], "there is not one bar")
@@ -103,7 +106,7 @@ def _begins(bar: Bar | LiveBar) -> datetime:
 
 def _title(bars: Bars | None) -> str:
     if bars is None:
-        return "live bars"
+        return "bars"
     return f"{bars.title or bars.conid}: {len(bars)} bars of {bars.size}, {bars.source}"
 
 
@@ -161,7 +164,7 @@ def _level(axes: Axes, name: str, level: float, written: Price | None) -> None:
     axes.axhline(level, color=colour, linestyle=dashes, linewidth=1.3, label=f"{name} {sheet.plain(shown)}")
 
 
-def _moments(axes: Axes, slots: list[Slot], clock: tzinfo, *, intraday: bool) -> None:
+def _moments(axes: list[Axes], slots: list[Slot], clock: tzinfo, *, intraday: bool) -> None:
     pattern = "%Y-%m-%d\n%H:%M" if intraday else "%Y-%m-%d"
 
     def written(place: float, _: Any = None) -> str:
@@ -169,6 +172,12 @@ def _moments(axes: Axes, slots: list[Slot], clock: tzinfo, *, intraday: bool) ->
         there = abs(place - whole) < _HALF and 0 <= whole < len(slots)
         return f"{slots[whole][0].astimezone(clock):{pattern}}" if there else ""
 
+    days = [at.astimezone(clock).date() for at, _ in slots]
+    begun = [place for place, (before, day) in enumerate(pairwise(days), start=1) if day != before]
+    if intraday and len(begun) <= _MOST_DAYS:
+        for each in axes:
+            for place in begun:
+                each.axvline(place - 0.5, color="#bbbbbb", linewidth=0.8, zorder=0)
     picture = sheet.library()
-    axes.xaxis.set_major_locator(picture.MaxNLocator(nbins=8, integer=True))
-    axes.xaxis.set_major_formatter(picture.FuncFormatter(written))
+    axes[-1].xaxis.set_major_locator(picture.MaxNLocator(nbins=8, integer=True))
+    axes[-1].xaxis.set_major_formatter(picture.FuncFormatter(written))

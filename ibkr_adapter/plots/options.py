@@ -157,7 +157,7 @@ def _opened(axes: Axes, rows: list[OptionRow]) -> None:
                 color=colour,
                 label=name,
             )
-    sheet.named(axes, y="open interest (contracts)")
+    sheet.counted(axes, "open interest (contracts)")
 
 
 def _underlying(axes: Axes, rows: list[OptionRow]) -> None:

@@ -60,7 +60,7 @@ def _series(title: str, told: Sequence[Series], currency: str | None) -> Figure:
     measures = [measure for measure in Measure if any(series.measure is measure for series in told)]
     drawn = [measure for measure in measures if measure is not Measure.PERIODIC] or measures
     flows = ["deposits and withdrawals are in the change of value"] if Measure.VALUE in drawn else []
-    figure, axes = sheet.sheet(title, flows, heights=(1,) * max(len(drawn), 1))
+    figure, axes = sheet.sheet(title, notes=flows, heights=(1,) * max(len(drawn), 1))
     for panel, measure in zip(axes, drawn, strict=False):
         shown = [series for series in told if series.measure is measure]
         for number, series in enumerate(shown):

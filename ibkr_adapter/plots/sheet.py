@@ -47,13 +47,14 @@ def library() -> ModuleType:
 
 
 def sheet(
-    title: str, doubts: Sequence[str] = (), *, heights: Sequence[float] = (1,)
+    title: str, doubts: Sequence[str] = (), *, notes: Sequence[str] = (), heights: Sequence[float] = (1,)
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with panels one above the other.
 
     Args:
         title: What is seen.
-        doubts: What must be known of it, said in the title's second line.
+        doubts: What must be known of it before it is believed, in the title's second line and its colour.
+        notes: What must be known of it besides, in the same line.
         heights: How high each panel is beside the others.
 
     Raises:
@@ -62,11 +63,14 @@ def sheet(
     figure: Figure = library().Picture(figsize=(10, 3 + 2 * len(heights)), layout="constrained")
     panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights))
     axes = list(panels[:, 0])
-    lines = [plain(title), *([", ".join(map(plain, doubts))] if doubts else [])]
+    told = ", ".join(map(plain, (*doubts, *notes)))
+    lines = [plain(title), told] if told else [plain(title)]
     axes[0].set_title("\n".join(lines), loc="left", color=RED if doubts else "black", parse_math=False)
     for each in axes:
         each.grid(visible=True, color="#dddddd", linewidth=0.6)
         each.set_axisbelow(True)
+        # Prices that are near each other are written whole, not as what they differ by.
+        each.ticklabel_format(useOffset=False, style="plain")
     return figure, axes
 
 
@@ -76,6 +80,12 @@ def named(axes: Axes, *, x: str | None = None, y: str | None = None) -> None:
         axes.set_xlabel(plain(x), parse_math=False)
     if y is not None:
         axes.set_ylabel(plain(y), parse_math=False)
+
+
+def counted(axes: Axes, what: str) -> None:
+    """Name an axis of shares or contracts, and write its figures for people."""
+    axes.yaxis.set_major_formatter(library().FuncFormatter(lambda count, _: f"{count:,.10g}"))
+    named(axes, y=what)
 
 
 def legend(axes: Axes) -> None:

@@ -156,6 +156,8 @@ def test_history_is_drawn_with_its_levels_and_its_volume():
     assert (lowest < 98, highest > 120.5) == (True, True)
     assert prices.get_ylabel() == "price (USD)"
     assert [bar.get_height() for bar in volume.patches] == [100.0] * 4
+    assert volume.yaxis.get_major_formatter()(23_000_000, 0) == "23,000,000"
+    assert prices.yaxis.get_major_formatter().get_useOffset() is False
     assert volume.get_ylabel() == "volume (shares or contracts)"
 
 
@@ -197,7 +199,7 @@ def test_what_is_missing_leaves_room_and_is_never_nothing():
     assert title(with_gaps).splitlines()[1] == "2 gaps"
     assert len(with_gaps.axes[0].patches) == 4
     assert with_gaps.axes[0].get_xlim() == (-1, 7)
-    assert title(of_stream) == "live bars"
+    assert title(of_stream) == "bars"
     assert [bar.get_y() for bar in of_stream.axes[0].patches] == [1.0]
     assert math.isnan(of_stream.axes[1].patches[1].get_height())
 
@@ -223,6 +225,16 @@ def test_the_axis_tells_moments_by_the_clock_it_names():
     assert elsewhere.axes[-1].xaxis.get_major_formatter()(0, 0) == "2026-11-24\n23:30"
     assert daily.axes[-1].get_xlabel() == "beginning of the bar, time zone UTC"
     assert daily.axes[-1].xaxis.get_major_formatter()(1, 0) == "2026-11-25"
+
+
+def test_days_are_told_apart_by_the_clock_of_the_axis():
+    """Midnight in UTC is in the middle of New York's evening; between many days there is no line."""
+    hours = bars(11, size=BarSize.HOUR, volume=None)
+    many = bars(50 * 24, size=BarSize.HOUR, volume=None)
+
+    assert plot_history(hours).axes[0].lines[0].get_xdata() == [9.5, 9.5]
+    assert plot_history(hours, zone="America/New_York").axes[0].lines[:] == []
+    assert len(plot_history(many).axes[0].lines) == 1
 
 
 def test_what_must_be_known_of_the_bars_is_in_the_title():
@@ -385,6 +397,8 @@ def test_performance_is_a_change_of_value_and_a_return():
 
     figure = plot_profit(told)
     value, returned = figure.axes
+    # It is no doubt, so it is not in the colour of one.
+    assert figure.axes[0]._left_title.get_color() == "black"
     changes = value.lines[0].get_ydata().tolist()
 
     assert title(figure).splitlines() == [
