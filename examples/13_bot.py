@@ -160,7 +160,7 @@ class Bot:
 
 def main(ibkr: IBKRExchange) -> None:
     """Run some hours of a simulated market."""
-    Bot(ibkr).run(next_bar=lambda: ibkr.simulator.advance(SECONDS), rounds=16)
+    Bot(ibkr).run(next_bar=lambda: ibkr.simulator.advance(SECONDS), rounds=10)
     for fill in reversed(ibkr.get_trade_history(SYMBOL)):
         print(fill["side"], fill["qty"], "at", fill["price"])
 

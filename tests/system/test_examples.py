@@ -16,7 +16,7 @@ from thoroughly import ALL
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("[0-9]*.py"))
 # Each takes some twenty seconds at most, nearly all of it waiting for its turn at the broker.
-PATIENCE = 90.0
+PATIENCE = 150.0
 # What the simulated broker's meter answers where this machine held a request up on its way.
 HELD_UP = ("for its pacing", "Too Many Requests")
 
@@ -85,6 +85,7 @@ def test_every_script_has_its_claims():
     assert {script.name for script in SCRIPTS} == set(CLAIMS)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("place", range(2), ids=("odd", "even"))
 def test_examples_do_what_they_say(place, tmp_path):
     """Each runs as it stands, ends well and says what it promised.

@@ -110,6 +110,7 @@ def test_every_notebook_has_its_claims():
     assert len(BOOKS) >= 10
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("place", range(2), ids=("odd", "even"))
 def test_notebooks_show_what_they_promise(place):
     """Run as Jupyter runs them: kernels of their own, real sockets, and nothing unexpected on standard error.
