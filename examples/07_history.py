@@ -9,7 +9,12 @@ from pathlib import Path
 from ibkr_adapter import IBKRExchange
 
 
-def main(ibkr: IBKRExchange, folder: Path) -> None:
+def main(ibkr: IBKRExchange) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        read(ibkr, Path(name))
+
+
+def read(ibkr: IBKRExchange, folder: Path) -> None:
     days = ibkr.market_data.history("AAPL", bar="1d", since="3m")
     print(repr(days))
     for gap in days.report.gaps or ():
@@ -34,5 +39,5 @@ def main(ibkr: IBKRExchange, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    with IBKRExchange.simulated() as exchange, tempfile.TemporaryDirectory() as name:
-        main(exchange, Path(name))
+    with IBKRExchange.simulated() as exchange:
+        main(exchange)

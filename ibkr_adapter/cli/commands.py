@@ -24,6 +24,7 @@ from .gateway.command import gateway as run_gateway
 from .history import history
 from .payloads import example_webhooks
 from .screen import Screen
+from .watch import watch
 
 app = typer.Typer(
     name="ibkr-adapter",
@@ -98,6 +99,7 @@ app.command("gateway")(run_gateway)
 app.command()(check)
 reading.add_to(app)
 app.command()(history)
+app.command()(watch)
 ordering.add_to(app)
 app.add_typer(oauth1a.app)
 app.command()(bridge.bridge)

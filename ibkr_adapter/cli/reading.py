@@ -39,7 +39,7 @@ _ACCOUNTS: tuple[Column, ...] = (
     ("title", "title", "word"),
     ("traded here", "chosen", "word"),
 )
-_QUOTES: tuple[Column, ...] = (
+QUOTE_COLUMNS: tuple[Column, ...] = (
     ("symbol", "symbol", "word"),
     ("last", "last", "price"),
     ("bid", "bid", "price"),
@@ -233,14 +233,15 @@ def quote(
     with exit_codes(), Reach.of(context).exchange(simulated=simulated) as ibkr:
         conids = {symbol: ibkr.contracts.resolve(symbol, for_trading=False).conid for symbol in symbols}
         found = ibkr.market_data.quotes(conids.values())
-        rows = [_quote(symbol, found[conid]) for symbol, conid in conids.items()]
+        rows = [quote_row(symbol, found[conid]) for symbol, conid in conids.items()]
         if as_json:
             print_json(rows)
         else:
-            print_rows("Quotes", _QUOTES, rows)
+            print_rows("Quotes", QUOTE_COLUMNS, rows)
 
 
-def _quote(symbol: str, found: Quote) -> dict[str, Any]:
+def quote_row(symbol: str, found: Quote) -> dict[str, Any]:
+    """A line of quotes, with how fresh it is."""
     shown = found.display_price()
     return {
         "symbol": symbol,

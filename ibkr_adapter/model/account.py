@@ -16,10 +16,11 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter.model.contract import SecType
+from ibkr_adapter.model.shown import Shown
 
 
 @attrs.frozen(kw_only=True)
-class Account:
+class Account(Shown):
     """One account of a login.
 
     ``currency`` is its base currency, ``account_type`` IBKR's word, such as INDIVIDUAL or DEMO.
@@ -50,7 +51,7 @@ class Account:
 
 
 @attrs.frozen(kw_only=True)
-class Position:
+class Position(Shown):
     """What an account holds of one contract, in the contract's ``currency``.
 
     ``quantity`` is signed: short is negative. ``average_price`` is per unit, ``average_cost`` per
@@ -87,7 +88,7 @@ class Position:
 
 
 @attrs.frozen(kw_only=True)
-class LedgerRow:
+class LedgerRow(Shown):
     """Cash and values in one currency.
 
     ``exchange_rate`` is base currency per unit of ``currency``. The row whose currency is
@@ -115,7 +116,7 @@ class LedgerRow:
 
 
 @attrs.frozen(kw_only=True)
-class AccountSummary:
+class AccountSummary(Shown):
     """What an account is worth and may still buy, in its base ``currency``.
 
     ``cushion`` is the share of the net liquidation that is excess. ``raw`` has every key that
@@ -138,7 +139,7 @@ class AccountSummary:
 
 
 @attrs.frozen(kw_only=True)
-class PnlRow:
+class PnlRow(Shown):
     """Today's profit of one account; ``model`` is an advisor's model, or ``Core`` for none."""
 
     account_id: str

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.model.shown import Shown
 
 
 class Method(StrEnum):
@@ -33,7 +34,7 @@ class Method(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Member:
+class Member(Shown):
     """An account of a group; ``amount`` counts what the method divides by."""
 
     account_id: str
@@ -41,7 +42,7 @@ class Member:
 
 
 @attrs.frozen(kw_only=True)
-class Group:
+class Group(Shown):
     """A group with its members; ``method`` is IBKR's letter where nobody knows it."""
 
     name: str
@@ -67,7 +68,7 @@ class Group:
 
 
 @attrs.frozen(kw_only=True)
-class GroupName:
+class GroupName(Shown):
     """A group as the list shows it."""
 
     name: str
@@ -76,7 +77,7 @@ class GroupName:
 
 
 @attrs.frozen(kw_only=True)
-class SubAccountFunds:
+class SubAccountFunds(Shown):
     """What a sub-account has to be allocated to."""
 
     account_id: str

@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.model.shown import Shown
 
 _OPERATORS = frozenset({"<=", ">=", "="})
 _LONGEST = 1000
@@ -40,7 +41,7 @@ def _written(value: str | int | Decimal) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class Condition:
+class Condition(Shown):
     """One condition.
 
     Attributes:
@@ -82,7 +83,7 @@ class Condition:
 
 
 @attrs.frozen(kw_only=True)
-class NewAlert:
+class NewAlert(Shown):
     """An alert to be made.
 
     ``email`` is where it is sent, if anywhere. Without ``expires`` it stands until it is deleted; that
@@ -112,7 +113,7 @@ class NewAlert:
 
 
 @attrs.frozen(kw_only=True)
-class Alert:
+class Alert(Shown):
     """An alert as the list shows it."""
 
     alert_id: int
@@ -125,7 +126,7 @@ class Alert:
 
 
 @attrs.frozen(kw_only=True)
-class AlertCondition:
+class AlertCondition(Shown):
     """A condition as it stands; ``watches`` is IBKR's number where nobody knows it."""
 
     watches: Watches | int | None
@@ -139,7 +140,7 @@ class AlertCondition:
 
 
 @attrs.frozen(kw_only=True)
-class AlertDetails:
+class AlertDetails(Shown):
     """An alert with all that IBKR tells of it.
 
     ``tool_id`` is what stays the same of the mobile alert, whose id is another one at every read.

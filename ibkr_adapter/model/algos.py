@@ -16,6 +16,7 @@ import attrs
 
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.rules import Algo, AlgoParameter
+from ibkr_adapter.model.shown import Shown
 
 # What IBKR calls the types of parameters, without case.
 _NUMBERS, _SWITCHES, _TIMES = frozenset({"double", "integer", "long"}), frozenset({"boolean"}), "time"
@@ -28,7 +29,7 @@ Value = str | bool | Decimal
 
 
 @attrs.frozen(kw_only=True)
-class ChosenAlgo:
+class ChosenAlgo(Shown):
     """The algorithm that works an order: IBKR's id of it, and its parameters by their ids."""
 
     algo_id: str

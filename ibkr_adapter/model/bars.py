@@ -9,7 +9,7 @@ Source: Web API reference, "Historical Market Data", table of step sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.table import Table
 
 _DAY = 86_400
@@ -156,7 +157,7 @@ class BarSource(StrEnum):
 
 
 @attrs.frozen
-class Bar:
+class Bar(Shown):
     """One bar; ``volume`` is missing where its source has none."""
 
     begins: datetime
@@ -176,7 +177,7 @@ class GapKind(StrEnum):
 
 
 @attrs.frozen
-class Gap:
+class Gap(Shown):
     """A stretch of usual trading hours without bars.
 
     A market that nobody trades in makes no bars, and holidays of the past are not known: a gap says
@@ -189,7 +190,7 @@ class Gap:
 
 
 @attrs.frozen
-class Overlap:
+class Overlap(Shown):
     """A bar that another one, which is left out, contradicts or runs into."""
 
     kept: Bar
@@ -202,7 +203,7 @@ COLUMNS: Mapping[str, Callable[[Bar], Any]] = {
 
 
 @attrs.frozen(kw_only=True)
-class Report:
+class Report(Shown):
     """What must be known of bars before they are trusted.
 
     Attributes:
@@ -261,6 +262,24 @@ class Bars(Table[Bar]):
     def __repr__(self) -> str:
         return f"<{self.title or type(self).__name__}: {self._told()}>"
 
+    def _like(self, rows: Sequence[Bar]) -> Bars:
+        gaps = self.report.gaps
+        if gaps is not None:
+            # What is missing outside of the part is not missing in it.
+            gaps = tuple(
+                gap for gap in gaps if rows and rows[0].begins <= gap.begins and gap.ends <= rows[-1].begins
+            )
+        return Bars(
+            rows,
+            conid=self.conid,
+            size=self.size,
+            source=self.source,
+            outside_rth=self.outside_rth,
+            zone=self.zone,
+            report=attrs.evolve(self.report, gaps=gaps),
+            title=self.title,
+        )
+
     def to_frame(self, *, exact: bool = False, zone: str | None = None) -> Any:
         """Make a pandas data frame with the beginnings as its index.
 
@@ -282,6 +301,10 @@ class Bars(Table[Bar]):
 
     def _left_out(self) -> list[str]:
         return [*super()._left_out(), self._told()]
+
+    def _doubts(self) -> list[str]:
+        delay = self.report.delay
+        return [f"the newest prices are delayed by {delay} s"] if delay else []
 
     def _told(self) -> str:
         return f"{len(self)} bars of {self.size}, {self.report}"

@@ -11,9 +11,11 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
+
 
 @attrs.frozen(kw_only=True)
-class ListedShare:
+class ListedShare(Shown):
     """A share of an exchange."""
 
     conid: int
@@ -22,7 +24,7 @@ class ListedShare:
 
 
 @attrs.frozen(kw_only=True)
-class BondFilter:
+class BondFilter(Shown):
     """A value by which the bonds of an issuer can be told apart; ``column`` is IBKR's number."""
 
     name: str | None
@@ -32,7 +34,7 @@ class BondFilter:
 
 
 @attrs.frozen(kw_only=True)
-class VenueHours:
+class VenueHours(Shown):
     """One stretch of a venue's day, four digits each (``0930``), in the venue's own ``zone``.
 
     Days of the year 2000 stand for weekdays: 1 January 2000 is any Saturday. ``is_liquid`` marks regular hours.
@@ -47,7 +49,7 @@ class VenueHours:
 
 
 @attrs.frozen(kw_only=True)
-class LoginState:
+class LoginState(Shown):
     """What IBKR says of the login; the user's names are in no repr.
 
     ``expires_in`` is in milliseconds as IBKR sends it.

@@ -17,6 +17,7 @@ import attrs
 
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.contract import Contract, SecType
+from ibkr_adapter.model.shown import Shown
 
 _OPTIONS = frozenset({SecType.OPTION, SecType.FUTURE_OPTION})
 # Beyond this nobody means a ratio.
@@ -36,7 +37,7 @@ class Shape(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class ComboLeg:
+class ComboLeg(Shown):
     """One leg as it is asked for: a name or a contract id, and its signed ratio."""
 
     contract: str | int
@@ -55,7 +56,7 @@ class ComboLeg:
 
 
 @attrs.frozen(kw_only=True)
-class Spread:
+class Spread(Shown):
     """The legs of a combination as they are asked for; with a ``shape`` they must have it."""
 
     legs: tuple[ComboLeg, ...]
@@ -63,7 +64,7 @@ class Spread:
 
 
 @attrs.frozen(kw_only=True)
-class ComboPart:
+class ComboPart(Shown):
     """One leg of a combination: its contract and its signed ratio."""
 
     contract: Contract
@@ -71,7 +72,7 @@ class ComboPart:
 
 
 @attrs.frozen(kw_only=True)
-class Combo:
+class Combo(Shown):
     """A combination that can be ordered; ``currency`` is that of its price.
 
     Its ratios have no common divisor: ``factor`` of it are one of what was asked for.

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.ticks import TickStep
 
 
@@ -43,7 +44,7 @@ class SecType(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Contract:
+class Contract(Shown):
     """One product in one currency.
 
     ``exchange`` is the primary listing where IBKR names it and ``SMART`` where it names only the

@@ -14,11 +14,12 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.table import Table
 
 
 @attrs.frozen(kw_only=True)
-class EventMarket:
+class EventMarket(Shown):
     """A market: one question with a contract for each answer and each level.
 
     ``conid`` is the market's own, to be given as the underlying; it cannot be ordered.
@@ -33,7 +34,7 @@ class EventMarket:
 
 
 @attrs.frozen(kw_only=True)
-class EventCategory:
+class EventCategory(Shown):
     """A category; ``parent`` is the key of the one above it."""
 
     key: str
@@ -43,7 +44,7 @@ class EventCategory:
 
 
 @attrs.frozen(kw_only=True)
-class EventContract:
+class EventContract(Shown):
     """One side of one level of a market: Y or N."""
 
     conid: int
@@ -57,7 +58,7 @@ class EventContract:
 
 
 @attrs.frozen(kw_only=True)
-class EventContracts:
+class EventContracts(Shown):
     """The contracts of one market."""
 
     name: str | None
@@ -68,7 +69,7 @@ class EventContracts:
 
 
 @attrs.frozen(kw_only=True)
-class EventDetails:
+class EventDetails(Shown):
     """One contract, with the conids of both its sides."""
 
     question: str | None = None
@@ -88,7 +89,7 @@ class EventDetails:
 
 
 @attrs.frozen(kw_only=True)
-class EventRules:
+class EventRules(Shown):
     """By what a contract is decided, and when."""
 
     description: str | None = None
@@ -108,7 +109,7 @@ class EventRules:
 
 
 @attrs.frozen(kw_only=True)
-class EventHours:
+class EventHours(Shown):
     """One stretch of trading on a day of the week, as IBKR writes it (``12:00 AM``)."""
 
     day: str

@@ -12,6 +12,7 @@ from decimal import Context, Decimal
 import attrs
 
 from ibkr_adapter.model.order import Side, Ticket, TrailingUnit
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.sizing import Sizing
 
 # Neither rounding nor the caller's own context may bring a figure below its limit.
@@ -20,7 +21,7 @@ _HUNDRED = Decimal(100)
 
 
 @attrs.frozen(kw_only=True)
-class Guardrails:
+class Guardrails(Shown):
     """What orders must not exceed, whatever a strategy asks for; all of it is off unless set.
 
     ``max_quantity`` is in shares, contracts or coins of one order or leg, ``max_notional`` in US

@@ -16,10 +16,11 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.model.account import Account, LedgerRow, PnlRow, Position
+from ibkr_adapter.model.shown import Shown
 
 
 @attrs.frozen(kw_only=True)
-class Figure:
+class Figure(Shown):
     """One figure of an account, rounded to whole units of ``currency`` by IBKR.
 
     ``segment`` is ``total``, ``securities``, ``commodities`` or a coin's custodian; of market values it
@@ -35,7 +36,7 @@ class Figure:
 
 
 @attrs.frozen(kw_only=True)
-class Share:
+class Share(Shown):
     """A part of what is held: of the asset classes, the sectors, the groups, the countries.
 
     ``view`` is what is told apart, ``side`` long or short. ``value`` is in the base currency;
@@ -51,7 +52,7 @@ class Share:
 
 
 @attrs.frozen(kw_only=True)
-class HeldLeg:
+class HeldLeg(Shown):
     """A leg of a combination that is held; a negative ratio is sold when the combination is bought."""
 
     conid: int
@@ -59,7 +60,7 @@ class HeldLeg:
 
 
 @attrs.frozen(kw_only=True)
-class HeldCombo:
+class HeldCombo(Shown):
     """A combination that is held: its legs, and the positions that they are.
 
     The positions are in the list of positions as well: never add the two.
@@ -72,7 +73,7 @@ class HeldCombo:
 
 
 @attrs.frozen(kw_only=True)
-class FoundAccount:
+class FoundAccount(Shown):
     """An account that a search found."""
 
     account_id: str
@@ -81,7 +82,7 @@ class FoundAccount:
 
 
 @attrs.frozen(kw_only=True)
-class Owner:
+class Owner(Shown):
     """Who may act for an account. Names are people's own, so they are in no log and no repr.
 
     IBKR sends the date of birth as well; it is not kept.
@@ -97,7 +98,7 @@ class Owner:
 
 
 @attrs.frozen(kw_only=True)
-class Owners:
+class Owners(Shown):
     """The users of an account, and whose signatures stand under it."""
 
     account_id: str | None

@@ -13,10 +13,11 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.model.contract import SecType
+from ibkr_adapter.model.shown import Shown
 
 
 @attrs.frozen(kw_only=True)
-class Candidate:
+class Candidate(Shown):
     """One contract among those that a name fits; ``note`` says what sets it apart."""
 
     conid: int = attrs.field(validator=attrs.validators.gt(0))
@@ -41,7 +42,7 @@ class Candidate:
 
 
 @attrs.frozen(kw_only=True)
-class Section:
+class Section(Shown):
     """One kind of instrument that a search found under a name.
 
     ``months`` are IBKR's month codes (``DEC26``), ``conid`` is there where the kind has one itself.
@@ -54,7 +55,7 @@ class Section:
 
 
 @attrs.frozen(kw_only=True)
-class SearchHit:
+class SearchHit(Shown):
     """One row of a search: a company, an index, an issuer of bonds (which has no conid).
 
     ``expiries`` are the days on which its options end, where IBKR lists them; ``issuers`` are

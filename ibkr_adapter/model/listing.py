@@ -18,10 +18,11 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.model.contract import Contract
+from ibkr_adapter.model.shown import Shown
 
 
 @attrs.frozen(kw_only=True)
-class FutureListing:
+class FutureListing(Shown):
     """One dated future as it is listed; the cut-offs are missing where IBKR does not name them."""
 
     conid: int = attrs.field(validator=attrs.validators.gt(0))
@@ -45,7 +46,7 @@ class FutureListing:
 
 
 @attrs.frozen(kw_only=True)
-class FutureRow:
+class FutureRow(Shown):
     """A line of a futures chain; figures are missing where IBKR did not give them.
 
     ``write`` is a name that means this future on every day.

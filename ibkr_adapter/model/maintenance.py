@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
+
 # From when to when, in minutes after midnight of the region.
 NIGHTLY = (55, 90)
 # The same of the weekend's, in New York for all regions: there IBKR's week ends.
@@ -40,7 +42,7 @@ ZONES = {
 
 
 @attrs.frozen(kw_only=True)
-class Window:
+class Window(Shown):
     """A span in which sessions are expected to be down: what it is called, and its two ends in UTC."""
 
     name: str

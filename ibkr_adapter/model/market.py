@@ -14,8 +14,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import attrs
+
+from ibkr_adapter.model.shown import Shown
 
 
 class Timeline(StrEnum):
@@ -43,7 +46,7 @@ _MEANINGS = {
 
 
 @attrs.frozen(kw_only=True)
-class Availability:
+class Availability(Shown):
     """Tag 6509 as it came; its letters are a set, because their places are not reliable."""
 
     code: str
@@ -91,7 +94,7 @@ class PriceSource(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class ShownPrice:
+class ShownPrice(Shown):
     """A price for people, and where it comes from."""
 
     price: Decimal
@@ -99,7 +102,7 @@ class ShownPrice:
 
 
 @attrs.frozen(kw_only=True)
-class Quote:
+class Quote(Shown):
     """A snapshot of one contract; prices in its currency, sizes in shares or contracts.
 
     ``updated`` is when IBKR delivered it, not when it was traded: on delayed prices it is now.
@@ -141,6 +144,17 @@ class Quote:
     def freshness(self) -> str:
         """How old the prices are, in words."""
         return "nothing came" if self.availability is None else self.availability.meaning
+
+    def _shown(self) -> dict[str, Any]:
+        code = None if self.availability is None else self.availability.code
+        return super()._shown() | {"availability": code, "freshness": self.freshness, **self.others}
+
+    def _doubt(self) -> str | None:
+        if self.availability is None or not self.availability.real_time:
+            return self.freshness
+        if self.halted:
+            return "trading is halted"
+        return "the last price is the prior close" if self.last_is_close else None
 
     def tradable_price(self) -> Decimal | None:
         """The last price, if it is one of this moment in a market that trades; else ``None``."""

@@ -14,6 +14,7 @@ from datetime import date
 import attrs
 
 from ibkr_adapter.errors import ContractNotFound
+from ibkr_adapter.model.shown import Shown
 
 # January to December, as futures exchanges letter them.
 LETTERS = "FGHJKMNQUVXZ"
@@ -37,7 +38,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 
 @attrs.frozen(order=True)
-class Month:
+class Month(Shown):
     """A month of a year; months are ordered."""
 
     year: int

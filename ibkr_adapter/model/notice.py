@@ -13,11 +13,12 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.table import Table
 
 
 @attrs.frozen(kw_only=True)
-class Notice:
+class Notice(Shown):
     """A notice; ``body`` is plain text, what was HTML in it is gone."""
 
     notice_id: str
@@ -29,7 +30,7 @@ class Notice:
 
 
 @attrs.frozen(kw_only=True)
-class NoticeKind:
+class NoticeKind(Shown):
     """A kind of notice, and whether it is wished for; ``None`` where that cannot be chosen."""
 
     code: str
@@ -40,7 +41,7 @@ class NoticeKind:
 
 
 @attrs.frozen(kw_only=True)
-class Device:
+class Device(Shown):
     """A device to which notices go. Its id lets others send to it, so it is in no repr."""
 
     device_id: str = attrs.field(repr=False)
@@ -50,7 +51,7 @@ class Device:
 
 
 @attrs.frozen(kw_only=True)
-class Delivery:
+class Delivery(Shown):
     """Where notices go."""
 
     devices: Table[Device]

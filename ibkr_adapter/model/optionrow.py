@@ -12,10 +12,11 @@ import attrs
 from ibkr_adapter.model.contract import Contract
 from ibkr_adapter.model.market import Quote
 from ibkr_adapter.model.query import ends
+from ibkr_adapter.model.shown import REAL_TIME, Shown, doubt_of
 
 
 @attrs.frozen(kw_only=True)
-class OptionRow:
+class OptionRow(Shown):
     """One option: the contract, its quote, and that of what it is on.
 
     Greeks are IBKR's own model's, of one unit of the underlying; ``iv`` is in percent a year. What
@@ -49,6 +50,12 @@ class OptionRow:
         told = {prefix: quote.freshness for prefix, quote in quotes.items() if quote is not None}
         words = [f"{prefix}{word}" for prefix, word in told.items() if not prefix or word != told[""]]
         return ", ".join(words)
+
+    def _shown(self) -> dict[str, Any]:
+        return {name: read(self) for name, read in OPTION_ROW_COLUMNS.items()}
+
+    def _doubt(self) -> str | None:
+        return doubt_of(self.quote) if self.freshness == REAL_TIME else self.freshness
 
     def figure(self, name: str) -> Decimal | None:
         """A value of the quote by its name, such as ``delta``."""

@@ -18,6 +18,7 @@ import attrs
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.algos import ChosenAlgo
 from ibkr_adapter.model.contract import SecType
+from ibkr_adapter.model.shown import Shown
 
 # The names of a bracket's legs.
 ENTRY, TAKE_PROFIT, STOP_LOSS = "entry", "take_profit", "stop_loss"
@@ -155,7 +156,7 @@ class OrderState(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Origin:
+class Origin(Shown):
     """Who gave an order: a person or a program (``manual``), and under whose name."""
 
     manual: bool
@@ -163,7 +164,7 @@ class Origin:
 
 
 @attrs.frozen(kw_only=True)
-class Ticket:
+class Ticket(Shown):
     """One order to be sent; prices in the contract's currency.
 
     Its size is one of three: ``quantity`` in shares, contracts or units of the base currency,
@@ -239,7 +240,7 @@ class Ticket:
 
 
 @attrs.frozen(kw_only=True)
-class Acknowledgement:
+class Acknowledgement(Shown):
     """One element of IBKR's answer that carries an order id.
 
     ``coid`` is there only for tickets that were sent with one, ``parent_id`` only for children.
@@ -266,7 +267,7 @@ class Acknowledgement:
 
 
 @attrs.frozen(kw_only=True)
-class Order:
+class Order(Shown):
     """An order as the broker has it, from live orders or from the order's own status.
 
     Quantities are in shares or contracts, prices in the contract's currency. ``coid`` is known
@@ -313,7 +314,7 @@ class Order:
 
 
 @attrs.frozen(kw_only=True)
-class Fill:
+class Fill(Shown):
     """One execution; IBKR does not say in which currency the commission is."""
 
     execution_id: str
@@ -331,7 +332,7 @@ class Fill:
 
 
 @attrs.frozen(kw_only=True)
-class Leg:
+class Leg(Shown):
     """One leg of a bracket after it was placed: its name, its order id, and what it is.
 
     A leg that a dry run did not send has an empty ``order_id`` and is ``Inactive``.
@@ -344,7 +345,7 @@ class Leg:
 
 
 @attrs.frozen(kw_only=True)
-class Unsent:
+class Unsent(Shown):
     """A request that a dry run did not send: ``path`` is below the API root, ``body`` its JSON."""
 
     method: str
@@ -354,7 +355,7 @@ class Unsent:
 
 
 @attrs.frozen(kw_only=True)
-class Placed:
+class Placed(Shown):
     """What stands at the broker after one submission, the entry first.
 
     In a dry run nothing does: ``unsent`` has the requests that would have been made, in their order.

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.table import Table
 
 
@@ -28,7 +29,7 @@ class Measure(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Point:
+class Point(Shown):
     """One value of a series; ``day`` is a day, or a month written ``202608``."""
 
     day: str
@@ -42,7 +43,7 @@ class Point:
 
 
 @attrs.frozen(kw_only=True)
-class Series:
+class Series(Shown):
     """Values over time, of one account or of several taken together.
 
     ``frequency`` is IBKR's letter, D for days and M for months. ``start_value`` is what stood at the end
@@ -59,7 +60,7 @@ class Series:
 
 
 @attrs.frozen(kw_only=True)
-class Performance:
+class Performance(Shown):
     """What the analyst tells of one period.
 
     ``method`` is IBKR's, TWR for time-weighted. ``accounts`` are those that are in it; several are one
@@ -85,7 +86,7 @@ class Performance:
 
 
 @attrs.frozen(kw_only=True)
-class AllPeriods:
+class AllPeriods(Shown):
     """What the analyst tells of every period, by account.
 
     ``updated`` is IBKR's own word on when it last succeeded; its time zone is not known for sure.
@@ -116,7 +117,7 @@ class AllPeriods:
 
 
 @attrs.frozen(kw_only=True)
-class Transaction:
+class Transaction(Shown):
     """One booking in an account; what is no trade has neither price nor quantity.
 
     ``amount`` is in ``currency``, negative where money left.
@@ -135,7 +136,7 @@ class Transaction:
 
 
 @attrs.frozen(kw_only=True)
-class Realised:
+class Realised(Shown):
     """What one day's closing realised; its sign is that of ``amount`` and nothing else."""
 
     day: date | None
@@ -148,7 +149,7 @@ class Realised:
 
 
 @attrs.frozen(kw_only=True)
-class Transactions:
+class Transactions(Shown):
     """The bookings of one contract, and what they realised in sum."""
 
     currency: str | None

@@ -10,9 +10,11 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
+
 
 @attrs.frozen(kw_only=True)
-class Shift:
+class Shift(Shown):
     """A figure as it is now, by how much the order would change it, and as it would be then."""
 
     current: Decimal | None = None
@@ -21,7 +23,7 @@ class Shift:
 
 
 @attrs.frozen(kw_only=True)
-class Notice:
+class Notice(Shown):
     """Something that IBKR says of the order; ``code`` is its number for it, where there is one."""
 
     text: str
@@ -29,7 +31,7 @@ class Notice:
 
 
 @attrs.frozen(kw_only=True)
-class Preview:
+class Preview(Shown):
     """What would come of an order.
 
     ``amount`` is what it would trade for and ``total`` that with the commission, each in the currency

@@ -20,6 +20,7 @@ from ibkr_adapter.errors import ContractNotFound
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.identifiers import CALL, PUT, as_number, as_right, as_strike, is_cusip, is_isin
 from ibkr_adapter.model.months import Month, read_date, read_month
+from ibkr_adapter.model.shown import Shown
 
 KINDS: Mapping[SecType, str] = {
     SecType.STOCK: "a stock",
@@ -49,7 +50,7 @@ _MOST_STRIKE = Decimal(10) ** 7
 
 
 @attrs.frozen(kw_only=True)
-class ContractQuery:
+class ContractQuery(Shown):
     """What narrows the choice down; what is ``None`` does not.
 
     ``sec_type`` is ``None`` for a bare name, which is a stock unless it is something else too.

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.ticks import TickStep
 
 # A schedule begins with its server's own day. A trade date of futures begins on the evening
@@ -22,7 +23,7 @@ _BEGINS_AT_MOST = timedelta(days=10)
 
 
 @attrs.frozen(kw_only=True)
-class TifRule:
+class TifRule(Shown):
     """With what a time in force may be combined; ``order_types`` is ``None`` where any type may."""
 
     order_types: frozenset[str] | None = None
@@ -31,7 +32,7 @@ class TifRule:
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
+class Rules(Shown):
     """What IBKR lets be ordered on a contract; order types in the vocabulary of tickets (LMT, STP).
 
     An empty ``order_types`` or ``tifs`` means that IBKR did not say. ``can_trade_accounts`` is
@@ -69,7 +70,7 @@ class Rules:
 
 
 @attrs.frozen(kw_only=True)
-class Hours:
+class Hours(Shown):
     """One stretch of trading, from its opening up to its closing."""
 
     opens: datetime
@@ -77,7 +78,7 @@ class Hours:
 
 
 @attrs.frozen(kw_only=True)
-class Schedule:
+class Schedule(Shown):
     """When a contract trades in the days around now, in order; ``zone`` is the exchange's time zone.
 
     Holidays are simply not there, and beyond the last stretch nothing is known. Where IBKR marks
@@ -117,7 +118,7 @@ class Schedule:
 
 
 @attrs.frozen(kw_only=True)
-class AlgoParameter:
+class AlgoParameter(Shown):
     """One parameter of an algorithm; ``kind`` is IBKR's word for its type, such as ``Double``.
 
     ``minimum`` and ``maximum`` bound numbers, ``choices`` texts; ``name`` and ``description`` are
@@ -137,7 +138,7 @@ class AlgoParameter:
 
 
 @attrs.frozen(kw_only=True)
-class Algo:
+class Algo(Shown):
     """One of IBKR's algorithms that a contract takes; ``algo_id`` is what an order would name.
 
     ``parameters`` is ``None`` where IBKR did not send them, and empty where there are none.

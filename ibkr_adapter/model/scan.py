@@ -19,6 +19,7 @@ import attrs
 
 from ibkr_adapter.errors import InvalidRequest
 from ibkr_adapter.model.contract import SecType
+from ibkr_adapter.model.shown import Shown
 
 _MOST_NEAR = 3
 # IBKR's own limit; there are no further pages.
@@ -41,7 +42,7 @@ class FilterType(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Scan:
+class Scan(Shown):
     """One thing to scan for; ``instruments`` are the classes that have it, empty where IBKR does not say."""
 
     code: str
@@ -50,7 +51,7 @@ class Scan:
 
 
 @attrs.frozen(kw_only=True)
-class Instrument:
+class Instrument(Shown):
     """A class of instruments; ``filters`` are the words for those it takes, which are not always their codes."""
 
     code: str
@@ -59,7 +60,7 @@ class Instrument:
 
 
 @attrs.frozen(kw_only=True)
-class Filter:
+class Filter(Shown):
     """One filter."""
 
     code: str
@@ -74,7 +75,7 @@ class Filter:
 
 
 @attrs.frozen(kw_only=True)
-class Location:
+class Location(Shown):
     """Where to look; ``above`` is the wider place that it is part of."""
 
     code: str
@@ -83,7 +84,7 @@ class Location:
 
 
 @attrs.frozen(kw_only=True)
-class ScanRow:
+class ScanRow(Shown):
     """One contract that was found; ``value`` is what it was ranked by, which IBKR mostly leaves out."""
 
     rank: int
@@ -103,7 +104,7 @@ CODE_COLUMNS: Mapping[str, Callable[[Any], Any]] = {name: attrgetter(name) for n
 
 
 @attrs.frozen(kw_only=True)
-class Parameters:
+class Parameters(Shown):
     """All that can be scanned for."""
 
     scans: tuple[Scan, ...]

@@ -19,6 +19,7 @@ import attrs
 
 from ibkr_adapter.model.bars import Bar, BarSize, Gap, GapKind
 from ibkr_adapter.model.rules import Hours, Schedule
+from ibkr_adapter.model.shown import Shown
 
 _SATURDAY = 5
 _NEARLY_A_WEEK = timedelta(days=6)
@@ -28,7 +29,7 @@ _LONGEST_WEEK = timedelta(days=12)
 
 
 @attrs.frozen
-class Stretch:
+class Stretch(Shown):
     """Trading from a time of day, for so long by the clock on the wall."""
 
     opens: time
@@ -36,7 +37,7 @@ class Stretch:
 
 
 @attrs.frozen(kw_only=True)
-class Week:
+class Week(Shown):
     """The usual hours by weekday (Monday is 0), in the exchange's time zone."""
 
     zone: ZoneInfo

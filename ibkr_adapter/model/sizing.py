@@ -11,6 +11,8 @@ from decimal import ROUND_DOWN, Context, Decimal
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
+
 # Rounding a quotient up to the next whole unit would spend more than was allowed.
 _DOWNWARDS = Context(prec=28, rounding=ROUND_DOWN)
 _EXACT = Context(prec=200)
@@ -18,7 +20,7 @@ _ABOVE_NOTHING = attrs.validators.gt(Decimal(0))
 
 
 @attrs.frozen(kw_only=True)
-class Sizing:
+class Sizing(Shown):
     """What turns money into a quantity; money is in US dollars.
 
     ``rate`` is how many dollars one unit of the contract's currency is, ``magnifier`` by how much

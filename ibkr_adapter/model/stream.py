@@ -21,10 +21,11 @@ import attrs
 from ibkr_adapter.model.account import LedgerRow, PnlRow
 from ibkr_adapter.model.market import Quote
 from ibkr_adapter.model.order import Fill, Order
+from ibkr_adapter.model.shown import Shown, doubt_of, shown_of
 
 
 @attrs.frozen(kw_only=True)
-class Event:
+class Event(Shown):
     """Something that a stream tells; ``at`` is when it arrived here, aware and in UTC.
 
     Of an event that is ``replaceable`` the next one of its kind says it all, so that a consumer who
@@ -53,9 +54,15 @@ class QuoteEvent(Event):
         """The whole quote as it stands."""
         return Quote(conid=self.conid, **self.fields)
 
+    def _shown(self) -> dict[str, Any]:
+        return {"at": self.at} | shown_of(self.quote)
+
+    def _doubt(self) -> str | None:
+        return doubt_of(self.quote)
+
 
 @attrs.frozen(kw_only=True)
-class Bar:
+class Bar(Shown):
     """One bar of live history; prices in the contract's currency, ``start`` is when it began."""
 
     start: datetime
@@ -75,7 +82,7 @@ class BarsEvent(Event):
 
 
 @attrs.frozen(kw_only=True)
-class DepthRow:
+class DepthRow(Shown):
     """One row of a price ladder; ``last_size`` stands where the last trade was at this price."""
 
     row: int
@@ -192,6 +199,9 @@ class Gap(Event):
     since: datetime
     until: datetime
 
+    def _doubt(self) -> str | None:
+        return "prices of that time are lost"
+
 
 @attrs.frozen(kw_only=True)
 class Stale(Event):
@@ -203,9 +213,15 @@ class Stale(Event):
     topic: str
     since: datetime
 
+    def _doubt(self) -> str | None:
+        return "nothing has come for it since then"
+
 
 @attrs.frozen(kw_only=True)
 class Dropped(Event):
     """The consumer was behind, and ``count`` replaceable events were dropped, the oldest first."""
 
     count: int
+
+    def _doubt(self) -> str | None:
+        return "not all that came was told"

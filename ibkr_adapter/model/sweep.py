@@ -11,10 +11,11 @@ import attrs
 
 from ibkr_adapter.errors import IBKRError
 from ibkr_adapter.model.order import Order, OrderState, Placed
+from ibkr_adapter.model.shown import Shown
 
 
 @attrs.frozen(kw_only=True)
-class Ended:
+class Ended(Shown):
     """What became of one working order.
 
     ``order`` is as its own status showed it last: cancelled, or filled because the fill was faster.
@@ -36,7 +37,7 @@ class Ended:
 
 
 @attrs.frozen(kw_only=True)
-class ClosedOut:
+class ClosedOut(Shown):
     """What became of one position.
 
     ``held`` is what the account held, ``own`` what of it was to be closed, both signed. ``placed`` is the
@@ -66,7 +67,7 @@ class ClosedOut:
 
 
 @attrs.frozen(kw_only=True)
-class Flattened:
+class Flattened(Shown):
     """What became of everything; ``failure`` is why positions could not be read, and were left."""
 
     orders: tuple[Ended, ...] = ()

@@ -2,23 +2,24 @@
 
 In a notebook it is drawn as one, with everything escaped, because names and texts come from
 elsewhere; ``to_frame`` makes a data frame of it, with pandas if that is installed. Otherwise it is
-a sequence like any other. What the columns are is said by whoever makes the table.
+a sequence like any other. What the columns are is said by whoever makes the table. Rows that are not
+of this moment are marked, and why is said below.
 """
 
 from __future__ import annotations
 
 import html
-import importlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
-from decimal import Decimal
 from typing import Any, Generic, TypeVar, overload
 
-from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.model.shown import DOUBTFUL, cell, doubt_of, frame, is_number, plain, warning
 
 _Row = TypeVar("_Row")
 # A notebook that draws ten thousand rows is of no use to anybody.
 MOST_SHOWN = 200
+# Behind the first cell of a row that is not of this moment.
+MARK = "†"
 
 
 class Table(Sequence[_Row], Generic[_Row]):
@@ -39,7 +40,7 @@ class Table(Sequence[_Row], Generic[_Row]):
 
     def __getitem__(self, place: int | slice) -> _Row | Table[_Row]:
         if isinstance(place, slice):
-            return Table(self._rows[place], self._columns, title=self.title)
+            return self._like(self._rows[place])
         return self._rows[place]
 
     def __len__(self) -> int:
@@ -62,20 +63,27 @@ class Table(Sequence[_Row], Generic[_Row]):
 
     def __str__(self) -> str:
         """The table in plain letters."""
-        rows = [[_plain(value) for value in row] for row in self._cells()]
-        widths = [
-            max(len(cell) for cell in column) for column in zip(list(self._columns), *rows, strict=True)
-        ]
-        lines = [list(self._columns), *rows]
+        rows, right = self._written(), self._numeric()
+        names = [plain(name) for name in self._columns]
+        widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
         written = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
+            "  ".join(
+                text.rjust(width) if at_right else text.ljust(width)
+                for text, width, at_right in zip(line, widths, right, strict=True)
+            ).rstrip()
+            for line in (names, *rows)
         ]
-        return "\n".join(([self.title] if self.title else []) + written + self._left_out())
+        return "\n".join(
+            ([plain(self.title)] if self.title else []) + written + self._doubts() + self._left_out()
+        )
 
     def where(self, test: Callable[[_Row], bool]) -> Table[_Row]:
         """The rows for which ``test`` holds."""
-        return Table((row for row in self._rows if test(row)), self._columns, title=self.title)
+        return self._like([row for row in self._rows if test(row)])
+
+    def _like(self, rows: Sequence[_Row]) -> Table[_Row]:
+        """Some of the rows, with all else."""
+        return Table(rows, self._columns, title=self.title)
 
     def records(self) -> list[dict[str, Any]]:
         """Every row as a dictionary by column."""
@@ -91,47 +99,50 @@ class Table(Sequence[_Row], Generic[_Row]):
         Raises:
             ConfigurationError: pandas is not installed.
         """
-        try:
-            pandas = importlib.import_module("pandas")
-        except ImportError as missing:
-            raise ConfigurationError(
-                "data frames need pandas, which is not installed.",
-                remedy="Install ibkr-adapter[pandas].",
-            ) from missing
-        rows = self.records()
-        if not exact:
-            rows = [{name: _floating(value) for name, value in row.items()} for row in rows]
-        return pandas.DataFrame(rows, columns=list(self._columns))
+        return frame(self.records(), list(self._columns), exact=exact)
 
-    def _cells(self) -> list[list[Any]]:
-        return [[read(row) for read in self._columns.values()] for row in self._rows[:MOST_SHOWN]]
+    def _written(self) -> list[list[str]]:
+        lines = []
+        for row in self._rows[:MOST_SHOWN]:
+            line = [plain(read(row)) for read in self._columns.values()]
+            if line and doubt_of(row) is not None:
+                line[0] = f"{line[0]} {MARK}"
+            lines.append(line)
+        return lines
+
+    def _numeric(self) -> list[bool]:
+        """Of each column, whether its digits should stand below each other."""
+        shown = self._rows[:MOST_SHOWN]
+        values = [
+            [value for row in shown if (value := read(row)) is not None] for read in self._columns.values()
+        ]
+        return [bool(column) and all(map(is_number, column)) for column in values]
 
     def _left_out(self) -> list[str]:
         more = len(self) - MOST_SHOWN
         return [f"and {more} more"] if more > 0 else []
 
+    def _doubts(self) -> list[str]:
+        """Why the rows that are marked are not of this moment."""
+        found = Counter(doubt for row in self._rows if (doubt := doubt_of(row)) is not None)
+        return [f"{MARK} {count} of {len(self)}: {plain(doubt)}" for doubt, count in found.most_common()]
+
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self._columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_plain(value))}</td>" for value in row) + "</tr>"
-            for row in self._cells()
+        right = self._numeric()
+        head = "".join(
+            cell(plain(name), is_number=at_right, tag="th")
+            for name, at_right in zip(self._columns, right, strict=True)
         )
-        caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        more = "".join(f"<p>{line}</p>" for line in self._left_out())
+        body = "".join(
+            "<tr>"
+            + "".join(
+                cell(text, is_number=at_right, style=DOUBTFUL if doubt_of(row) is not None else "")
+                for text, at_right in zip(line, right, strict=True)
+            )
+            + "</tr>"
+            for row, line in zip(self._rows, self._written(), strict=False)
+        )
+        caption = f"<caption>{html.escape(plain(self.title))}</caption>" if self.title else ""
+        more = "".join(f"<p>{warning(line)}</p>" for line in self._doubts())
+        more += "".join(f"<p>{html.escape(line)}</p>" for line in self._left_out())
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value)
-
-
-def _floating(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else value

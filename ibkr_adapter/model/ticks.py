@@ -17,6 +17,7 @@ from math import gcd, lcm
 import attrs
 
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.shown import Shown
 
 # The caller's decimal context may be set to few digits; ours never rounds a price.
 _EXACT = Context(prec=200)
@@ -33,7 +34,7 @@ class Rounding(Enum):
 
 
 @attrs.frozen(kw_only=True)
-class TickStep:
+class TickStep(Shown):
     """From ``lower_edge`` on, prices are multiples of ``increment``."""
 
     lower_edge: Decimal

@@ -11,11 +11,12 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter.model.shown import Shown
 from ibkr_adapter.model.table import Table
 
 
 @attrs.frozen(kw_only=True)
-class WatchlistName:
+class WatchlistName(Shown):
     """A watchlist without its rows; IBKR's own have ids that are no numbers of ours."""
 
     watchlist_id: str
@@ -27,7 +28,7 @@ class WatchlistName:
 
 
 @attrs.frozen(kw_only=True)
-class Listed:
+class Listed(Shown):
     """A row of a watchlist; the first answer on a list may have the contract id and no more."""
 
     conid: int
@@ -37,7 +38,7 @@ class Listed:
 
 
 @attrs.frozen(kw_only=True)
-class Watchlist:
+class Watchlist(Shown):
     """A watchlist with its rows; blank rows are left out."""
 
     watchlist_id: str

@@ -214,7 +214,7 @@ def test_an_ambiguous_stock_is_shown_with_its_currency(ibkr, broker):
 def test_find_lists_what_resolve_refuses_to_choose_from(ibkr):
     assert [found.conid for found in ibkr.contracts.find("GOLD")] == [81, 82]
     assert [found.write for found in ibkr.contracts.find("AAPL")] == ["AAPL"]
-    assert "<td>BARRICK</td>" in ibkr.contracts.find("GOLD")._repr_html_()
+    assert ">BARRICK</td>" in ibkr.contracts.find("GOLD")._repr_html_()
 
 
 def test_a_coin_is_found_where_this_login_may_trade_it(ibkr, broker):

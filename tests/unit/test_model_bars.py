@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from ibkr_adapter.errors import InvalidRequest
@@ -110,6 +111,27 @@ def test_bars_are_a_table_that_says_what_is_wrong():
     assert told in bars._repr_html_()
     assert bars[0] == BAR
     assert bars.records()[0]["open"] == Decimal("1.10")
+
+
+def test_a_part_of_bars_is_bars_with_the_gaps_that_are_in_it():
+    """The last twenty are as delayed as all of them, and miss what is missing among them only."""
+    hours = [attrs.evolve(BAR, begins=NOON + timedelta(hours=number)) for number in (0, 1, 3, 6)]
+    early = Gap(NOON + timedelta(hours=2), NOON + timedelta(hours=3), GapKind.INSIDE)
+    late = Gap(NOON + timedelta(hours=4), NOON + timedelta(hours=6), GapKind.INSIDE)
+    bars = Bars(
+        hours, conid=1, size=BarSize.HOUR, zone="Asia/Tokyo", report=Report(delay=900, gaps=(early, late))
+    )
+
+    part = bars[-2:]
+
+    assert isinstance(part, Bars)
+    assert (part.size, part.zone, part.report) == (
+        BarSize.HOUR,
+        "Asia/Tokyo",
+        Report(delay=900, gaps=(late,)),
+    )
+    assert bars.where(lambda bar: bar.begins > hours[-1].begins).report.gaps == ()
+    assert Bars(hours, conid=1, size=BarSize.HOUR)[1:].report.gaps is None
 
 
 def test_bars_without_hours_say_so():

@@ -9,7 +9,11 @@ from decimal import Decimal
 import pytest
 
 from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.listing import FutureListing, front, listed, nearest, nearest_days
+from ibkr_adapter.model.market import Availability, Quote
+from ibkr_adapter.model.optionrow import OptionRow
+from ibkr_adapter.model.shown import doubt_of
 from ibkr_adapter.model.table import MOST_SHOWN, Table
 
 COLUMNS = {"name": lambda row: row[0], "price": lambda row: row[1]}
@@ -38,30 +42,44 @@ def test_a_table_is_a_list():
 
 
 def test_a_table_shows_itself_in_letters():
+    """What is missing is neither nothing nor no."""
     table = Table(ROWS, COLUMNS, title="Prices")
 
     assert str(table).splitlines() == [
         "Prices",
         "name   price",
         "one    1.50",
-        "two",
+        "two    –",  # noqa: RUF001  (an en dash)
         "three  2026-12-18",
         "four   yes",
-        "five",
+        "five   no",
     ]
     assert repr(table) == "<Prices: 5 rows of name, price>"
     assert repr(Table([], COLUMNS)) == "<Table: 0 rows of name, price>"
 
 
-def test_a_table_shows_itself_in_a_notebook_and_escapes_all():
-    """Names of companies come from elsewhere."""
-    table = Table([("<script>&", 7)], COLUMNS, title="a<b")
+def test_figures_stand_below_each_other():
+    """On the right, by an attribute too, because pages without styles keep those."""
+    table = Table([("one", Decimal("1.50")), ("two", None), ("three", Decimal(100))], COLUMNS)
 
     shown = table._repr_html_()
 
-    assert "<script>" not in shown
+    assert str(table).splitlines() == ["name   price", "one     1.50", "two        –", "three    100"]  # noqa: RUF001
+    assert '<th align="right" style="text-align:right">price</th>' in shown
+    assert '<td align="right" style="text-align:right">1.50</td>' in shown
+    assert '<td align="left" style="text-align:left">one</td>' in shown
+
+
+def test_a_table_shows_itself_in_a_notebook_and_escapes_all():
+    """Names of companies come from elsewhere, and so do names of columns and what is wrong."""
+    table = Table([("<script>&", 7)], COLUMNS | {"<i>": lambda row: ["<b>"]}, title="a<b\x1b[31m")
+
+    shown = table._repr_html_()
+
+    assert [word for word in ("<script>", "<i>", "<b>", "\x1b") if word in shown] == []
     assert "&lt;script&gt;&amp;" in shown
-    assert "<caption>a&lt;b</caption>" in shown
+    assert "<caption>a&lt;b [31m</caption>" in shown
+    assert "\x1b" not in str(table)
     assert "<caption>" not in Table([], COLUMNS)._repr_html_()
 
 
@@ -88,6 +106,68 @@ def test_without_pandas_it_says_what_to_install(monkeypatch):
 
     with pytest.raises(ConfigurationError, match=r"ibkr-adapter\[pandas\]"):
         Table(ROWS, COLUMNS).to_frame()
+
+
+# What is not of this moment ----------------------------------------------------------------
+
+QUOTE_COLUMNS = {"conid": lambda quote: quote.conid, "last": lambda quote: quote.last}
+
+
+def quote(conid, code="RpB", **fields):
+    availability = None if code is None else Availability(code=code)
+    return Quote(conid=conid, last=Decimal(5), availability=availability, **fields)
+
+
+def test_rows_that_are_not_of_this_moment_are_marked_in_words_and_in_style():
+    """A delayed price looks like any other, also where no colour is."""
+    rows = [
+        quote(1),
+        quote(2, "DPB"),
+        quote(3, None),
+        quote(4, halted=True),
+        quote(5, last_is_close=True),
+        quote(6, "DPB"),
+    ]
+    table = Table(rows, QUOTE_COLUMNS)
+
+    shown = table._repr_html_()
+
+    assert str(table).splitlines() == [
+        "conid  last",
+        "    1     5",
+        "  2 †     5",
+        "  3 †     5",
+        "  4 †     5",
+        "  5 †     5",
+        "  6 †     5",
+        "† 2 of 6: delayed by 15 to 20 minutes",
+        "† 1 of 6: nothing came",
+        "† 1 of 6: trading is halted",
+        "† 1 of 6: the last price is the prior close",
+    ]
+    assert shown.count("font-style:italic") == 2 * 5 + 4
+    assert "† 2 of 6: delayed by 15 to 20 minutes</strong>" in shown
+
+
+def test_a_table_of_this_moment_has_no_mark():
+    table = Table([quote(1)], QUOTE_COLUMNS)
+
+    assert "†" not in str(table)
+    assert "italic" not in table._repr_html_()
+    assert str(Table([quote(1, "DPB")], {})).splitlines()[-1] == "† 1 of 1: delayed by 15 to 20 minutes"
+
+
+def test_options_are_as_old_as_what_they_are_on():
+    contract = Contract(conid=1, symbol="AAPL", sec_type=SecType.OPTION)
+    fresh = OptionRow(contract=contract, quote=quote(1), underlying=quote(2))
+    old = OptionRow(contract=contract, quote=quote(1), underlying=quote(2, "DPB"))
+    halted = OptionRow(contract=contract, quote=quote(1, halted=True))
+
+    assert [doubt_of(row) for row in (fresh, old, halted)] == [
+        None,
+        "real time, underlying delayed by 15 to 20 minutes",
+        "trading is halted",
+    ]
 
 
 # The front month -------------------------------------------------------------------------
