@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from worlds import World
+from worlds import AAPL, World
 
 from ibkr_adapter.errors import LoginRequired
 from ibkr_adapter.model.bars import Bar
@@ -74,6 +74,48 @@ def test_one_signal_is_bought_once_also_after_a_restart(bot, world: World):
 
     first.enter(signal("162"))
     second.enter(signal("162"))
+
+    assert world.count(PLACE) == 1
+
+
+def turn_upward(world: World) -> None:
+    """A market that stood still for two hours and rises in the last bar."""
+    world.gateway.set_price(AAPL, Decimal("165.00"))
+    world.clock.sleep(2 * 3600 + 1)
+    world.gateway.set_price(AAPL, Decimal("165.50"))
+    world.clock.sleep(300)
+
+
+def test_a_market_that_turns_upward_is_bought_once(bot, world: World):
+    """The rule, the bars and the order together; what is held already is not added to."""
+    made = bot.Bot(world.exchange(guardrails=bot.GUARDRAILS))
+    turn_upward(world)
+
+    made.look()
+    world.clock.sleep(5)
+    held = world.position()
+    made.look()
+
+    assert (held, world.position(), world.count(PLACE)) == (10, 10, 1)
+
+
+def test_whoever_holds_something_buys_nothing(bot, world: World):
+    """Also where somebody else bought it."""
+    made = bot.Bot(world.exchange())
+    world.gateway.seed_position(AAPL, Decimal(5))
+    turn_upward(world)
+
+    made.look()
+
+    assert world.count(PLACE) == 0
+
+
+def test_an_entry_that_still_works_is_not_followed_by_another(bot, world: World):
+    """Also one from before a restart, of another signal."""
+    bot.Bot(world.exchange()).enter(signal("162"))
+    turn_upward(world)
+
+    load().Bot(world.exchange()).look()
 
     assert world.count(PLACE) == 1
 

@@ -41,7 +41,7 @@ class Shown:
 
 EXPECTED = {
     "01_first_steps": Shown(
-        3, 0, ("delayed by 15 to 20 minutes", "SELL 10 filled", "left: None", "no stock APPL")
+        3, 0, ("† 1 of 3: delayed by 15 to 20 minutes", "SELL 10 filled", "left: None", "no stock APPL")
     ),
     "02_contracts": Shown(2, 0, ("GOLD fits 2 contracts", "Write @ES", "opens next at 2026-11-27 14:30")),
     "03_orders_and_brackets": Shown(
