@@ -62,7 +62,9 @@ floors: $(VENV)/.lint
 
 # Branch coverage: 95 % over all, 100 % where IBKR's words become values. All that `test` takes a tenth of.
 coverage: $(VENV)/.dev
-	IBKR_TESTS_ALL=1 IBKR_TESTS_HANDSHAKES=2000 $(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report= $(TRIALS:%=--ignore=%)
+	IBKR_TESTS_ALL=1 IBKR_TESTS_HANDSHAKES=2000 IBKR_TESTS_PAGES_INTO=build/notebooks \
+	  $(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report= $(TRIALS:%=--ignore=%)
+	@mkdir -p build/notebooks && touch build/notebooks
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='ibkr_adapter/wire/*,ibkr_adapter/model/*'
 
@@ -88,9 +90,14 @@ sbom: $(VENV)/.release
 	$(BIN)/python -m tests.bill build/sbom/bin/python
 
 # Nothing is fetched while it is built, and nothing while it is read; where there is a Chromium, it is looked at.
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs build/notebooks
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
-	IBKR_TESTS_SITE=build/site $(BIN)/python -m pytest -q -rs tests/website
+	IBKR_TESTS_SITE=build/site IBKR_TESTS_PAGES=build/notebooks $(BIN)/python -m pytest -q -rs tests/website
+
+# The notebooks, executed, as pages; `coverage` runs them and leaves them here, too.
+build/notebooks: $(wildcard examples/notebooks/*.ipynb) tests/notebook_pages.py | $(VENV)/.dev
+	$(BIN)/python -m tests.notebook_pages $@
+	@touch $@
 
 examples: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/system/test_examples.py

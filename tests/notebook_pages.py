@@ -43,6 +43,7 @@ PAGE = """{%- extends 'lab/index.html.j2' -%}
 main { max-width: 60rem; margin: 0 auto; overflow-x: hidden; }
 .jp-OutputArea-output, .jp-RenderedHTMLCommon, .highlight { overflow-x: auto; }
 .jp-OutputArea-output img { max-width: 100%; height: auto; }
+@media (max-width: 40rem) { .jp-OutputArea-output img { max-width: none; width: 46rem; } }
 .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 </style>
 {%- endblock -%}
@@ -129,6 +130,12 @@ def page(book: NotebookNode, title: str) -> str:
     return body
 
 
+def put(book: NotebookNode, target: Path) -> None:
+    """Write a notebook as a web page into a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(book, title(book)), "utf-8")
+
+
 def title(book: NotebookNode) -> str:
     """The heading that a notebook begins with."""
     return book.cells[0]["source"].splitlines()[0].removeprefix("# ")
@@ -145,13 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for path, book in books.items():
             path.write_text(written(tidy(book)), "utf-8")
         return
-    given.folder.mkdir(parents=True, exist_ok=True)
     for path, done in run_together(books).items():
         if isinstance(done, CellExecutionError):
             raise done
-        target = given.folder / f"{path.stem}.html"
-        target.write_text(page(done, title(done)), "utf-8")
-        print(target)  # noqa: T201  (a command)
+        put(done, given.folder / f"{path.stem}.html")
 
 
 if __name__ == "__main__":

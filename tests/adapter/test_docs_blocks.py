@@ -35,6 +35,7 @@ REASONS = {
     "it trades on your paper account": 1,
     "it serves until it is ended": 1,
     "each serves until it is ended": 1,
+    "it watches until Ctrl-C": 1,
     "it would write files here": 1,
     "the keys and the token are yours": 1,
     "it searches for a prime, for a minute": 2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,10 @@ def test_notebooks_show_what_they_promise(place):
     done = notebook_pages.run_together({name: BOOKS[name] for name in chosen})
 
     assert {name: lacking for name in chosen if (lacking := missing(done[name], EXPECTED[name]))} == {}
+    # Running them takes longest, so whoever wants to look at them afterwards gets them from here.
+    if folder := os.environ.get("IBKR_TESTS_PAGES_INTO"):
+        for name in chosen:
+            notebook_pages.put(done[name], Path(folder, f"{name}.html"))
 
 
 @pytest.mark.skipif(not ALL, reason="the same notebook as above, so once is enough for a quick run")

@@ -192,6 +192,17 @@ def test_every_value_that_a_desk_speaks_of_is_in_the_reference():
     assert [module for module in sorted(values) if f"::: {module}" not in pages] == []
 
 
+def test_every_page_for_one_task_is_short_and_listed():
+    """Who has a task looks through one list, and reads one page; the rest is a link."""
+    folder = DOCS / "howto"
+    tasks = {page.name: page.read_text("utf-8") for page in folder.glob("*.md") if page.name != "index.md"}
+    listed = re.findall(r"^\| \[.+?\]\((\w+\.md)\)", (folder / "index.md").read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(listed) == sorted(tasks)
+    assert [name for name, text in tasks.items() if len(text.splitlines()) > 70] == []
+    assert [name for name, text in tasks.items() if "\nMore: [" not in text and name != "report.md"] == []
+
+
 def test_every_limit_of_a_user_is_documented():
     assert {field.name for field in attrs.fields(RiskLimits)} - rows("host.md").keys() == set()
 

@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from webdriver import served
+
+pytest.register_assert_rewrite("looks", "webdriver")
+
+from looks import DESK, PHONE  # noqa: E402  (its assertions are told in full)
+from webdriver import Browser, browser, served  # noqa: E402  (same)
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,10 @@ def site() -> Path:
 def address(site: Path) -> Iterator[str]:
     with served(site) as url:
         yield url
+
+
+@pytest.fixture(scope="module", params=[PHONE, DESK], ids=["phone", "desk"])
+def window(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A phone, and a screen on a desk."""
+    with browser(width=request.param, height=740 if request.param == PHONE else 900) as opened:
+        yield opened

@@ -1,28 +1,12 @@
-"""What is shown is looked at in a real browser: no errors, nothing from elsewhere, readable on a phone.
-
-``IBKR_TESTS_PICTURES`` is a folder for what was on the screen.
-"""
+"""The documentation is looked at in a real browser: no errors, nothing from elsewhere, readable on a phone."""
 
 from __future__ import annotations
 
-import base64
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from webdriver import CHROMIUM, DRIVER, Browser, browser
+from looks import CUT_OFF, IN_A_BROWSER, PHONE, SIDEWAYS, TOO_SMALL, keep, look
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER),
-        reason="there is no Chromium with its driver here (Debian: chromium, chromium-driver)",
-    ),
-]
+pytestmark = IN_A_BROWSER
 
-PHONE, DESK = 360, 1280
-SMALLEST = 12.0
 PAGES = [
     "",
     "quickstart/",
@@ -33,55 +17,6 @@ PAGES = [
     "settings/",
     "reference/",
 ]
-
-# The texts that are shown in smaller letters than that, each with its size.
-TOO_SMALL = f"""
-const found = new Map();
-const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (walk.nextNode()) {{
-  const text = walk.currentNode.nodeValue.trim(), element = walk.currentNode.parentElement;
-  if (!text || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(element.tagName)) continue;
-  if (!element.checkVisibility({{visibilityProperty: true, opacityProperty: true}})) continue;
-  const size = parseFloat(getComputedStyle(element).fontSize);
-  if (size < {SMALLEST} - 0.01) found.set(element.tagName + "." + element.className + " " + size, text.slice(0, 40));
-}}
-return [...found];
-"""
-# By how many pixels the page itself can be moved sideways, and what reaches out of it.
-SIDEWAYS = """
-const wide = document.scrollingElement.scrollWidth - document.documentElement.clientWidth;
-if (wide <= 0) return [];
-return [wide, ...[...document.body.querySelectorAll("*")]
-  .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-  .slice(0, 8).map(e => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 40))];
-"""
-
-
-@pytest.fixture(scope="module", params=[PHONE, DESK], ids=["phone", "desk"])
-def window(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    with browser(width=request.param, height=740 if request.param == PHONE else 900) as opened:
-        opened.width = request.param
-        yield opened
-
-
-def keep(window: Browser, name: str) -> None:
-    folder = os.environ.get("IBKR_TESTS_PICTURES")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        Path(folder, f"{name}-{window.width}.png").write_bytes(base64.b64decode(window.picture()))
-
-
-def look(window: Browser, url: str, name: str) -> None:
-    """What has to be true of every page."""
-    window.open(url)
-    keep(window, name)
-
-    assert window.problems() == []
-    assert [
-        each for each in window.asked() if not each.startswith(("http://127.0.0.1:", "data:", "blob:"))
-    ] == []
-    assert window.run(SIDEWAYS) == []
-    assert window.run(TOO_SMALL) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -137,3 +72,15 @@ def test_the_check_for_reading_sideways_sees_it(window, address):
     window.run("document.querySelector('h1').style.width = '5000px'")
 
     assert window.run(SIDEWAYS) != []
+
+
+def test_the_check_for_what_is_cut_off_sees_it(window, address):
+    """Otherwise a page passes by hiding what does not fit."""
+    window.open(address)
+    window.run(
+        "const title = document.querySelector('h1'); title.style.whiteSpace = 'nowrap';"
+        "title.textContent = 'wide '.repeat(400); document.body.style.overflowX = 'hidden';"
+        "document.querySelector('.md-main').style.overflowX = 'clip';"
+    )
+
+    assert window.run(CUT_OFF) != []

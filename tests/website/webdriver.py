@@ -42,6 +42,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """What was asked for, the browser tells."""
 
+    def do_GET(self) -> None:
+        """A page without an icon of its own is asked for this one, and none is no fault of it."""
+        if self.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
@@ -62,7 +70,8 @@ def served(folder: Path) -> Iterator[str]:
 class Browser:
     """One window. ``problems`` are what its console complained of, ``asked`` every address it asked for."""
 
-    def __init__(self, address: str, session: str) -> None:
+    def __init__(self, address: str, session: str, width: int) -> None:
+        self.width = width
         self._session = f"{address}/session/{session}"
 
     def open(self, url: str) -> None:
@@ -149,7 +158,7 @@ def browser(*, width: int, height: int) -> Iterator[Browser]:
             ).json()["value"]
             assert "sessionId" in made, made
             try:
-                yield Browser(address, made["sessionId"])
+                yield Browser(address, made["sessionId"], width)
             finally:
                 requests.delete(f"{address}/session/{made['sessionId']}", timeout=PATIENCE)
         finally:
