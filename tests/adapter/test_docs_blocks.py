@@ -56,6 +56,9 @@ MADE_BY = {
     "check": ".ci/run",
     "format": "Makefile",
     "docs": "Makefile",
+    "packages": "Makefile",
+    "sbom": "tests/bill.py",
+    "newcomer": "tests/newcomer.py",
 }
 
 

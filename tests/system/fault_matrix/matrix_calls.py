@@ -207,6 +207,7 @@ ROWLESS: dict[str, str] = {
     "orders.check_request": "sends nothing; `request` calls it",
     "contracts.written": "reads what is known, or is reached through get_positions",
     "contracts.name_of": "a pure name",
+    "host_symbol": "is `contracts.resolve`, and `contracts.name_of`, which is pure",
     "market_data.borrowed": "sends nothing of its own; `free` is what it calls at its end",
     "market_data.download": "is `history` with a file; test_history has its interruptions",
     "session.on_change": "sends nothing",
