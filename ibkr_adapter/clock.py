@@ -184,7 +184,10 @@ class ManualClock:
                 self._asleep.pop(me, None)
 
     def close(self) -> None:
-        """Wake everybody for good; later sleeps return at once."""
+        """Wake everybody for good; later sleeps return at once, and their time has passed.
+
+        So what waits in rounds until a deadline comes to its end, on whatever thread it was left.
+        """
         with self.condition:
             self._closed = True
             for thread in list(self._asleep):
@@ -214,6 +217,7 @@ class ManualClock:
         sleeper = _Sleeper(None if seconds is None else self._elapsed + max(0.0, seconds), flag)
         self._known.add(me)
         if self._closed:
+            self._elapsed += max(0.0, seconds or 0.0)
             return
         self._asleep[me] = sleeper
         self.condition.notify_all()
