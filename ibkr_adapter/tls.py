@@ -173,7 +173,9 @@ def _pin(expected: str) -> Callable[[ssl.SSLSocket], None]:
 
     def judge(shaken: ssl.SSLSocket) -> None:
         if _digest(shaken) != expected:
-            raise ssl.SSLCertVerificationError("the certificate does not have the pinned fingerprint")
+            raise ssl.SSLCertVerificationError(
+                ssl.SSL_ERROR_SSL, "the certificate does not have the pinned fingerprint"
+            )
 
     return judge
 
