@@ -62,7 +62,7 @@ floors: $(VENV)/.lint
 
 # Branch coverage: 95 % over all, 100 % where IBKR's words become values. All that `test` takes a tenth of.
 coverage: $(VENV)/.dev
-	IBKR_TESTS_ALL=1 IBKR_TESTS_HANDSHAKES=2000 IBKR_TESTS_PAGES_INTO=build/notebooks \
+	IBKR_TESTS_ALL=1 IBKR_TESTS_HANDSHAKES=500 IBKR_TESTS_PAGES_INTO=build/notebooks \
 	  $(BIN)/python -m pytest -n $(JOBS) -q --cov --cov-report= $(TRIALS:%=--ignore=%)
 	@mkdir -p build/notebooks && touch build/notebooks
 	$(BIN)/coverage report --fail-under=95

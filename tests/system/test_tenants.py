@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks.tenants import TROUBLES, run
 
 # A thousand take some minutes, and are for the benchmark.
-USERS = 200 if ALL else 12
+USERS = 100 if ALL else 12
 EVERY = 20 if len(TROUBLES) * 20 < USERS else 2
 
 

@@ -23,7 +23,7 @@ from ibkr_adapter.wire import (
 )
 from thoroughly import ALL
 
-EXAMPLES = 300 if ALL else 15
+EXAMPLES = 150 if ALL else 15
 WORDS = (
     "accounts data items allocations long conid legs id dates nav included instruments user_lists order_id"
     " conditions ID E name categories markets users entity rpnl transactions bondFilters schedules contracts total DU1"
