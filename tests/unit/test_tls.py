@@ -39,7 +39,7 @@ def test_another_certificate_than_the_pinned_one_is_not_believed(server):
     trust = Trust(fingerprint="ab" * 32, ca_file=gateway().ca_file)
 
     with pytest.raises(
-        ssl.SSLCertVerificationError, match="^the certificate does not have the pinned fingerprint$"
+        ssl.SSLCertVerificationError, match=r"^the certificate does not have the pinned fingerprint$"
     ):
         shake(server, trust)
 
