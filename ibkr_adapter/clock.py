@@ -184,7 +184,7 @@ class ManualClock:
                 self._asleep.pop(me, None)
 
     def close(self) -> None:
-        """Wake everybody for good; later sleeps return at once, and their time has passed.
+        """Wake everybody for good; later sleeps return almost at once, and their time has passed.
 
         So what waits in rounds until a deadline comes to its end, on whatever thread it was left.
         """
@@ -217,6 +217,8 @@ class ManualClock:
         sleeper = _Sleeper(None if seconds is None else self._elapsed + max(0.0, seconds), flag)
         self._known.add(me)
         if self._closed:
+            # Whoever was left behind looks round in peace, and takes no processor from the others.
+            self.condition.wait(0.02)
             self._elapsed += max(0.0, seconds or 0.0)
             return
         self._asleep[me] = sleeper
