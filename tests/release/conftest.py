@@ -6,6 +6,7 @@ passes this folder by.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -62,7 +63,7 @@ def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(wheel: Path) -> Callable[..., Path]:
     """Make a clean environment with the wheel and return its Python; one that is there already is taken.
 
-    Tests of one environment belong to one worker (``xdist_group``), which alone makes it.
+    Tests of one environment belong to one worker (``xdist_group``), which makes it; the lock is for one that is asked for besides.
     """
     pythons = found()
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
@@ -72,18 +73,21 @@ def environment(wheel: Path) -> Callable[..., Path]:
             [version or "own", *(extras or ("core",)), *(["more"] if also else [])]
         )
         python, finished = folder / "bin" / "python", folder / "finished"
-        if finished.is_file() and finished.read_text("utf-8") == digest:
-            return python
-        base = pythons[version] if version else Path(sys.executable)
-        wanted = f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
-        for command in (
-            (base, "-I", "-m", "venv", "--clear", "--without-pip", folder),
-            # Compiled is what is used, when it is used: most of pandas and plotly is not.
-            (*PIP, "--python", python, "install", "--quiet", "--no-compile", wanted, *also),
-        ):
-            done = run(*command)
-            assert done.returncode == 0, done.stderr
-        finished.write_text(digest, "utf-8")
+        ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
+        # Workers are processes; whoever comes second finds it made.
+        with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not finished.is_file() or finished.read_text("utf-8") != digest:
+                base = pythons[version] if version else Path(sys.executable)
+                wanted = f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
+                for command in (
+                    (base, "-I", "-m", "venv", "--clear", "--without-pip", folder),
+                    # Compiled is what is used, when it is used: most of pandas and plotly is not.
+                    (*PIP, "--python", python, "install", "--quiet", "--no-compile", wanted, *also),
+                ):
+                    done = run(*command)
+                    assert done.returncode == 0, done.stderr
+                finished.write_text(digest, "utf-8")
         return python
 
     return make
