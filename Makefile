@@ -7,7 +7,7 @@ JOBS ?= auto
 CODE := ibkr_adapter tests examples
 TRIALS := tests/system/fault_matrix tests/adapter/test_soak.py tests/adapter/test_state_machine.py
 
-.PHONY: demo test check format format-check lint types floors coverage trials packages sbom docs examples newcomer mutants faults clean
+.PHONY: demo test check format format-check lint types floors coverage trials wheel packages sbom docs examples newcomer mutants faults clean
 
 demo: $(VENV)/.demo
 	$(BIN)/ibkr-adapter demo
@@ -16,7 +16,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) -q
 
 # The order is that of the cheapest finding first.
-check: format-check lint types floors coverage trials packages docs
+check: format-check lint types floors coverage trials wheel docs
 	@echo "all checks passed"
 
 $(VENV)/bin/python:
@@ -73,7 +73,20 @@ coverage: $(VENV)/.dev
 trials: $(VENV)/.dev
 	IBKR_TESTS_ALL=1 $(BIN)/python -m pytest -n $(JOBS) -q $(TRIALS)
 
-# Both archives are built, the wheel from the source archive; then looked into, installed into fresh environments on
+# Both archives are built, the wheel from the source archive; it is installed alone into a fresh environment, smoked and
+# given a fifth of the unit tests.
+wheel: $(VENV)/.release
+	rm -rf dist build/wheel build/tests
+	$(BIN)/python -m build --quiet --no-isolation
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	build/wheel/bin/python -m pip install --quiet "$$(ls dist/*.whl)[simulator,cli]"
+	cd build/wheel && bin/ibkr-adapter demo --json > demo.json && bin/python -c 'import json; assert len(json.load(open("demo.json"))["webhooks"]) == 4'
+	build/wheel/bin/python -m pip install --quiet --group dev
+	cp -r tests build/tests && cp pyproject.toml build/
+	cd build && IBKR_TESTS_EVERY=5 wheel/bin/python -m pytest -q -n $(JOBS) tests/unit -p no:cacheprovider
+
+# Not part of check, which has `wheel`: before a release. Both archives are built, the wheel from the source archive; then looked into, installed into fresh environments on
 # every Python that is here and with each extra alone, and given tests; dist gets the bill of materials (SBOM), too.
 packages: $(VENV)/.release
 	rm -rf dist build/release
