@@ -141,7 +141,7 @@ def test_two_processes_trade_two_accounts_of_one_gateway_at_once(tmp_path):
 
         assert {state for states in seen for state in states} <= {"PreSubmitted", "Submitted"}
         assert [len(states) for states in seen] == [4, 4]
-        assert street.broker.count("/iserver/account") >= 2
+        assert street.broker.count("/iserver/account") >= 1
 
 
 def test_one_process_brings_the_gateways_session_up_and_the_others_find_it(tmp_path):
