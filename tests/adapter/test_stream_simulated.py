@@ -351,7 +351,6 @@ def test_a_slow_consumer_loses_the_oldest_and_is_told(ibkr, world):
         ("text", False),
         ("huge", False),
         ("error", False),
-        ("empty", False),
     ],
 )
 def test_a_line_that_fails_comes_back_with_everything(ibkr, world, lines, variant, lost):
@@ -373,7 +372,7 @@ def test_a_line_that_fails_comes_back_with_everything(ibkr, world, lines, varian
     assert bool(of(Refused, prices)) is (variant == "error")
 
 
-@pytest.mark.parametrize("variant", ["duplicate", "reorder", "delay"])
+@pytest.mark.parametrize("variant", ["duplicate", "reorder", "delay", "empty"])
 @pytest.mark.parametrize("topic", ["sor", "str"])
 def test_repeated_and_late_frames_end_in_the_same_state(ibkr, world, variant, topic):
     """F30: an order is never unfilled or revived, and a trade told once."""
