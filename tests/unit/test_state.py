@@ -28,8 +28,20 @@ def folder(tmp_path):
     return tmp_path / "state"
 
 
+_made: list[Store] = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """Python 3.13 and later complain of a connection that is collected and was not closed."""
+    yield
+    while _made:
+        _made.pop().close()
+
+
 def store(folder, **about):
-    return Store(folder, "notes", **{"steps": ONE, **about})
+    _made.append(Store(folder, "notes", **{"steps": ONE, **about}))
+    return _made[-1]
 
 
 def mode(path):
