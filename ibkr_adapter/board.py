@@ -17,6 +17,8 @@ from pathlib import Path
 
 import attrs
 
+from ibkr_adapter.filelocks import Complaint, opened
+
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +37,10 @@ class Board:
         self._path = path
         self._lock = threading.Lock()
         self._own = Note()
-        self._said = False
+        self._complaint = Complaint(
+            log,
+            "processes that trade several accounts of this login do not see each other's selections",
+        )
 
     def read(self) -> Note:
         """What is noted."""
@@ -45,7 +50,7 @@ class Board:
             except FileNotFoundError:
                 return Note()
             except (OSError, UnicodeDecodeError) as failure:
-                self._complain(failure)
+                self._complaint.tell(self._path, failure)
         with self._lock:
             return self._own
 
@@ -57,25 +62,14 @@ class Board:
         if self._path is None:
             return
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            number = os.open(self._path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            number = opened(self._path)
             try:
                 os.ftruncate(number, 0)
                 os.write(number, f"{fresh.number} {account or '-'}\n".encode())
             finally:
                 os.close(number)
         except OSError as failure:
-            self._complain(failure)
-
-    def _complain(self, failure: Exception) -> None:
-        if not self._said:
-            self._said = True
-            log.warning(
-                "%s cannot be used (%s), so processes that trade several accounts of this login do not see each"
-                " other's selections",
-                self._path,
-                failure,
-            )
+            self._complaint.tell(self._path, failure)
 
 
 def _read(text: str) -> Note:

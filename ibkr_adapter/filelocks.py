@@ -11,6 +11,7 @@ file systems. On Windows there are no shared locks (:data:`SHARED`).
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import weakref
@@ -44,7 +45,7 @@ class FileLock:
         """
         if self._number is not None:
             return True
-        number = self._open()
+        number = opened(self.path)
         try:
             if not lock(number, shared=shared):
                 return False
@@ -81,13 +82,35 @@ class FileLock:
             with suppress(OSError):
                 os.close(number)
 
-    def _open(self) -> int:
-        flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
-        try:
-            return os.open(self.path, flags, 0o600)
-        except FileNotFoundError:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self.path, flags, 0o600)
+
+class Complaint:
+    """Says once that a file cannot be used, and what follows for those who go on without it."""
+
+    def __init__(self, log: logging.Logger, follows: str) -> None:
+        self._log = log
+        self._follows = follows
+        self._said = False
+
+    def tell(self, path: Path, failure: Exception) -> None:
+        """Log it, the first time."""
+        if not self._said:
+            self._said = True
+            reason = getattr(failure, "strerror", None) or failure
+            self._log.warning("%s cannot be used (%s), so %s", path, reason, self._follows)
+
+
+def opened(path: Path) -> int:
+    """Open a file to read and write, and make it and its folder where they are missing, for this user alone.
+
+    Raises:
+        OSError: It cannot be made or opened, or is a link to somewhere else.
+    """
+    flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, flags, 0o600)
 
 
 def lock(number: int, *, shared: bool = False) -> bool:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import BrokerageUnavailable
-from ibkr_adapter.filelocks import SHARED, FileLock
+from ibkr_adapter.filelocks import SHARED, Complaint, FileLock
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Neighbours:
         # Calls of this process under way; a forked child has none.
         self._under_way = 0
         self._process = os.getpid()
-        self._said = False
+        self._complaint = Complaint(log, "orders of other processes on this session are not waited for")
 
     def take_floor(self, deadline: float) -> float:
         """Wait for the floor; return the moment from which nobody else begins a call.
@@ -118,13 +118,7 @@ class Neighbours:
         try:
             return lock.take(shared=shared)
         except OSError as failure:
-            if not self._said:
-                self._said = True
-                log.warning(
-                    "%s cannot be used (%s), so orders of other processes on this session are not waited for",
-                    self._folder,
-                    failure.strerror or failure,
-                )
+            self._complaint.tell(self._folder, failure)
             return True
 
     def _nap(self, deadline: float) -> None:
@@ -144,7 +138,7 @@ class OneAtATime:
     def __init__(self, clock: Clock, path: Path) -> None:
         self._clock = clock
         self._lock = FileLock(path)
-        self._said = False
+        self._complaint = Complaint(log, "several processes may bring up the session at once")
 
     @contextmanager
     def hold(self, deadline: float) -> Iterator[None]:
@@ -170,11 +164,5 @@ class OneAtATime:
         try:
             return self._lock.take()
         except OSError as failure:
-            if not self._said:
-                self._said = True
-                log.warning(
-                    "%s cannot be used (%s), so several processes may bring up the session at once",
-                    self._lock.path,
-                    failure.strerror or failure,
-                )
+            self._complaint.tell(self._lock.path, failure)
             return True

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import BrokerageUnavailable, ConfigurationError
-from ibkr_adapter.filelocks import SHARED, FileLock
+from ibkr_adapter.filelocks import SHARED, Complaint, FileLock
 from ibkr_adapter.setting_readers import is_loopback
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Claims:
         self._lock = threading.Lock()
         self._owners: dict[tuple[str, str], str] = {}
         self._locks: dict[Path, FileLock] = {}
-        self._said = False
+        self._complaint = Complaint(log, "users of other processes are not kept apart from those of this one")
 
     def take(self, base_url: str, account: str, user: str, *, folder: Path | None, clock: Clock) -> None:
         """Give an account to a user.
@@ -81,21 +81,12 @@ class Claims:
                     # A forked child holds nothing of its parent's.
                     owner = None if claim.held else _try(claim, _hash(user))
                 except OSError as failure:
-                    self._go_on_alone(path, failure)
+                    self._complaint.tell(path.parent, failure)
                 else:
                     if owner is not None:
                         return owner and _ELSEWHERE
             self._owners[key] = user
             return None
-
-    def _go_on_alone(self, path: Path, failure: OSError) -> None:
-        if not self._said:
-            self._said = True
-            log.warning(
-                "%s cannot be used (%s), so users of other processes are not kept apart from those of this one",
-                path.parent,
-                failure.strerror or failure,
-            )
 
 
 def _try(claim: FileLock, user: str) -> str | None:
