@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.model.shown import Shown
+from ibkr_adapter.model.shown import REAL_TIME, Shown
 
 
 class Timeline(StrEnum):
@@ -35,7 +35,7 @@ class Timeline(StrEnum):
 
 _LETTERS = {line.value: line for line in Timeline if line is not Timeline.UNKNOWN}
 _MEANINGS = {
-    Timeline.REAL_TIME: "real time",
+    Timeline.REAL_TIME: REAL_TIME,
     Timeline.DELAYED: "delayed by 15 to 20 minutes",
     Timeline.FROZEN: "frozen at the close",
     Timeline.FROZEN_DELAYED: "delayed and frozen at the close",

@@ -76,9 +76,13 @@ def shown_of(value: Shown) -> dict[str, Any]:
 
 def plain(value: Any) -> str:
     """Write a value in one line of plain letters."""
-    text = _written(value)
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return one_line(_written(value), _LONGEST)
+
+
+def one_line(text: str, longest: int) -> str:
+    """Write a text in one line of at most so many letters, without what acts on whatever shows it."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return line if len(line) <= longest else f"{line[:longest]}…"
 
 
 def _written(value: Any) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ibkr_adapter.errors import ConfigurationError, InvalidRequest
+from ibkr_adapter.model.shown import REAL_TIME, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 BLUE, RED, GREEN, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#666666"
 COLOURS = (BLUE, RED, GREEN, "#CC79A7", ORANGE, "#56B4E9", "#000000")
 _LONGEST = 80
-REAL_TIME = "real time"
 
 Price = Decimal | float | str
 
@@ -102,8 +102,7 @@ def nothing(axes: Axes, what: str) -> None:
 
 def plain(text: object) -> str:
     """Write a text in one line of reasonable length, without what acts on what shows it."""
-    line = "".join(letter if letter.isprintable() else " " for letter in str(text))
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return one_line(str(text), _LONGEST)
 
 
 def number(value: Decimal | None) -> float:
