@@ -59,11 +59,11 @@ def plot_chain(
         heights=(2, 1) if opened else (1,),
     )
     for right, name, colour in _RIGHTS:
-        side = [row for row in chosen if (row.contract.right or "").upper().startswith(right)]
+        side = _side(chosen, right)
         if side:
             _prices(axes[0], side, name, colour)
     _underlying(axes[0], chosen)
-    money = currency or next((row.contract.currency for row in chosen if row.contract.currency), None)
+    money = currency or _currency(chosen)
     sheet.named(axes[0], y=sheet.in_currency("bid to ask", money))
     sheet.legend(axes[0])
     if opened:
@@ -93,11 +93,7 @@ def plot_smile(rows: Iterable[OptionRow], *, currency: str | None = None, title:
     days = sorted({row.expiry for row in listed if row.expiry is not None})
     for number, day in enumerate(days):
         for right, name, _ in _RIGHTS:
-            side = [
-                row
-                for row in listed
-                if row.expiry == day and (row.contract.right or "").upper().startswith(right)
-            ]
+            side = _side((row for row in listed if row.expiry == day), right)
             if side:
                 axes.plot(
                     [sheet.number(row.contract.strike) for row in side],
@@ -109,7 +105,7 @@ def plot_smile(rows: Iterable[OptionRow], *, currency: str | None = None, title:
                     label=f"{day} {name}",
                 )
     _underlying(axes, listed)
-    money = currency or next((row.contract.currency for row in listed if row.contract.currency), None)
+    money = currency or _currency(listed)
     sheet.named(axes, x=sheet.in_currency("strike", money), y="implied volatility (% a year)")
     sheet.legend(axes)
     if all(row.figure("implied_volatility") is None for row in listed):
@@ -120,6 +116,14 @@ def plot_smile(rows: Iterable[OptionRow], *, currency: str | None = None, title:
 def _by_strike(rows: Iterable[OptionRow]) -> list[OptionRow]:
     known = [row for row in rows if row.contract.strike is not None]
     return sorted(known, key=lambda row: (row.expiry or date.max, sheet.number(row.contract.strike)))
+
+
+def _side(rows: Iterable[OptionRow], right: str) -> list[OptionRow]:
+    return [row for row in rows if (row.contract.right or "").upper().startswith(right)]
+
+
+def _currency(rows: list[OptionRow]) -> str | None:
+    return next((row.contract.currency for row in rows if row.contract.currency), None)
 
 
 def _name(rows: list[OptionRow]) -> str:
@@ -148,7 +152,7 @@ def _opened(axes: Axes, rows: list[OptionRow]) -> None:
     strikes = sorted({sheet.number(row.contract.strike) for row in rows})
     apart = min((after - before for before, after in pairwise(strikes)), default=1.0)
     for shift, (right, name, colour) in zip((-0.2, 0.2), _RIGHTS, strict=True):
-        side = [row for row in rows if (row.contract.right or "").upper().startswith(right)]
+        side = _side(rows, right)
         if side:
             axes.bar(
                 [sheet.number(row.contract.strike) + shift * apart for row in side],
