@@ -47,15 +47,31 @@ class Reading(Generic[T]):
     rows: tuple[T, ...]
 
 
+@attrs.frozen
+class _Fetched(Generic[T]):
+    """What came: rows, whether surely of the account that was meant, and what IBKR says of them itself.
+
+    ``whole`` is ``True`` where it says that these are all, ``False`` where these surely are not; without
+    such a word the first read of a session is believed in nothing.
+    """
+
+    rows: tuple[T, ...]
+    sure: bool
+    whole: bool | None = None
+
+
 class _Shared(Generic[T]):
     """One kind of read, made by one thread at a time and shared with those who wait for it."""
 
     def __init__(
-        self, clock: Clock, session: SessionKeeper, fetch: Callable[[float], tuple[bool, tuple[T, ...]]]
+        self, clock: Clock, session: SessionKeeper, fetch: Callable[[float], _Fetched[T]], silent: str
     ) -> None:
         self._clock = clock
         self._session = session
         self._fetch = fetch
+        self._silent = silent
+        # The session in which it was surely read before.
+        self._primed = -1
         self._lock = threading.Lock()
         self._last: Reading[T] | None = None
         self._reading: Flag | None = None
@@ -63,6 +79,14 @@ class _Shared(Generic[T]):
     def forget(self) -> None:
         with self._lock:
             self._last = None
+
+    def known(self, *, not_before: float | None, deadline: float) -> tuple[T, ...]:
+        """Return the rows of a read that is valid, as :meth:`get` does, after some that are not."""
+        for _ in range(MOST_COLD):
+            reading = self.get(not_before=not_before, deadline=deadline)
+            if reading.valid:
+                return reading.rows
+        raise BrokerageUnavailable(self._silent)
 
     def get(self, *, not_before: float | None, deadline: float) -> Reading[T]:
         """Return a read that was begun at ``not_before`` or later, valid or not."""
@@ -88,9 +112,13 @@ class _Shared(Generic[T]):
     def _read(self, flag: Flag, deadline: float) -> Reading[T]:
         try:
             begun = self._clock.monotonic()
-            valid, rows = self._fetch(deadline)
+            found = self._fetch(deadline)
             # The session may have been restored on the way; its number is read afterwards.
-            reading = Reading(begun=begun, epoch=self._session.epoch, valid=valid, rows=rows)
+            epoch = self._session.epoch
+            believed = self._primed == epoch if found.whole is None else found.whole
+            if found.sure:
+                self._primed = epoch
+            reading = Reading(begun=begun, epoch=epoch, valid=found.sure and believed, rows=found.rows)
             with self._lock:
                 self._last = reading
             return reading
@@ -100,14 +128,12 @@ class _Shared(Generic[T]):
             flag.set()
 
 
+@attrs.frozen
 class _Reads:
-    """What was read of one account, and in which session its lists were read at all."""
+    """What was read of one account."""
 
-    def __init__(self, orders: _Shared[Order], trades: _Shared[Fill]) -> None:
-        self.orders = orders
-        self.trades = trades
-        self.orders_primed = -1
-        self.trades_primed = -1
+    orders: _Shared[Order]
+    trades: _Shared[Fill]
 
 
 class OrderReads:
@@ -146,12 +172,7 @@ class OrderReads:
         Raises:
             BrokerageUnavailable: IBKR has not collected its orders yet; nothing is known.
         """
-        until = self._until(deadline)
-        for _ in range(MOST_COLD):
-            reading = self._of(account).orders.get(not_before=not_before, deadline=until)
-            if reading.valid:
-                return reading.rows
-        raise BrokerageUnavailable("IBKR does not list its orders yet; whether any stands is not known.")
+        return self._of(account).orders.known(not_before=not_before, deadline=self._until(deadline))
 
     def live_once(self, account: str, *, deadline: float) -> Reading[Order]:
         """One fresh read of an account's live orders, valid or not."""
@@ -161,12 +182,7 @@ class OrderReads:
         self, account: str, *, not_before: float | None = None, deadline: float | None = None
     ) -> tuple[Fill, ...]:
         """The fills that IBKR lists for an account, oldest first as it lists them."""
-        until = self._until(deadline)
-        for _ in range(MOST_COLD):
-            reading = self._of(account).trades.get(not_before=not_before, deadline=until)
-            if reading.valid:
-                return reading.rows
-        raise BrokerageUnavailable("IBKR does not list its trades yet; whether there are any is not known.")
+        return self._of(account).trades.known(not_before=not_before, deadline=self._until(deadline))
 
     def fills_once(self, account: str, *, deadline: float) -> Reading[Fill]:
         """One fresh read of an account's trades, valid or not."""
@@ -213,34 +229,38 @@ class OrderReads:
             found = self._accounts.get(account)
             if found is None:
                 found = self._accounts[account] = _Reads(
-                    _Shared(self._clock, self._session, lambda until: self._fetch_orders(account, until)),
-                    _Shared(self._clock, self._session, lambda until: self._fetch_trades(account, until)),
+                    _Shared(
+                        self._clock,
+                        self._session,
+                        lambda until: self._fetch_orders(account, until),
+                        "IBKR does not list its orders yet; whether any stands is not known.",
+                    ),
+                    _Shared(
+                        self._clock,
+                        self._session,
+                        lambda until: self._fetch_trades(account, until),
+                        "IBKR does not list its trades yet; whether there are any is not known.",
+                    ),
                 )
             return found
 
-    def _fetch_orders(self, account: str, deadline: float) -> tuple[bool, tuple[Order, ...]]:
+    def _fetch_orders(self, account: str, deadline: float) -> _Fetched[Order]:
         # Without it some users with several accounts are answered with nothing.
         query = {"accountId": account} if self._selection.several else {}
         answered = self._selection.read(
             account, endpoints.LIVE_ORDERS, query=query, deadline=deadline, verify=True
         )
         found = order_rows.read_live_orders(answered.content)
-        reads, epoch = self._of(account), self._session.epoch
-        primed = reads.orders_primed == epoch
-        reads.orders_primed = epoch if answered.sure else reads.orders_primed
         # Rows that come with the very first read of a session may be old ones.
         said = isinstance(answered.content, dict) and answered.content.get("snapshot") is True
-        return answered.sure and found.valid and (primed or said), found.orders
+        whole = False if not found.valid else True if said else None
+        return _Fetched(found.orders, sure=answered.sure, whole=whole)
 
-    def _fetch_trades(self, account: str, deadline: float) -> tuple[bool, tuple[Fill, ...]]:
+    def _fetch_trades(self, account: str, deadline: float) -> _Fetched[Fill]:
         answered = self._selection.read(
             account, endpoints.TRADES, query={"days": 7}, deadline=deadline, empty=[], verify=True
         )
-        fills = order_rows.read_trades(answered.content)
-        reads, epoch = self._of(account), self._session.epoch
-        primed = reads.trades_primed == epoch
-        reads.trades_primed = epoch if answered.sure else reads.trades_primed
-        return answered.sure and primed, fills
+        return _Fetched(order_rows.read_trades(answered.content), sure=answered.sure)
 
 
 def by_coid(orders: tuple[Order, ...], coid: str) -> Order | None:
