@@ -35,18 +35,32 @@ class OrdersRead:
     begun: datetime
 
 
-class Orders(Channel):
+class _ByAccount(Channel):
+    """A channel that covers all accounts, of which each that anybody has asked for is read by itself."""
+
+    reads_first = True
+
+    def __init__(self, topic: str, account_id: str, read: Callable[[float], Any]) -> None:
+        super().__init__(topic)
+        self.reads = {account_id: read}
+        self._unread = {account_id}
+
+    def _take_in(self, other: _ByAccount) -> bool:
+        """Read the accounts of another consumer, too; tell whether there are new ones."""
+        fresh = {account: read for account, read in other.reads.items() if account not in self.reads}
+        self.reads.update(fresh)
+        self._unread.update(fresh)
+        return bool(fresh)
+
+
+class Orders(_ByAccount):
     """The orders of the accounts that anybody here has asked for, as they stand.
 
     IBKR tells the changes of a session in one topic, and lists the orders of one account at a time.
     """
 
-    reads_first = True
-
     def __init__(self, account_id: str, read: Callable[[float], OrdersRead]) -> None:
-        super().__init__("sor")
-        self.reads = {account_id: read}
-        self._unread = {account_id}
+        super().__init__("sor", account_id, read)
         self.orders: dict[str, Order] = {}
         self._touched: dict[str, datetime] = {}
         self._unlisted: set[str] = set()
@@ -59,12 +73,8 @@ class Orders(Channel):
 
     def join(self, other: Channel) -> bool:
         """Take in the account of another consumer; it is read, and nothing is asked for anew."""
-        if isinstance(other, Orders):
-            for account, read in other.reads.items():
-                if account not in self.reads:
-                    self.reads[account] = read
-                    self._unread.add(account)
-                    self.is_whole = False
+        if isinstance(other, Orders) and self._take_in(other):
+            self.is_whole = False
         return False
 
     def begin(self) -> Sequence[str]:
@@ -180,15 +190,11 @@ def _is_behind(read: Order, known: Order) -> bool:
     return read.filled < known.filled or (known.state.is_over and not read.state.is_over)
 
 
-class Trades(Channel):
+class Trades(_ByAccount):
     """Executions of the accounts that anybody here has asked for, each once."""
 
-    reads_first = True
-
     def __init__(self, account_id: str, read: Callable[[float], Sequence[Fill]], days: int) -> None:
-        super().__init__("str")
-        self.reads = {account_id: read}
-        self._unread = {account_id}
+        super().__init__("str", account_id, read)
         self.days = days
         self.fills: dict[str, Fill] = {}
         # For other threads: counts what came that was not known, fills or not.
@@ -199,10 +205,7 @@ class Trades(Channel):
         """Go as far back as anybody wants, and read the accounts of all."""
         if not isinstance(other, Trades):
             return False
-        for account, read in other.reads.items():
-            if account not in self.reads:
-                self.reads[account] = read
-                self._unread.add(account)
+        self._take_in(other)
         if other.days <= self.days:
             return False
         self.days = other.days
