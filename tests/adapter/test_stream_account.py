@@ -542,26 +542,20 @@ def test_who_wants_to_answer_by_hand_is_left_to(world, server):
     assert world.count("POST /iserver/notification") == 1
 
 
-def test_an_answer_that_was_not_taken_is_told(world, server):
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("F13", "'Use on this order' was answered with HTTP"), ("F03", "lost")],
+    ids=["not taken", "lost"],
+)
+def test_an_answer_that_has_failed_is_told_and_not_repeated(world, server, fault, words):
     ibkr = world.exchange(answer_messages=("p12",))
     order_id = limit_order(ibkr)
-    world.arm("F13", "POST /iserver/notification", times=1)
+    world.arm(fault, "POST /iserver/notification", times=1)
 
     event, posted = prompted(world, server, ibkr, order_id)
 
     assert (event.answer, len(posted)) == (None, 1)
-    assert "'Use on this order' was answered with HTTP" in event.left_open
-
-
-def test_an_answer_that_was_lost_is_told_and_not_repeated(world, server):
-    ibkr = world.exchange(answer_messages=("p12",))
-    order_id = limit_order(ibkr)
-    world.arm("F03", "POST /iserver/notification", times=1)
-
-    event, posted = prompted(world, server, ibkr, order_id)
-
-    assert (event.answer, len(posted)) == (None, 1)
-    assert "lost" in event.left_open
+    assert words in event.left_open
 
 
 def test_a_prompt_about_somebody_elses_order_is_left_alone(world, server):

@@ -285,25 +285,17 @@ def test_pacing_is_no_reason_to_hold_back(world, logins):
     assert renewal.use() == "token-2"
 
 
-def test_a_login_that_ran_out_of_its_callers_time_is_open_to_the_next(world):
-    """The next caller may have more."""
-    logins = Logins(world, seconds=2.0)
+@pytest.mark.parametrize(
+    ("seconds", "failure"),
+    [(2.0, NotSent("no time was left.")), (1.0, AuthenticationError("too late."))],
+    ids=["longer than the time", "just as long"],
+)
+def test_a_login_that_ran_out_of_its_callers_time_is_open_to_the_next(world, seconds, failure):
+    """It may have failed for just that, and the next caller may have more."""
+    logins = Logins(world, seconds=seconds)
     renewal = logins.renewal()
-    logins.failures = [NotSent("no time was left."), None]
-    with pytest.raises(NotSent):
-        renewal.prepare(world.soon(1.0))
-
-    renewal.prepare(world.soon())
-
-    assert renewal.use() == "token-2"
-
-
-def test_a_login_that_ends_with_its_callers_time_is_open_to_the_next(world):
-    """It may have failed for just that."""
-    logins = Logins(world, seconds=1.0)
-    renewal = logins.renewal()
-    logins.failures = [AuthenticationError("too late."), None]
-    with pytest.raises(AuthenticationError):
+    logins.failures = [failure, None]
+    with pytest.raises(type(failure)):
         renewal.prepare(world.soon(1.0))
 
     renewal.prepare(world.soon())
