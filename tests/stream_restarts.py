@@ -79,6 +79,9 @@ class Broker:
                 if text.startswith("sor"):
                     with self.lock:
                         self.listeners[talk] = None
+                elif text == "tic":
+                    with self.lock:
+                        talk.send({"topic": "tic"})
                 elif text.startswith("str"):
                     with self.lock:
                         # It repeats what was, as IBKR does.
@@ -198,8 +201,11 @@ def judge(told, broker, restarts):
     if len(states) != len(set(states)):
         wrong.append("an order event was told twice")
     standing = {str(number): row["filledQuantity"] for number, row in broker.orders.items()}
-    if {name: float(order.filled) for name, order in last.items()} != standing:
-        wrong.append("orders do not stand as they are booked")
+    told_of = {name: float(order.filled) for name, order in last.items()}
+    apart = {name: (told_of.get(name), standing.get(name)) for name in standing | told_of}
+    apart = {name: pair for name, pair in apart.items() if pair[0] != pair[1]}
+    if apart:
+        wrong.append(f"orders do not stand as they are booked; told and booked are {apart} of {len(standing)}")
     gaps = len({event.until for event in told if isinstance(event, Gap)})
     if gaps < restarts:
         wrong.append(f"{gaps} gaps were told of {restarts}")

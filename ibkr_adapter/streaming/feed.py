@@ -46,6 +46,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 GOOD_AFTER = 60.0
 # How long a read may take that a new line waits for; less than the minute in which IBKR wants a word.
 SEED_WITHIN = 45.0
+# When to read once more where IBKR has not shown that it had taken up a subscription before the read.
+READ_AGAIN_AFTER = 30.0
 # How long the thread may take to end.
 END_WITHIN = 10.0
 
@@ -62,6 +64,8 @@ class Running:
         self.heard = 0.0
         self.heard_at: datetime | None = None
         self.is_stale = False
+        # When to seed it once more, because something may have happened unheard.
+        self.read_again_at: float | None = None
 
     @property
     def is_wanted(self) -> bool:
@@ -95,6 +99,8 @@ class Feed:
         self._changed = False
         # Whether a channel may have to be seeded again.
         self._owing = False
+        # Whether a read was made before its subscription is known to have been taken up.
+        self._in_doubt = False
         # Whether the thread has just done something else for long.
         self._was_away = False
         # Counts the lines that were brought up: what was known on one may be old on the next.
@@ -241,8 +247,7 @@ class Feed:
         early = self._line.open(self._is_wanted)
         gap = self._line.silence()
         before = [running for running in self._all() if running.boxes]
-        for running in before:
-            self._begin(running)
+        early = (*early, *self._begin(before))
         for running in before:
             self._seed(running, gap)
         self._line.begun()
@@ -256,7 +261,7 @@ class Feed:
                 return
             self._catch_up()
             now = self._clock.monotonic()
-            if now >= self._due:
+            if now >= self._due or (self._in_doubt and self._line.is_heeded):
                 self._due = min(self._line.upkeep(), self._renew(now))
             frames = self._line.receive(max(0.0, self._due - now))
             if not frames:
@@ -290,6 +295,7 @@ class Feed:
         for running in gone:
             if running.is_live:
                 self._line.write(running.channel.end())
+        fresh: list[Running] = []
         for running in self._all():
             with self._lock:
                 newcomers, running.waiting = running.waiting, ()
@@ -300,21 +306,37 @@ class Feed:
                 running.channel.join(channel) for _, channel in newcomers if channel is not running.channel
             ]
             if not running.is_live:
-                self._begin(running)
-                self._seed(running, None)
+                fresh.append(running)
                 continue
             if any(more):
                 self._line.write(running.channel.renew())
             now = self._clock.now()
             for box, _ in newcomers:
                 box.put(running.channel.current(now))
+        came = self._begin(fresh)
+        for running in fresh:
+            self._seed(running, None)
+        self._hand_over(came)
 
-    def _begin(self, running: Running) -> None:
-        self._line.write(running.channel.begin())
-        now = self._clock.monotonic()
-        running.is_live, running.is_stale = True, False
-        running.heard, running.heard_at = now, self._clock.now()
-        running.renew_at = now + (running.channel.renew_every or 0.0)
+    def _begin(self, fresh: Sequence[Running]) -> Sequence[Frame]:
+        """Subscribe; return what came until IBKR had taken up those of which something is read then."""
+        for running in fresh:
+            self._line.write(running.channel.begin())
+            now = self._clock.monotonic()
+            running.is_live, running.is_stale = True, False
+            running.heard, running.heard_at = now, self._clock.now()
+            running.renew_at = now + (running.channel.renew_every or 0.0)
+            running.read_again_at = None
+        read = [running for running in fresh if running.channel.reads_first]
+        if not read:
+            return ()
+        came = self._line.settle(self._is_wanted)
+        if not self._line.is_heeded:
+            log.warning("IBKR's stream does not answer; what may have happened meanwhile is read once more")
+            self._in_doubt = True
+            for running in read:
+                running.read_again_at = self._clock.monotonic() + READ_AGAIN_AFTER
+        return came
 
     def _seed(self, running: Running, gap: Gap | None) -> None:
         """Read what the line does not repeat, and tell the gap and what it brought.
@@ -340,12 +362,20 @@ class Feed:
                 self._line.write(running.channel.end())
 
     def _renew(self, now: float) -> float:
-        """Renew what would run out, say what is stale, and tell when to look again."""
+        """Renew what would run out, say what is stale, read what is in doubt, and tell when to look again."""
         due = now + LONGEST_PAUSE
+        heeded = self._line.is_heeded
+        self._in_doubt = self._in_doubt and not heeded
         for running in self._all():
             channel = running.channel
             if not running.is_live:
                 continue
+            if running.read_again_at is not None:
+                if heeded or now >= running.read_again_at:
+                    running.read_again_at = None
+                    self._seed(running, None)
+                else:
+                    due = min(due, running.read_again_at)
             if channel.renew_every is not None:
                 if now >= running.renew_at:
                     self._line.write(channel.renew())

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 OPEN_WITHIN = 30.0
 DIAL_WITHIN = 5.0
 SUCCESS_WITHIN = 10.0
+# How long IBKR may take to answer the word that follows what it is to have read.
+HEED_WITHIN = 3.0
 TIC_EVERY = 30.0
 SILENT_AFTER = 35.0
 
@@ -45,6 +47,8 @@ class Line:
         self._link: Link | None = None
         self._session_id: str | None = None
         self._is_up = False
+        # Words said on this line, how many were answered, and which answer shows what is in doubt.
+        self._said = self._answered = self._awaited = 0
         self._standing = (0, 0)
         self._heard = 0.0
         self._heard_at: datetime | None = None
@@ -52,9 +56,10 @@ class Line:
 
     @property
     def is_up(self) -> bool:
-        """Whether the line is up, was heard of lately, and its session stands; for any thread."""
+        """Whether the line is up, heeded, was heard of lately, and its session stands; for any thread."""
         return (
             self._is_up
+            and self.is_heeded
             and self._clock.monotonic() - self._heard < SILENT_AFTER
             and self._session.state is SessionState.READY
             and self._session.standing == self._standing
@@ -74,6 +79,7 @@ class Line:
         with self._session.stream_door(deadline) as door:
             self._standing = self._session.standing
             self._session_id = door.session
+            self._said = self._answered = self._awaited = 0
             remember(door.session)
             try:
                 self._link = self._dial(door.url, door.headers, DIAL_WITHIN)
@@ -95,6 +101,39 @@ class Line:
                     return frames[place + 1 :]
                 self.take(content)
         raise LineLost("IBKR did not say that the stream may be written to")
+
+    def settle(self, wanted: Callable[[], bool]) -> Sequence[Frame]:
+        """Have IBKR read all that was written, and return what came meanwhile, in its order.
+
+        It reads a line in order, so that its answer to a word tells that it has read what was written
+        before. What changes between a read and a subscription that it takes up later, nobody tells of.
+        Where no answer comes in time, :attr:`is_heeded` says so.
+
+        Args:
+            wanted: Whether anybody still waits for it.
+
+        Raises:
+            LineLost: It is gone.
+        """
+        self.say()
+        self._awaited = self._said
+        came: list[Frame] = []
+        until = self._clock.monotonic() + HEED_WITHIN
+        while wanted() and not self.is_heeded and (left := until - self._clock.monotonic()) > 0:
+            for frame in self._up().receive(left):
+                content = stream.read_frame(frame)
+                if content is not None and stream.waits_for_session(content):
+                    self.take(content)
+                    continue
+                if content is not None and self._is_answer(content):
+                    continue
+                came.append(frame)
+        return came
+
+    @property
+    def is_heeded(self) -> bool:
+        """Whether IBKR has read all that was written before the last :meth:`settle`."""
+        return self._answered >= self._awaited
 
     def begun(self) -> None:
         """Note that everybody is subscribed: what arrives from now on is told."""
@@ -135,6 +174,7 @@ class Line:
             LineLost: The line is gone.
         """
         self.write((stream.TIC,))
+        self._said += 1
         self._tic_at = self._clock.monotonic() + TIC_EVERY
 
     def receive(self, seconds: float) -> Sequence[Frame]:
@@ -162,6 +202,8 @@ class Line:
             LineLost: It says that the brokerage session is gone.
         """
         topic = stream.topic_of(content)
+        if self._is_answer(content):
+            return None
         if topic == "sts" and stream.read_status(content).lost:
             self._session.lose(self._standing[0], "the stream says so")
             raise LineLost("the stream says that the brokerage session is gone")
@@ -190,3 +232,9 @@ class Line:
         if self._link is None:
             raise LineLost("there is no line")
         return self._link
+
+    def _is_answer(self, content: Mapping[str, Any]) -> bool:
+        """Count an answer to a word."""
+        is_answer = stream.topic_of(content) == stream.TIC
+        self._answered += is_answer
+        return is_answer

@@ -603,6 +603,48 @@ def test_what_arrives_while_orders_are_read_is_told_and_the_line_is_kept_alive(w
     assert len(server.links) == 1
 
 
+def test_orders_are_read_only_after_their_subscription_was_taken_up(world, ibkr, server):
+    """What is booked between a read and a subscription that is taken up later, nobody would tell of."""
+    known = limit_order(ibkr)
+    world.clock.sleep(10)
+    server.answers["tic"] = []
+    before = world.count("GET /iserver/account/orders")
+    with ibkr.stream.orders() as orders:
+        world.clock.sleep(2)
+        waited = world.count("GET /iserver/account/orders") == before
+        server.say(sor(changed(known, status="Cancelled")), {"topic": "tic"})
+        world.clock.sleep(12)
+        told = drain(orders)
+
+    assert server.texts("sor") == ["sor+{}"]
+    assert waited
+    # What came in the meantime is told after the read, and is not lost.
+    assert [event.order.state for event in told] == [OrderState.SUBMITTED, OrderState.CANCELLED]
+
+
+@pytest.mark.parametrize("is_late", [True, False], ids=["late", "never"])
+def test_orders_are_read_once_more_where_nothing_shows_that_they_were_followed(world, ibkr, server, is_late):
+    """A server that does not answer may have taken up the subscription after the read; nothing rests on it."""
+    limit_order(ibkr)
+    world.clock.sleep(10)
+    server.answers["tic"] = []
+    with ibkr.stream.orders() as orders:
+        world.clock.sleep(16)
+        first, was_up = drain(orders), ibkr.stream.is_up
+        missed = limit_order(ibkr, price=161)
+        world.clock.sleep(10)
+        between = drain(orders)
+        server.say({"topic": "tic"} if is_late else {"topic": "system", "hb": 1})
+        world.clock.sleep(4 if is_late else 12)
+        second, is_up = drain(orders), ibkr.stream.is_up
+
+    assert len(first) == 1
+    assert not was_up
+    assert not between
+    assert [event.order.order_id for event in second] == [missed]
+    assert is_up is is_late
+
+
 def test_each_list_that_a_new_line_waits_for_is_begun_with_a_word(world, ibkr, server):
     """Orders and trades one after the other can take longer than the minute."""
     world.doorway.before["GET /iserver/account/orders"] = lambda: world.clock.sleep(30)
