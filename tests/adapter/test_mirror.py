@@ -136,8 +136,8 @@ def test_a_lost_line_proves_nothing_and_neither_does_the_next_one_by_itself(ibkr
 
 def test_a_silent_line_proves_nothing(ibkr, server, world):
     """A half-open one takes everything and tells nothing."""
-    server.answers["tic"] = []
     held(world, server, ibkr)
+    server.answers["tic"] = []
     world.clock.sleep(34)
     known = asked(world, lambda: ibkr.has_open_position("AAPL"), POSITIONS)[1]
     world.clock.sleep(1.05)
