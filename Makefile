@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= auto
+# One more than there are processors: many tests wait for a process or a socket for a while.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Tests start hundreds of processes, each of which would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 CODE := ibkr_adapter tests examples
 TRIALS := tests/system/fault_matrix tests/adapter/test_soak.py tests/adapter/test_state_machine.py
 

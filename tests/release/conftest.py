@@ -82,7 +82,7 @@ def environment(wheel: Path) -> Callable[..., Path]:
                 wanted = f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
                 for command in (
                     (base, "-I", "-m", "venv", "--clear", "--without-pip", folder),
-                    # Compiled is what is used, when it is used: most of pandas and plotly is not.
+                    # Compiled is what is used, when it is used: most of pandas and matplotlib is not.
                     (*PIP, "--python", python, "install", "--quiet", "--no-compile", wanted, *also),
                 ):
                     done = run(*command)

@@ -64,12 +64,11 @@ import pyarrow.parquet
 """,
     "plot": """
 from matplotlib.figure import Figure
-import plotly.graph_objects
 assert Figure().add_subplot().plot([1, 2], [3, None])
 """,
     "notebook": TABLE
     + """
-import ipykernel.kernelapp, itables
+import ipykernel.kernelapp
 from tqdm.auto import tqdm
 assert list(tqdm([1], file=open("progress.txt", "w"))) == [1]
 assert "<table" in table._repr_html_() and len(table.to_frame()) == 2
