@@ -165,6 +165,16 @@ def _socket_that(judges: Callable[[ssl.SSLSocket], None]) -> type[ssl.SSLSocket]
             super().do_handshake(block)
             judges(self)
 
+        def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+            """Read; also what the ssl module reads from a peer that has gone before the handshake."""
+            try:
+                return super().recv(buflen, flags)
+            except ConnectionError:
+                # The ssl module forgets the socket then, and it would stay open until it is collected.
+                if self.version() is None:
+                    self.close()
+                raise
+
     return JudgingSocket
 
 

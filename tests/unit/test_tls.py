@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import select
 import socket
 import ssl
+import struct
 import subprocess
 import sys
+import warnings
 
 import pytest
 from certificates import gateway, signed_for
@@ -221,3 +225,22 @@ def test_nothing_heavy_is_loaded_before_a_context_is_made():
     )
 
     assert told.stdout.strip() == "False"
+
+
+def test_a_line_that_its_peer_has_reset_before_the_handshake_is_closed():
+    """The ssl module forgets it; open files that wait to be collected are how a busy process runs out of them."""
+    judging = context(Trust(fingerprint="ab" * 32), "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        line = socket.create_connection(listener.getsockname(), timeout=5)
+        peer, _ = listener.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        assert select.select([line], [], [], 5)[0]
+
+        with pytest.raises(ConnectionResetError):
+            judging.wrap_socket(line, server_hostname="127.0.0.1")
+        gc.collect()
+
+    assert line.fileno() == -1
+    assert [warning for warning in told if "JudgingSocket" in str(warning.message)] == []
