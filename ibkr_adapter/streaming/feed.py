@@ -6,8 +6,9 @@ is lost comes back: the session is looked at first, the pause doubles, all subsc
 anew, and what the stream does not repeat is read over REST before anybody is told of the
 :class:`~ibkr_adapter.model.stream.Gap` and of what had happened in it.
 
-What one topic says is for :mod:`ibkr_adapter.streaming.channels`, and how a line is opened and
-kept for :mod:`ibkr_adapter.streaming.line`.
+What one topic says is for :mod:`ibkr_adapter.streaming.channels`, how it fares for
+:mod:`ibkr_adapter.streaming.running`, and how a line is opened and kept for
+:mod:`ibkr_adapter.streaming.line`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.streaming.channels import Channel
 from ibkr_adapter.streaming.line import Line
 from ibkr_adapter.streaming.mailbox import Mailbox
+from ibkr_adapter.streaming.running import Running
 from ibkr_adapter.wire import stream
 from ibkr_adapter.ws_link import Dial, Frame, LineLost
 
@@ -46,31 +48,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 GOOD_AFTER = 60.0
 # How long a read may take that a new line waits for; less than the minute in which IBKR wants a word.
 SEED_WITHIN = 45.0
-# When to read once more where IBKR has not shown that it had taken up a subscription before the read.
-READ_AGAIN_AFTER = 30.0
 # How long the thread may take to end.
 END_WITHIN = 10.0
-
-
-class Running:
-    """A channel with its consumers; those who wait were not told yet how it stands."""
-
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.boxes: tuple[Mailbox, ...] = ()
-        self.waiting: tuple[tuple[Mailbox, Channel], ...] = ()
-        self.is_live = False
-        self.renew_at = 0.0
-        self.heard = 0.0
-        self.heard_at: datetime | None = None
-        self.is_stale = False
-        # When to seed it once more, because something may have happened unheard.
-        self.read_again_at: float | None = None
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether anybody is left."""
-        return bool(self.boxes or self.waiting)
 
 
 class Feed:
@@ -288,6 +267,14 @@ class Feed:
             return
         self._changed = False
         self._due = 0.0
+        self._end_unwanted()
+        fresh = [running for running in self._all() if self._admit(running)]
+        came = self._begin(fresh)
+        for running in fresh:
+            self._seed(running, None)
+        self._hand_over(came)
+
+    def _end_unwanted(self) -> None:
         with self._lock:
             gone = [found for found in self._running.values() if not found.is_wanted]
             for running in gone:
@@ -295,38 +282,29 @@ class Feed:
         for running in gone:
             if running.is_live:
                 self._line.write(running.channel.end())
-        fresh: list[Running] = []
-        for running in self._all():
-            with self._lock:
-                newcomers, running.waiting = running.waiting, ()
-                running.boxes += tuple(box for box, _ in newcomers)
-            if not newcomers:
-                continue
-            more = [
-                running.channel.join(channel) for _, channel in newcomers if channel is not running.channel
-            ]
-            if not running.is_live:
-                fresh.append(running)
-                continue
-            if any(more):
-                self._line.write(running.channel.renew())
-            now = self._clock.now()
-            for box, _ in newcomers:
-                box.put(running.channel.current(now))
-        came = self._begin(fresh)
-        for running in fresh:
-            self._seed(running, None)
-        self._hand_over(came)
+
+    def _admit(self, running: Running) -> bool:
+        """Let in who waits for a channel; tell whether it is to be begun for them."""
+        with self._lock:
+            newcomers, running.waiting = running.waiting, ()
+            running.boxes += tuple(box for box, _ in newcomers)
+        if not newcomers:
+            return False
+        more = [running.channel.join(channel) for _, channel in newcomers if channel is not running.channel]
+        if not running.is_live:
+            return True
+        if any(more):
+            self._line.write(running.channel.renew())
+        now = self._clock.now()
+        for box, _ in newcomers:
+            box.put(running.channel.current(now))
+        return False
 
     def _begin(self, fresh: Sequence[Running]) -> Sequence[Frame]:
         """Subscribe; return what came until IBKR had taken up those of which something is read then."""
         for running in fresh:
             self._line.write(running.channel.begin())
-            now = self._clock.monotonic()
-            running.is_live, running.is_stale = True, False
-            running.heard, running.heard_at = now, self._clock.now()
-            running.renew_at = now + (running.channel.renew_every or 0.0)
-            running.read_again_at = None
+            running.begun(self._clock.monotonic(), self._clock.now())
         read = [running for running in fresh if running.channel.reads_first]
         if not read:
             return ()
@@ -335,7 +313,7 @@ class Feed:
             log.warning("IBKR's stream does not answer; what may have happened meanwhile is read once more")
             self._in_doubt = True
             for running in read:
-                running.read_again_at = self._clock.monotonic() + READ_AGAIN_AFTER
+                running.doubt(self._clock.monotonic())
         return came
 
     def _seed(self, running: Running, gap: Gap | None) -> None:
@@ -367,30 +345,19 @@ class Feed:
         heeded = self._line.is_heeded
         self._in_doubt = self._in_doubt and not heeded
         for running in self._all():
-            channel = running.channel
             if not running.is_live:
                 continue
-            if running.read_again_at is not None:
-                if heeded or now >= running.read_again_at:
-                    running.read_again_at = None
-                    self._seed(running, None)
-                else:
-                    due = min(due, running.read_again_at)
-            if channel.renew_every is not None:
-                if now >= running.renew_at:
-                    self._line.write(channel.renew())
-                    running.renew_at = now + channel.renew_every
-                due = min(due, running.renew_at)
-            if channel.stale_after is not None and not running.is_stale:
-                if now - running.heard >= channel.stale_after:
-                    running.is_stale = True
-                    since = running.heard_at or self._clock.now()
-                    self._tell(running, (Stale(at=self._clock.now(), topic=channel.key, since=since),))
-                    # The silence may be IBKR's, which ends a subscription without a word.
-                    self._line.write(channel.renew())
-                    running.renew_at = now + (channel.renew_every or 0.0)
-                else:
-                    due = min(due, running.heard + channel.stale_after)
+            if running.is_to_be_read(now, heeded=heeded):
+                self._seed(running, None)
+            silent_since = running.falls_silent(now)
+            if silent_since is not None:
+                at = self._clock.now()
+                self._tell(running, (Stale(at=at, topic=running.channel.key, since=silent_since),))
+            # A silence may be IBKR's, which ends a subscription without a word.
+            if silent_since is not None or running.is_to_be_renewed(now):
+                self._line.write(running.channel.renew())
+                running.renewed(now)
+            due = min(due, running.due())
         return due
 
     # What arrives ----------------------------------------------------------------------------
@@ -422,7 +389,7 @@ class Feed:
                     for box in found.boxes:
                         told.setdefault(box, []).append(Refused(at=at, text=refusal))
             return
-        running.heard, running.heard_at, running.is_stale = now, at, False
+        running.was_heard(now, at)
         try:
             events = running.channel.take(content, at)
         except UnexpectedAnswer as failure:
