@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import ApiError, InvalidRequest, OutcomeUnknown
 from ibkr_adapter.guardrails import Guard
 from ibkr_adapter.settings import Settings

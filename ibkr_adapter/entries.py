@@ -15,7 +15,7 @@ import attrs
 
 from ibkr_adapter import combos, order_builder, permits
 from ibkr_adapter.combos import Combos
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.algos import choose

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.brakes import EntryCount
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import GuardrailRefused, IBKRError
 from ibkr_adapter.model import guardrails as bounds
 from ibkr_adapter.model.order import Ticket

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ibkr_adapter.catalogue import Catalogue
     from ibkr_adapter.client import Call
     from ibkr_adapter.conids import ConidResolver
-    from ibkr_adapter.connections import Connection, Doors
+    from ibkr_adapter.connection import Connection
+    from ibkr_adapter.doors import Doors
     from ibkr_adapter.forecasts import Forecasts
     from ibkr_adapter.market_data import MarketData
     from ibkr_adapter.notifications import Notifications
@@ -91,7 +92,7 @@ class Linked:
             doors: Another clock, for tests.
             settings: Settings of the exchange; an ``auth_method`` is that of the simulator too.
         """
-        from ibkr_adapter.connections import Doors as FreshDoors  # noqa: PLC0415  (loaded with the first call)
+        from ibkr_adapter.doors import Doors as FreshDoors  # noqa: PLC0415  (loaded with the first call)
 
         through = doors or FreshDoors()
         config = Settings.of({**settings, "base_url": NOWHERE})
@@ -298,7 +299,8 @@ class Linked:
 
     def _link(self) -> Connection:
         if self._connection is None:
-            from ibkr_adapter.connections import DEFAULT_DOORS, shared  # noqa: PLC0415  (loaded with the first call)
+            from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
+            from ibkr_adapter.doors import DEFAULT_DOORS  # noqa: PLC0415  (loaded with the first call)
 
             if self._simulator is not None and not isinstance(self.config, Settings):
                 self.settings = self._simulator.start(self.config)

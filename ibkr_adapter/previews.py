@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from ibkr_adapter import combos
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.entries import Entries, Wish
 from ibkr_adapter.errors import ApiError
 from ibkr_adapter.model.combo import Combo, Spread

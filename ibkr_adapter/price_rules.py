@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import GuardrailRefused, IBKRError
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model import guardrails as bounds

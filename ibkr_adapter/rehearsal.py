@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import OrderRejected
 from ibkr_adapter.exits import Exits
 from ibkr_adapter.legs import name_of

@@ -12,7 +12,7 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter import measures
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
 from ibkr_adapter.guardrails import Guard
 from ibkr_adapter.legs import LOOKS, as_it_stands

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from ibkr_adapter import measures
-from ibkr_adapter.connections import Connection
+from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import (
     ApiError,
     ConfigurationError,

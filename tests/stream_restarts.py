@@ -205,7 +205,9 @@ def judge(told, broker, restarts):
     apart = {name: (told_of.get(name), standing.get(name)) for name in standing | told_of}
     apart = {name: pair for name, pair in apart.items() if pair[0] != pair[1]}
     if apart:
-        wrong.append(f"orders do not stand as they are booked; told and booked are {apart} of {len(standing)}")
+        wrong.append(
+            f"orders do not stand as they are booked; told and booked are {apart} of {len(standing)}"
+        )
     gaps = len({event.until for event in told if isinstance(event, Gap)})
     if gaps < restarts:
         wrong.append(f"{gaps} gaps were told of {restarts}")

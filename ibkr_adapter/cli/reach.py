@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import attrs
 import typer
 
-from ibkr_adapter.connections import DEFAULT_DOORS, Doors
+from ibkr_adapter.doors import DEFAULT_DOORS, Doors
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.setting_readers import AuthMethod
 from ibkr_adapter.settings import Settings

@@ -23,7 +23,8 @@ from .credentials import map_credentials_to_config
 from .registry import Adapter
 
 if TYPE_CHECKING:
-    from ibkr_adapter.connections import Connection, Doors
+    from ibkr_adapter.connection import Connection
+    from ibkr_adapter.doors import Doors
 
 TITLE = "Interactive Brokers"
 ALIASES = ("interactive-brokers", "interactive_brokers")
@@ -104,7 +105,7 @@ class TenantExchange(IBKRExchange):
         return link
 
     def _claim(self, account: str) -> None:
-        from ibkr_adapter.connections import DEFAULT_DOORS  # noqa: PLC0415  (loaded with the first call)
+        from ibkr_adapter.doors import DEFAULT_DOORS  # noqa: PLC0415  (loaded with the first call)
 
         doors = self._doors or DEFAULT_DOORS
         folder = state_directory(self.settings.state_dir, os.environ) if doors.shared else None

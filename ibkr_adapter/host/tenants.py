@@ -19,7 +19,8 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.connections import DEFAULT_DOORS, Doors, shared
+from ibkr_adapter.connections import shared
+from ibkr_adapter.doors import DEFAULT_DOORS, Doors
 from ibkr_adapter.errors import BrokerageUnavailable, ConfigurationError, IBKRError
 from ibkr_adapter.exchange import IBKRExchange
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.transport import Answer
 

@@ -9,7 +9,7 @@ from terminals import Person, Shell
 from worlds import AAPL, MSFT, World
 
 from ibkr_adapter.cli.printing import as_json
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 
 ORDERS = "POST /iserver/account/{accountId}/orders"
 CANCEL = "DELETE /iserver/account/{accountId}/order/{orderId}"

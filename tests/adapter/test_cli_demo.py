@@ -13,7 +13,7 @@ from ibkr_adapter.cli import demo
 from ibkr_adapter.cli.payloads import Payload, example_webhooks
 from ibkr_adapter.cli.screen import Screen
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import AuthenticationError, OrderError
 from ibkr_adapter.exchange import IBKRExchange
 

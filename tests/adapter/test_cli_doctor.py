@@ -15,7 +15,7 @@ from worlds import AAPL, START, World
 from ibkr_adapter.cli.doctor import local
 from ibkr_adapter.cli.doctor.network import Network, Shown, name, reach, tls
 from ibkr_adapter.cli.doctor.steps import Stage, Verdict
-from ibkr_adapter.connections import Doors, login_lock, throttle_of
+from ibkr_adapter.doors import Doors, login_lock, throttle_of
 from ibkr_adapter.filelocks import FileLock
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.wire import endpoints

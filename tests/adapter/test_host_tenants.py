@@ -10,7 +10,7 @@ import pytest
 from worlds import URL, World
 
 from crowd import at_once
-from ibkr_adapter import connections
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import BrokerageUnavailable, ConfigurationError, IBKRError
 from ibkr_adapter.host.adapter import TenantExchange, create
 from ibkr_adapter.host.claims import Claims
@@ -47,7 +47,7 @@ class House:
                 "account_id": f"DU{number + 1:07d}",
                 "extra_metadata": {"gatewayUrl": url, "stateDir": str(tmp_path)},
             }
-        self.doors = connections.Doors(
+        self.doors = Doors(
             clock=self.world.clock,
             transport=lambda settings, _clock: self.worlds[settings.base_url].doorway,
             new_id=self.world.doors.new_id,
@@ -133,7 +133,7 @@ def test_limits_are_each_users_own(tmp_path):
 def test_another_brokers_webhooks_are_not_ours_to_carry_out(tmp_path):
     other = Adapter(name="other", title="Other", make=lambda *_: FakeExchange(), map_credentials=dict)
     factory = ExchangeFactory((other,), found=tuple)
-    tenants = Tenants(lambda *_: {}, factory=factory, doors=connections.Doors())
+    tenants = Tenants(lambda *_: {}, factory=factory, doors=Doors())
 
     answer = tenants.execute_webhook(BUY, "ann", exchange="other")
     with tenants.exchange("ann", "other") as found:

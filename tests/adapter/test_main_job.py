@@ -103,7 +103,7 @@ def test_the_first_two_calls_in_parallel_log_in_once(world):
 def test_a_live_account_is_refused_unless_production_is_written(tmp_path):
     from worlds import World
 
-    from ibkr_adapter.connections import Doors
+    from ibkr_adapter.doors import Doors
     from ibkr_adapter.simulator.gateway import Gateway
 
     world = World(tmp_path)

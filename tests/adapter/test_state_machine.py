@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from worlds import URL, World
 
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced
 from ibkr_adapter.exchange import IBKRExchange
 from thoroughly import ALL, MEMORY

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import NotSent, OutcomeUnknown
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.simulator.door import Request, WireFaultKind

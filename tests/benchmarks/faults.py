@@ -24,7 +24,7 @@ from pathlib import Path
 import attrs
 
 from ibkr_adapter.clock import SystemClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.simulator.server import SimulatorServer

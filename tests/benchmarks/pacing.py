@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ibkr_adapter.clock import ManualClock, SystemClock
-from ibkr_adapter.connections import Doors, shared, throttle_of
+from ibkr_adapter.connections import shared
+from ibkr_adapter.doors import Doors, throttle_of
 from ibkr_adapter.errors import Throttled
 from ibkr_adapter.neighbours import Neighbours
 from ibkr_adapter.settings import Settings

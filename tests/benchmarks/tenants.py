@@ -22,7 +22,8 @@ sys.path.append(str(Path(__file__).parents[1] / "adapter"))
 from worlds import AAPL, START, Doorway
 
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Connection, Doors
+from ibkr_adapter.connection import Connection
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.host.tenants import Tenants
 from ibkr_adapter.simulator.gateway import Gateway
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown, OutcomeUnknown, PartlyPlaced
 from ibkr_adapter.exchange import IBKRExchange
 from tests.adapter.worlds import URL, World

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.state import Store
 from ibkr_adapter.tls import Trust

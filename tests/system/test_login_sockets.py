@@ -20,7 +20,7 @@ import urllib3
 from ibkr_adapter.cli.demo import Audience, run
 from ibkr_adapter.cli.payloads import example_webhooks
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import AuthenticationError, ConfigurationError, IBKRError
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.simulator.gateway import Gateway

@@ -22,7 +22,7 @@ from bridge_clients import OverHttp, OverStdio, Process
 from host_scenarios import Control
 
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Doors, transport_of
+from ibkr_adapter.doors import Doors, transport_of
 from ibkr_adapter.host.bridge import over_http, over_stdio
 from ibkr_adapter.host.bridge.dispatcher import Bridge
 from ibkr_adapter.host.bridge.waiting import Client

@@ -17,7 +17,7 @@ from ibkr_adapter.auth.keymaking import FILES, make_all, make_key_pair, refuse_t
 from ibkr_adapter.cli import oauth1a
 from ibkr_adapter.cli.commands import app
 from ibkr_adapter.clock import ManualClock, SystemClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import ConfigurationError
 
 

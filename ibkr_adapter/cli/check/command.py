@@ -14,7 +14,7 @@ from ibkr_adapter.cli.codes import exit_codes
 from ibkr_adapter.cli.printing import print_json, print_rows
 from ibkr_adapter.cli.reach import AGREED, AsJson, Reach, Simulated
 from ibkr_adapter.cli.screen import Column
-from ibkr_adapter.connections import Doors, transport_of
+from ibkr_adapter.doors import Doors, transport_of
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.setting_readers import Environment

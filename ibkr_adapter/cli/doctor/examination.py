@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import attrs
 
 from ibkr_adapter.cli.reach import Reach
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.embedded import EmbeddedSimulator
 from ibkr_adapter.errors import ConfigurationError, IBKRError
 from ibkr_adapter.setting_readers import AuthMethod

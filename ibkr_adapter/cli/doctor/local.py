@@ -15,7 +15,7 @@ import attrs
 
 from ibkr_adapter.auth import keys as key_reader
 from ibkr_adapter.cli.printing import as_json
-from ibkr_adapter.connections import Doors, throttle_of
+from ibkr_adapter.doors import Doors, throttle_of
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.setting_readers import AuthMethod, names_a_place
 from ibkr_adapter.settings import KILL_SWITCH, PREFIX, Settings, name_of

@@ -14,7 +14,8 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.connections import Doors, login_lock, shared, transport_of
+from ibkr_adapter.connections import shared
+from ibkr_adapter.doors import Doors, login_lock, transport_of
 from ibkr_adapter.errors import (
     CompetingSession,
     IBKRError,

@@ -16,7 +16,9 @@ import attrs
 
 from ibkr_adapter.cli.pins import Pins
 from ibkr_adapter.cli.reach import AGREED, Terminal
-from ibkr_adapter.connections import Connection, Doors, shared
+from ibkr_adapter.connection import Connection
+from ibkr_adapter.connections import shared
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.errors import ConfigurationError, IBKRError, TransportError
 from ibkr_adapter.redact import redact
 from ibkr_adapter.session import SessionState

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ibkr_adapter.connections import DEFAULT_DOORS, Doors
+from ibkr_adapter.doors import DEFAULT_DOORS, Doors
 from ibkr_adapter.errors import IBKRError, InvalidOrder
 from ibkr_adapter.own_orders import checked_coid
 

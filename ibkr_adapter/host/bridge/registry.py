@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.host.adapter import create
 from ibkr_adapter.host.credentials import OWNERS, check_owner, map_credentials_to_config

@@ -18,7 +18,7 @@ from matrix_rows import Row
 
 from adapter.worlds import Doorway, credentials
 from ibkr_adapter.clock import ManualClock
-from ibkr_adapter.connections import Doors
+from ibkr_adapter.doors import Doors
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.simulator.server import SimulatorServer
