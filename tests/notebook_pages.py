@@ -16,11 +16,12 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbformat import NotebookNode
+# What reads and runs notebooks takes seconds to load, and is loaded by those who do.
+if TYPE_CHECKING:
+    from nbclient.exceptions import CellExecutionError
+    from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[1] / "examples" / "notebooks"
 # Seconds that one cell may take.
@@ -57,11 +58,15 @@ def sources() -> list[Path]:
 
 def read(path: Path) -> NotebookNode:
     """Read a notebook as it lies there."""
+    import nbformat
+
     return nbformat.reads(path.read_text("utf-8"), as_version=4)
 
 
 def tidy(book: NotebookNode) -> NotebookNode:
     """Take out what machines wrote; cells that have a name of ours keep it."""
+    import nbformat
+
     book = nbformat.from_dict(book)
     taken = {cell.get("id", "") for cell in book.cells}
     free = (name for number in range(1, 100) if (name := f"c{number:02}") not in taken)
@@ -78,6 +83,8 @@ def tidy(book: NotebookNode) -> NotebookNode:
 
 def written(book: NotebookNode) -> str:
     """A notebook as it is written into its file."""
+    import nbformat
+
     return nbformat.writes(book, version=nbformat.NO_CONVERT) + "\n"
 
 
@@ -87,6 +94,9 @@ async def run(book: NotebookNode, environ: Mapping[str, str] | None = None) -> N
     Raises:
         CellExecutionError: A cell failed; it says which and how.
     """
+    import nbformat
+    from nbclient import NotebookClient
+
     clean = {name: value for name, value in os.environ.items() if not name.startswith("IBKR_ADAPTER_")}
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
         client = NotebookClient(
@@ -103,6 +113,7 @@ async def run(book: NotebookNode, environ: Mapping[str, str] | None = None) -> N
 
 def run_together(books: Mapping[str, NotebookNode]) -> dict[str, NotebookNode | CellExecutionError]:
     """Run some notebooks beside each other, because most of their time they wait; a failure is an answer, too."""
+    from nbclient.exceptions import CellExecutionError
 
     async def each(book: NotebookNode) -> NotebookNode | CellExecutionError:
         for _ in range(2):
@@ -153,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             path.write_text(written(tidy(book)), "utf-8")
         return
     for path, done in run_together(books).items():
-        if isinstance(done, CellExecutionError):
+        if isinstance(done, Exception):
             raise done
         put(done, given.folder / f"{path.stem}.html")
 

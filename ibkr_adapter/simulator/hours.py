@@ -73,6 +73,7 @@ def is_trading_day(day: date) -> bool:
     return day.weekday() < _SATURDAY and day not in HOLIDAYS
 
 
+@lru_cache(maxsize=1024)
 def _at(day: date, clock_time: time) -> datetime:
     return datetime.combine(day, clock_time, NEW_YORK).astimezone(UTC)
 

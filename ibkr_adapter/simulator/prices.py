@@ -76,9 +76,25 @@ class _Pin:
 
 
 @lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)  # the same few knots are asked for at every step
 def _draw(key: str) -> float:
     """A number in [0, 1) that depends on ``key`` alone."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=7).digest()) / 2**56
+
+
+@lru_cache(maxsize=1024)
+def _noise(seed: int, conid: int, moment: datetime) -> float:
+    """How far a price has wandered by a moment, smoothly, about between -1 and 1."""
+    at = moment.timestamp()
+    total = 0.0
+    for period, weight in _LAYERS:
+        index, part = divmod(at, period)
+        left = _draw(f"{seed}/{conid}/{period}/{int(index)}")
+        right = _draw(f"{seed}/{conid}/{period}/{int(index) + 1}")
+        # Smooth between two knots, so that a short step is a small one.
+        ease = (part / period) ** 2 * (3 - 2 * part / period)
+        total += weight * (2 * (left + (right - left) * ease) - 1)
+    return total
 
 
 class Prices:
@@ -236,21 +252,9 @@ class Prices:
         return snapped(instrument, instrument.price * overnight)
 
     def _walked(self, instrument: Instrument, anchor: Decimal, since: datetime, moment: datetime) -> Decimal:
-        drift = self._noise(instrument.conid, moment) - self._noise(instrument.conid, since)
+        drift = _noise(self._seed, instrument.conid, moment) - _noise(self._seed, instrument.conid, since)
         factor = Decimal(repr(round(1 + self._options.walk * drift / 2, 9)))
         return snapped(instrument, anchor * factor)
-
-    def _noise(self, conid: int, moment: datetime) -> float:
-        at = moment.timestamp()
-        total = 0.0
-        for period, weight in _LAYERS:
-            index, part = divmod(at, period)
-            left = _draw(f"{self._seed}/{conid}/{period}/{int(index)}")
-            right = _draw(f"{self._seed}/{conid}/{period}/{int(index) + 1}")
-            # Smooth between two knots, so that a short step is a small one.
-            ease = (part / period) ** 2 * (3 - 2 * part / period)
-            total += weight * (2 * (left + (right - left) * ease) - 1)
-        return total
 
     def _per(self, instrument: Instrument, what: str, spread: float) -> float:
         return spread * (2 * _draw(f"{self._seed}/{instrument.conid}/{what}") - 1)

@@ -7,12 +7,12 @@ import asyncio
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import pytest
-from nbclient.exceptions import CellExecutionError
-from nbformat import NotebookNode
 
 import notebook_pages
 from ibkr_adapter import errors
@@ -21,7 +21,10 @@ from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.simulator.server import SimulatorServer
 from thoroughly import ALL
 
-BOOKS = {path.stem: notebook_pages.read(path) for path in notebook_pages.sources()}
+if TYPE_CHECKING:
+    from nbclient.exceptions import CellExecutionError
+    from nbformat import NotebookNode
+
 # What a handler may name beside our own errors.
 OTHERS = {"KeyboardInterrupt"}
 
@@ -77,6 +80,11 @@ EXPECTED = {
 }
 
 
+@cache
+def books() -> dict[str, NotebookNode]:
+    return {path.stem: notebook_pages.read(path) for path in notebook_pages.sources()}
+
+
 def outputs(book: NotebookNode) -> Iterator[NotebookNode]:
     for cell in book.cells:
         yield from cell.get("outputs", [])
@@ -88,7 +96,7 @@ def code(book: NotebookNode) -> list[str]:
 
 def missing(done: NotebookNode | CellExecutionError, promised: Shown) -> list[str]:
     """What a notebook that was run lacks of what it was to show."""
-    if isinstance(done, CellExecutionError):
+    if isinstance(done, Exception):
         return [str(done)]
     shown = list(outputs(done))
     rich = [output.get("data", {}) for output in shown]
@@ -107,8 +115,8 @@ def missing(done: NotebookNode | CellExecutionError, promised: Shown) -> list[st
 
 def test_every_notebook_has_its_claims():
     """One that nobody wrote a claim for would only be seen not to crash."""
-    assert BOOKS.keys() == EXPECTED.keys()
-    assert len(BOOKS) >= 10
+    assert books().keys() == EXPECTED.keys()
+    assert len(books()) >= 10
 
 
 @pytest.mark.timeout(400)
@@ -122,7 +130,7 @@ def test_notebooks_show_what_they_promise(place):
     names = list(EXPECTED)[place::2]
     chosen = names if ALL else names[:1]
 
-    done = notebook_pages.run_together({name: BOOKS[name] for name in chosen})
+    done = notebook_pages.run_together({name: books()[name] for name in chosen})
 
     assert {name: lacking for name in chosen if (lacking := missing(done[name], EXPECTED[name]))} == {}
     # Running them takes longest, so whoever wants to look at them afterwards gets them from here.
@@ -134,7 +142,7 @@ def test_notebooks_show_what_they_promise(place):
 @pytest.mark.skipif(not ALL, reason="the same notebook as above, so once is enough for a quick run")
 def test_the_first_notebook_runs_through_a_gateway_as_it_says(tmp_path):
     """What it says to write for a real account is written here, and a simulated gateway answers."""
-    book = notebook_pages.tidy(BOOKS["01_first_steps"])
+    book = notebook_pages.tidy(books()["01_first_steps"])
     for cell in book.cells:
         if cell["cell_type"] == "code":
             cell["source"] = re.sub(
@@ -154,7 +162,7 @@ def test_the_first_notebook_runs_through_a_gateway_as_it_says(tmp_path):
 
 def test_a_page_loads_nothing_from_elsewhere():
     """Whoever looks at it offline sees all of it."""
-    html = notebook_pages.page(BOOKS["01_first_steps"], "First steps")
+    html = notebook_pages.page(books()["01_first_steps"], "First steps")
 
     assert "<title>First steps</title>" in html
     assert re.findall(r"""(?:src|href)=["']?(?:https?:)?//[^"' >]+""", html) == []
@@ -174,7 +182,7 @@ def test_sources_hold_what_a_person_wrote_and_nothing_else():
 
 def test_tidying_keeps_the_names_of_cells_and_takes_out_what_ran():
     """Ids that changed with every run would make each change unreadable."""
-    book = notebook_pages.tidy(BOOKS["01_first_steps"])
+    book = notebook_pages.tidy(books()["01_first_steps"])
     fresh = {"cell_type": "code", "id": "8f3a1b2c", "metadata": {"trusted": True}, "source": "1\n"}
     fresh |= {"execution_count": 3, "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}]}
     before = [cell["id"] for cell in book.cells]
@@ -195,8 +203,8 @@ def test_tidying_keeps_the_names_of_cells_and_takes_out_what_ran():
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_notebook_begins_with_what_it_shows_and_how_to_use_an_account(name):
     """And warns of what only a simulated broker does, and of what trades."""
-    opening = BOOKS[name].cells[0]["source"]
-    body = "\n".join(code(BOOKS[name]))
+    opening = books()[name].cells[0]["source"]
+    body = "\n".join(code(books()[name]))
 
     assert opening.startswith("# ")
     assert "What this shows:" in opening
@@ -209,7 +217,7 @@ def test_every_cell_of_code_is_explained():
     """In plain words, right above it."""
     bare = [
         f"{name} {after['id']}"
-        for name, book in BOOKS.items()
+        for name, book in books().items()
         for before, after in zip(book.cells, book.cells[1:], strict=False)
         if after["cell_type"] == "code" and before["cell_type"] != "markdown"
     ]
@@ -220,7 +228,7 @@ def test_every_cell_of_code_is_explained():
 def test_no_cell_hides_an_error():
     """A handler names an error of the library and tells of it."""
     hidden = []
-    for name, book in BOOKS.items():
+    for name, book in books().items():
         for source in code(book):
             tree = ast.parse(source)
             hidden += [name for word in ("%%capture", "suppress(", "ignore") if word in source]
