@@ -33,6 +33,13 @@ def gather(link, count):
     return frames
 
 
+def wait_for(heard):
+    """Until the server has heard something: it is not asked to read what is under way when it is stopped."""
+    until = time.monotonic() + PATIENCE
+    while not heard and time.monotonic() < until:
+        time.sleep(0.01)
+
+
 def fill(link):
     for _ in range(200):
         link.send("x" * 200_000)
@@ -54,6 +61,7 @@ def test_a_line_carries_headers_both_kinds_of_frames_and_texts():
         link = dial(server.url, {"Cookie": "api=abc"}, PATIENCE)
         frames = gather(link, 2)
         link.send("smd+1+{}")
+        wait_for(heard)
         link.close()
         talk = server.talks[0]
 
@@ -310,6 +318,7 @@ def test_the_pinned_certificate_carries_frames_both_ways():
         )
         frames = gather(link, 5000)
         link.send("tic")
+        wait_for(heard)
         link.close()
 
     assert frames == [str(number).encode() for number in range(5000)]
