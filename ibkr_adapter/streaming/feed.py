@@ -343,7 +343,6 @@ class Feed:
         """Renew what would run out, say what is stale, read what is in doubt, and tell when to look again."""
         due = now + LONGEST_PAUSE
         heeded = self._line.is_heeded
-        self._in_doubt = self._in_doubt and not heeded
         for running in self._all():
             if not running.is_live:
                 continue
@@ -358,6 +357,9 @@ class Feed:
                 self._line.write(running.channel.renew())
                 running.renewed(now)
             due = min(due, running.due())
+        if self._in_doubt and not any(running.is_in_doubt for running in self._all()):
+            self._in_doubt = False
+            self._line.believe()
         return due
 
     # What arrives ----------------------------------------------------------------------------

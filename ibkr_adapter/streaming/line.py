@@ -135,6 +135,10 @@ class Line:
         """Whether IBKR has read all that was written before the last :meth:`settle`."""
         return self._answered >= self._awaited
 
+    def believe(self) -> None:
+        """Note that there is no doubt left, although no answer came: what was written is long since read."""
+        self._awaited = self._answered
+
     def begun(self) -> None:
         """Note that everybody is subscribed: what arrives from now on is told."""
         now = self._clock.monotonic()

@@ -56,9 +56,14 @@ class Running:
 
     # What is due ------------------------------------------------------------------------------
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether something may have gone unheard, and was not read since."""
+        return self.is_live and self._read_again_at != math.inf
+
     def is_to_be_read(self, now: float, *, heeded: bool) -> bool:
         """Whether it must be read once more; it is told once. ``heeded``: by now it was taken up for sure."""
-        if self._read_again_at == math.inf or not (heeded or now >= self._read_again_at):
+        if not self.is_in_doubt or not (heeded or now >= self._read_again_at):
             return False
         self._read_again_at = math.inf
         return True
