@@ -77,7 +77,7 @@ trials: $(VENV)/.dev
 	IBKR_TESTS_ALL=1 $(BIN)/python -m pytest -n $(JOBS) -q $(TRIALS)
 
 # Both archives are built, the wheel from the source archive; it is installed alone into a fresh environment, smoked and
-# given a fifth of the unit tests.
+# given a twentieth of the unit tests.
 wheel: $(VENV)/.release
 	rm -rf dist build/wheel build/tests
 	$(BIN)/python -m build --quiet --no-isolation
@@ -87,7 +87,7 @@ wheel: $(VENV)/.release
 	cd build/wheel && bin/ibkr-adapter demo --json > demo.json && bin/python -c 'import json; assert len(json.load(open("demo.json"))["webhooks"]) == 4'
 	build/wheel/bin/python -m pip install --quiet --group dev
 	cp -r tests build/tests && cp pyproject.toml build/
-	cd build && IBKR_TESTS_EVERY=5 wheel/bin/python -m pytest -q -n $(JOBS) tests/unit -p no:cacheprovider
+	cd build && IBKR_TESTS_EVERY=20 wheel/bin/python -m pytest -q -n $(JOBS) tests/unit -p no:cacheprovider
 
 # Not part of check, which has `wheel`: before a release. Both archives are built, the wheel from the source archive; then looked into, installed into fresh environments on
 # every Python that is here and with each extra alone, and given tests; dist gets the bill of materials (SBOM), too.
