@@ -31,11 +31,12 @@ _BLIND = (ApiError, TransportError, SessionError, Throttled)
 
 @attrs.frozen(kw_only=True)
 class Sighting:
-    """What was seen of a bracket: the legs that stand, and which do not; ``blind`` if nobody could tell."""
+    """What was seen of a bracket: the legs that stand, and which do not; ``blind`` if nobody could tell, and ``why``."""
 
     legs: tuple[Leg, ...]
     missing: tuple[str, ...]
     blind: bool
+    why: str = ""
 
 
 class Watch:
@@ -47,12 +48,15 @@ class Watch:
 
     def look(self, account: str, order_id: str, deadline: float) -> Order | None:
         """Read one order's status; ``None`` is "could not see", never "is not there"."""
+        return self._look(account, order_id, deadline)[0]
+
+    def _look(self, account: str, order_id: str, deadline: float) -> tuple[Order | None, str]:
+        """Look, and say why nothing could be seen."""
+        within = max(deadline, self._clock.monotonic() + LOOK_WITHIN)
         try:
-            return self._reads.status(
-                account, order_id, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN)
-            )
-        except _BLIND:
-            return None
+            return self._reads.status(account, order_id, deadline=within), ""
+        except _BLIND as failure:
+            return None, failure.message
 
     def until(
         self, account: str, order_id: str, done: Callable[[Order], bool], deadline: float
@@ -85,23 +89,24 @@ class Watch:
 
         Returns:
             The legs that stand (or have filled), the names of those that were not seen to, and
-            whether that is because nothing could be seen.
+            whether and why that is because nothing could be seen.
         """
         account = tickets[0].account
-        entry = self.look(account, entry_id, deadline)
+        entry, why = self._look(account, entry_id, deadline)
         legs = [leg_of(ENTRY, entry_id, tickets[0], entry)]
         wanted = {name_of(ticket): ticket for ticket in tickets[1:]}
         ids = list(child_ids)
         unseen: set[str] = set()
         for attempt in range(LEG_LOOKS):
             if len(ids) < len(wanted):
-                ids = list(
-                    dict.fromkeys([*ids, *self._listed_children(account, entry_id, sent, deadline, legs)])
-                )
+                listed, failed = self._listed_children(account, entry_id, sent, deadline, legs)
+                ids = list(dict.fromkeys([*ids, *listed]))
+                why = failed or why
             for order_id in list(ids):
-                order = self.look(account, order_id, deadline)
+                order, failed = self._look(account, order_id, deadline)
                 if order is None:
                     unseen.add(order_id)
+                    why = failed or why or "IBKR does not give their status"
                     continue
                 unseen.discard(order_id)
                 name = matching(order, wanted)
@@ -117,7 +122,7 @@ class Watch:
         blind = bool(wanted) and (entry is None or len(unseen) >= len(wanted))
         if blind and entry is not None and self._are_gone(account, entry_id, unseen, sent):
             blind = False
-        return Sighting(legs=tuple(legs), missing=tuple(wanted), blind=blind)
+        return Sighting(legs=tuple(legs), missing=tuple(wanted), blind=blind, why=why if blind else "")
 
     def _are_gone(self, account: str, entry_id: str, child_ids: Collection[str], sent: float) -> bool:
         """Tell whether lists that have the entry lack its children, read late enough and often enough."""
@@ -136,15 +141,16 @@ class Watch:
 
     def _listed_children(
         self, account: str, entry_id: str, sent: float, deadline: float, legs: Sequence[Leg]
-    ) -> list[str]:
+    ) -> tuple[list[str], str]:
+        """The children in the lists that are no known legs; where they cannot be read, why not."""
         try:
             live = self._reads.live(
                 account, not_before=sent, deadline=max(deadline, self._clock.monotonic() + LOOK_WITHIN)
             )
-        except _BLIND:
-            return []
+        except _BLIND as failure:
+            return [], failure.message
         known = {leg.order_id for leg in legs}
-        return [child.order_id for child in children_of(live, entry_id) if child.order_id not in known]
+        return [child.order_id for child in children_of(live, entry_id) if child.order_id not in known], ""
 
 
 def name_of(ticket: Ticket) -> str:

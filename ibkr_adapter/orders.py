@@ -197,7 +197,7 @@ class OrderDesk:
             late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
             raise OrderOutcomeUnknown(
                 f"bracket {submission.coid} was acknowledged as order {entry_id}, but whether its"
-                f" {' and '.join(seen.missing)} stands cannot be read now.",
+                f" {' and '.join(seen.missing)} stands cannot be read now{f' ({why})' if (why := seen.why.rstrip('.')) else ''}.",
                 coid=submission.coid,
                 order_id=entry_id,
                 sent_at=departure.sent_at,

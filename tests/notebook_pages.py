@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parents[1] / "examples" / "notebooks"
 # Seconds that one cell may take.
 PATIENCE = 90
 # What the simulated broker's meter answers where this machine held a request up on its way.
-HELD_UP = ("for its pacing", "Too Many Requests")
+HELD_UP = ("for its pacing", "(429)", "Too Many Requests")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

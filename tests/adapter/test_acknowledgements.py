@@ -229,6 +229,28 @@ def test_an_acknowledged_pair_is_not_looked_up(broker, ibkr):
 
 def test_a_bracket_that_is_looked_at_again_is_looked_at_more_than_once(broker, ibkr):
     """A leg may take a moment to show, then as well as at first."""
+    fails = hide(broker, 503)
+    with pytest.raises(
+        OrderOutcomeUnknown, match=r"whether its .* stands cannot be read now \(IBKR"
+    ) as unknown:
+        bracket(ibkr)
+    fails[0] = 2
+
+    placed = unknown.value.resolve()
+
+    assert [leg.order_id for leg in placed.legs] == ids(broker)
+
+
+def test_who_cannot_see_a_bracket_is_told_why(broker, ibkr):
+    """A penalty is over some time, and needs another patience than a status that IBKR does not give."""
+    hide(broker, 429)
+
+    with pytest.raises(OrderOutcomeUnknown, match=r"cannot be read now \(.*\(429\)"):
+        bracket(ibkr)
+
+
+def hide(broker, status):
+    """Refuse to show legs and lists, so often as the answer says."""
     plain, fails = broker.answer, [99]
 
     def answer(method, path, query, content):
@@ -236,17 +258,11 @@ def test_a_bracket_that_is_looked_at_again_is_looked_at_more_than_once(broker, i
         leg = "/order/status/" in path and path.rsplit("/", 1)[1] != ids(broker)[0]
         if fails[0] and (lists or leg):
             fails[0] -= 1
-            return 503, {"error": "Service Unavailable"}
+            return status, {"error": "Service Unavailable"}
         return plain(method, path, query, content)
 
     broker.answer = answer
-    with pytest.raises(OrderOutcomeUnknown, match=r"whether its .* stands cannot be read now") as unknown:
-        bracket(ibkr)
-    fails[0] = 2
-
-    placed = unknown.value.resolve()
-
-    assert [leg.order_id for leg in placed.legs] == ids(broker)
+    return fails
 
 
 def test_an_order_has_no_more_time_however_long_the_program_has_run(floor, broker, ibkr):

@@ -18,7 +18,7 @@ SCRIPTS = sorted(EXAMPLES.glob("[0-9]*.py"))
 # Each takes some twenty seconds at most, nearly all of it waiting for its turn at the broker.
 PATIENCE = 150.0
 # What the simulated broker's meter answers where this machine held a request up on its way.
-HELD_UP = ("for its pacing", "Too Many Requests")
+HELD_UP = ("for its pacing", "(429)", "Too Many Requests")
 
 # What a script must have said by its end.
 CLAIMS = {

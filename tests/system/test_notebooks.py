@@ -132,7 +132,8 @@ def test_notebooks_show_what_they_promise(place):
 
     done = notebook_pages.run_together({name: books()[name] for name in chosen})
 
-    assert {name: lacking for name in chosen if (lacking := missing(done[name], EXPECTED[name]))} == {}
+    lacking = {name: found for name in chosen if (found := missing(done[name], EXPECTED[name]))}
+    assert not lacking, "\n".join(f"{name}: {'; '.join(found)}" for name, found in lacking.items())
     # Running them takes longest, so whoever wants to look at them afterwards gets them from here.
     if folder := os.environ.get("IBKR_TESTS_PAGES_INTO"):
         for name in chosen:

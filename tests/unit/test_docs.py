@@ -38,7 +38,7 @@ PATIENCE = 600.0
 AT_ONCE = 4
 FEW = 4
 # What the simulated broker's meter answers where this machine held a request up on its way.
-HELD_UP = ("for its pacing", "Too Many Requests")
+HELD_UP = ("for its pacing", "(429)", "Too Many Requests")
 
 BLOCKS = [(block.name, block.code) for block in blocks("python")]
 OFFLINE = [(block.name, block.code) for block in blocks("python") if block.is_offline]
