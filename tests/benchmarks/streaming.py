@@ -25,7 +25,7 @@ from ibkr_adapter.streaming.channels import Quotes
 from ibkr_adapter.streaming.feed import Feed
 from ibkr_adapter.streaming.subscription import Subscription
 from ibkr_adapter.tls import Trust
-from ibkr_adapter.wire.marketdata import FIELD_SETS
+from ibkr_adapter.wire.fields import FIELD_SETS
 from ibkr_adapter.ws_link import dialer
 
 # Helpers of the tests, which find each other in their own folder.
