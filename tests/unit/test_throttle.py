@@ -1071,3 +1071,15 @@ def test_a_slot_that_cannot_be_had_again_in_time_is_given_up():
     clock.advance(5.5)
 
     assert throttle.acquire(LIVE_ORDERS, deadline=60.0) == clock.monotonic()
+
+
+def test_a_refusal_tells_how_long_its_path_stays_closed():
+    """Whoever was refused says it in its error, and asks no sooner."""
+    house = House()
+
+    first = house.throttle.refused(SNAPSHOT)
+    longer = house.throttle.refused(LEDGER, retry_after=400.0)
+
+    assert first == pytest.approx(60.0)
+    # The second within five minutes stops everything for a quarter of an hour.
+    assert longer == pytest.approx(900.0)
