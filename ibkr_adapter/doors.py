@@ -9,7 +9,7 @@ import hashlib
 import os
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +73,7 @@ class Doors:
 
 def login_name(settings: Settings, user: str | None) -> str:
     """Name a login in the journal, by what is no secret."""
-    named = "\n".join(map(str, (*settings.login_name(), user)))
-    return f"{settings.auth_method}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
+    return _hashed(settings, (*settings.login_name(), user))
 
 
 def session_name(settings: Settings) -> str:
@@ -83,7 +82,11 @@ def session_name(settings: Settings) -> str:
     # One gateway has several names.
     host = "localhost" if is_loopback(settings.host) else settings.host
     told = (settings.consumer_key, settings.access_token, settings.client_id, settings.credential)
-    named = "\n".join(map(str, (settings.auth_method, host, parts.port, *told)))
+    return _hashed(settings, (settings.auth_method, host, parts.port, *told))
+
+
+def _hashed(settings: Settings, told: Iterable[object]) -> str:
+    named = "\n".join(map(str, told))
     return f"{settings.auth_method}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 

@@ -122,12 +122,12 @@ class Line:
         while wanted() and not self.is_heeded and (left := until - self._clock.monotonic()) > 0:
             for frame in self._up().receive(left):
                 content = stream.read_frame(frame)
-                if content is not None and stream.waits_for_session(content):
+                if content is not None and (
+                    stream.topic_of(content) == stream.TIC or stream.waits_for_session(content)
+                ):
                     self.take(content)
-                    continue
-                if content is not None and self._is_answer(content):
-                    continue
-                came.append(frame)
+                else:
+                    came.append(frame)
         return came
 
     @property
@@ -206,7 +206,8 @@ class Line:
             LineLost: It says that the brokerage session is gone.
         """
         topic = stream.topic_of(content)
-        if self._is_answer(content):
+        if topic == stream.TIC:
+            self._answered += 1
             return None
         if topic == "sts" and stream.read_status(content).lost:
             self._session.lose(self._standing[0], "the stream says so")
@@ -236,9 +237,3 @@ class Line:
         if self._link is None:
             raise LineLost("there is no line")
         return self._link
-
-    def _is_answer(self, content: Mapping[str, Any]) -> bool:
-        """Count an answer to a word."""
-        is_answer = stream.topic_of(content) == stream.TIC
-        self._answered += is_answer
-        return is_answer
