@@ -4,7 +4,6 @@ import functools
 import gc
 import os
 from collections import Counter
-from typing import Any
 
 import hypothesis
 import pytest
@@ -21,21 +20,8 @@ hypothesis.settings.load_profile("steady" if ALL else "quick")
 if MEMORY is not None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
-_load_key = serialization.load_pem_private_key
-
-
-@functools.lru_cache
-def _loaded_key(pem: bytes, password: bytes | None) -> Any:
-    return _load_key(pem, password)
-
-
-def _load_key_once(pem: bytes, password: bytes | None = None) -> Any:
-    """Load a key of the tests once a process: to look for factors of it takes a tenth of a second each time."""
-    return _loaded_key(bytes(pem), password)
-
-
-serialization.load_pem_private_key = _load_key_once  # type: ignore[assignment]
-
+# To look for factors of a key takes a tenth of a second, and the tests' few keys are loaded thousands of times.
+serialization.load_pem_private_key = functools.cache(serialization.load_pem_private_key)
 # Every command that there is, is worked out anew for each command that is tried.
 typer.testing._get_command = functools.cache(typer.testing._get_command)
 

@@ -73,7 +73,7 @@ BY_ITSELF: dict[str, str] = {
 }
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Method:
     """One function: the endpoints that it names, and what it calls."""
 
@@ -214,18 +214,9 @@ def _field(holder: str, attribute: str) -> str | None:
     return None
 
 
-_used: dict[tuple[str, int], set[tuple[str, str]]] = {}
-
-
+@cache
 def calls(own: str, method: Method) -> set[tuple[str, str]]:
     """Which methods of which classes a method uses."""
-    known = _used.get((own, id(method.node)))
-    if known is None:
-        known = _used[own, id(method.node)] = _calls(own, method)
-    return known
-
-
-def _calls(own: str, method: Method) -> set[tuple[str, str]]:
     local = {}
     for argument in [*method.node.args.args, *method.node.args.kwonlyargs]:
         told = _annotated(argument.annotation)

@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.held_up import was_held_up
+
 # What reads and runs notebooks takes seconds to load, and is loaded by those who do.
 if TYPE_CHECKING:
     from nbclient.exceptions import CellExecutionError
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "examples" / "notebooks"
 # Seconds that one cell may take.
 PATIENCE = 90
-# What the simulated broker's meter answers where this machine held a request up on its way.
-HELD_UP = ("for its pacing", "(429)", "Too Many Requests")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -121,7 +121,7 @@ def run_together(books: Mapping[str, NotebookNode]) -> dict[str, NotebookNode | 
                 return await run(book)
             except CellExecutionError as error:
                 failure = error
-                if not any(words in str(error) for words in HELD_UP):
+                if not was_held_up(str(error)):
                     break
         return failure
 

@@ -23,7 +23,7 @@ from ibkr_adapter.streaming.subscription import Subscription
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.wire import order_rows
 from ibkr_adapter.ws_link import dialer
-from stream_server import SUCCESS, StreamServer
+from stream_server import SUCCESS, StreamServer, until
 
 ACCOUNT = "DU1234567"
 PATIENCE = 30.0
@@ -165,12 +165,12 @@ def survive(restarts):
         ]
         with Subscription(feed, clock, channels) as events:
             for lines in range(1, restarts + 1):
-                _until(lambda lines=lines: feed.lines == lines and feed.is_up)
+                until(lambda lines=lines: feed.lines == lines and feed.is_up, PATIENCE)
                 time.sleep(0.1)
                 server.__exit__()
                 time.sleep(0.05)
                 server = StreamServer(broker.script, port=port).__enter__()
-            _until(lambda: feed.lines == restarts + 1 and feed.is_up)
+            until(lambda: feed.lines == restarts + 1 and feed.is_up, PATIENCE)
             broker.stop()
             # Until nothing more comes: a busy machine hands over late.
             waiting = -1
@@ -212,11 +212,3 @@ def judge(told, broker, restarts):
     if gaps < restarts:
         wrong.append(f"{gaps} gaps were told of {restarts}")
     return wrong, gaps, len(booked)
-
-
-def _until(what):
-    until = time.monotonic() + PATIENCE
-    while not what():
-        if time.monotonic() > until:
-            raise AssertionError("the stream did not come back")
-        time.sleep(0.01)

@@ -13,6 +13,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Self
 
@@ -165,6 +166,19 @@ class StreamServer:
             self._script(talk)
         except (OSError, EOFError):
             line.close()
+
+
+def until(what: Callable[[], object], seconds: float) -> None:
+    """Wait until something holds on another thread.
+
+    Raises:
+        AssertionError: It does not, in so many seconds.
+    """
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            raise AssertionError(f"it did not happen in {seconds} seconds")
+        time.sleep(0.01)
 
 
 def _head_of(line: socket.socket) -> str:

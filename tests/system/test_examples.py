@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.held_up import was_held_up
 from thoroughly import ALL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("[0-9]*.py"))
 # Each takes some twenty seconds at most, nearly all of it waiting for its turn at the broker.
 PATIENCE = 150.0
-# What the simulated broker's meter answers where this machine held a request up on its way.
-HELD_UP = ("for its pacing", "(429)", "Too Many Requests")
 
 # What a script must have said by its end.
 CLAIMS = {
@@ -73,7 +72,7 @@ def run(script: Path, folder: Path, **variables: str) -> subprocess.CompletedPro
 def shortfall(script: Path, folder: Path) -> str:
     """What a script lacks of its promises; nothing where it keeps them."""
     done = run(script, folder)
-    if done.returncode and any(words in done.stdout + done.stderr for words in HELD_UP):
+    if done.returncode and was_held_up(done.stdout + done.stderr):
         done = run(script, folder)
     if done.returncode:
         return done.stderr

@@ -24,6 +24,7 @@ from ibkr_adapter.host.metadata import exchange_metadata
 from ibkr_adapter.simulator.faults import VARIANTS
 from ibkr_adapter.simulator.options import Options
 from ibkr_adapter.wire import oauth1a, oauth2
+from tests.held_up import was_held_up
 from thoroughly import ALL, quick_share
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +38,6 @@ PATIENCE = 600.0
 # So many whole programs run at a time, because they mostly wait for their turn at the broker; and so many in a quick run.
 AT_ONCE = 4
 FEW = 4
-# What the simulated broker's meter answers where this machine held a request up on its way.
-HELD_UP = ("for its pacing", "(429)", "Too Many Requests")
 
 BLOCKS = [(block.name, block.code) for block in blocks("python")]
 OFFLINE = [(block.name, block.code) for block in blocks("python") if block.is_offline]
@@ -275,7 +274,7 @@ def test_every_block_that_says_so_runs_offline(tmp_path):
     held_up = {
         name: programs[name]
         for name, end in told.items()
-        if end["code"] and any(words in end["out"] + end["err"] for words in HELD_UP)
+        if end["code"] and was_held_up(end["out"] + end["err"])
     }
     if held_up:
         told |= run_offline(held_up, tmp_path / "second")

@@ -13,7 +13,7 @@ from certificates import gateway
 from ibkr_adapter.clock import SystemClock
 from ibkr_adapter.tls import Trust
 from ibkr_adapter.ws_link import LineLost, dialer
-from stream_server import BINARY, CLOSE, PING, PONG, TEXT, StreamServer, frame
+from stream_server import BINARY, CLOSE, PING, PONG, TEXT, StreamServer, frame, until
 
 PATIENCE = 5.0
 SECRET = "oauth_token=never-to-be-shown"
@@ -31,13 +31,6 @@ def gather(link, count):
     while len(frames) < count and time.monotonic() < until:
         frames += link.receive(0.2)
     return frames
-
-
-def wait_for(heard):
-    """Until the server has heard something: it is not asked to read what is under way when it is stopped."""
-    until = time.monotonic() + PATIENCE
-    while not heard and time.monotonic() < until:
-        time.sleep(0.01)
 
 
 def fill(link):
@@ -61,7 +54,7 @@ def test_a_line_carries_headers_both_kinds_of_frames_and_texts():
         link = dial(server.url, {"Cookie": "api=abc"}, PATIENCE)
         frames = gather(link, 2)
         link.send("smd+1+{}")
-        wait_for(heard)
+        until(lambda: heard, PATIENCE)
         link.close()
         talk = server.talks[0]
 
@@ -318,7 +311,7 @@ def test_the_pinned_certificate_carries_frames_both_ways():
         )
         frames = gather(link, 5000)
         link.send("tic")
-        wait_for(heard)
+        until(lambda: heard, PATIENCE)
         link.close()
 
     assert frames == [str(number).encode() for number in range(5000)]
