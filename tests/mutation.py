@@ -129,6 +129,14 @@ ALIKE: dict[str, dict[tuple[str, str], str]] = {
             "if endpoint.concurrent is None and arrived <= booked:",
             "arrived <= booked -> arrived < booked",
         ): "a departure is not moved to its own moment",
+        (
+            "if now <= deadline and pace.opens(endpoint, now, urgent=urgent) <= now:",
+            "now <= deadline -> now < deadline",
+        ): "whoever stands in line leaves at the same moment",
+        (
+            "if now <= deadline and pace.opens(endpoint, now, urgent=urgent) <= now:",
+            "pace.opens(endpoint, now, urgent=urgent) <= now -> pace.opens(endpoint, now, urgent=urgent) < now",
+        ): "whoever stands in line leaves at the same moment",
         ("return []", "return [] -> return None"): "whoever asks for the moments stands in line",
         (
             "for waiter, moment in zip(self._line, moments, strict=True):",

@@ -168,8 +168,8 @@ class Throttle:
         with self._lock, self._book.opened() as pace:
             now = self._clock.monotonic()
             pace.give_back(endpoint, booked)
-            self._foretell(pace, now)
         try:
+            # It tells the line as well, whether it gets the slot or not.
             return self.acquire(endpoint, deadline=min(deadline, now + within), urgent=True)
         except Throttled:
             return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
 from scripted import ACCOUNT, Broker, Floor, contract
 
+from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.errors import (
     InvalidOrder,
     OrderOutcomeUnknown,
@@ -16,6 +18,7 @@ from ibkr_adapter.errors import (
     Throttled,
 )
 from ibkr_adapter.model.order import OrderState
+from ibkr_adapter.records import Record
 from ibkr_adapter.submissions import Submission
 from ibkr_adapter.wire.endpoints import PLACE_ORDERS
 
@@ -614,6 +617,47 @@ def test_a_question_about_a_cancel_is_answered_with_yes_whatever_it_is(broker, i
 
     assert ibkr.orders.cancel(order_id).state is OrderState.CANCELLED
     assert broker.calls("POST", "/iserver/reply/") == [{"confirmed": True}]
+
+
+def test_a_session_that_goes_while_an_order_waits_for_its_turn_is_brought_up_first(ibkr, broker, monkeypatch):
+    """The order leaves once, and in the new session."""
+    limit(ibkr)
+    session = ibkr.orders._connection.session
+    epoch, hold, waits = session.epoch, Dialogue.hold, iter([True])
+
+    @contextmanager
+    def held_late(dialogue, deadline):
+        with hold(dialogue, deadline):
+            if next(waits, False):
+                session.lose(epoch, "it went while the order waited")
+            yield
+
+    monkeypatch.setattr(Dialogue, "hold", held_late)
+
+    ack = limit(ibkr)
+
+    assert str(ack["orderId"]) == ids(broker)[1]
+    assert len(broker.rows) == 2
+    assert session.epoch > epoch
+
+
+def test_inside_the_hold_no_session_is_brought_up(ibkr, broker, monkeypatch):
+    """The new one would answer for whatever account it likes: the order goes to the old one, or is refused."""
+    limit(ibkr)
+    session, begin = ibkr.orders._connection.session, Record.begin
+    at = []
+
+    def begun(record):
+        begin(record)
+        session.lose(session.epoch, "it went just now")
+        at.append(len(broker.sent))
+
+    monkeypatch.setattr(Record, "begin", begun)
+
+    limit(ibkr)
+
+    method, path, _ = broker.sent[at[0]]
+    assert (method, path) == ("POST", f"/iserver/account/{ACCOUNT}/orders")
 
 
 def test_a_question_that_nobody_is_there_to_answer_ends_nothing(floor, broker, ibkr):

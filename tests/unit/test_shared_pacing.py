@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -88,6 +89,16 @@ def machine(tmp_path):
         throttle.close()
 
 
+def holds(folder):
+    """Whether this process has a file of that folder open."""
+    inside = {path.stat().st_ino for path in folder.rglob("*") if path.is_file()}
+    found = set()
+    for number in range(4096):
+        with suppress(OSError):
+            found.add(os.fstat(number).st_ino)
+    return bool(inside & found)
+
+
 def leave(throttle, endpoint=LEDGER, times=1, **more):
     return [throttle.acquire(endpoint, deadline=inf, **more) for _ in range(times)]
 
@@ -106,6 +117,17 @@ def test_the_limit_of_an_endpoint_is_one_for_all_processes(machine):
     moments = leave(one, LIVE_ORDERS) + leave(other, LIVE_ORDERS)
 
     assert moments == pytest.approx([0.0, 5.0], abs=NEAR)
+
+
+def test_what_is_closed_holds_no_file_and_a_later_call_opens_it_again(machine):
+    one, other = machine.process(), machine.process()
+    leave(one, times=10)
+    assert holds(machine.folder)
+
+    one.close()
+
+    assert not holds(machine.folder)
+    assert leave(other) + leave(one) == pytest.approx([1.0, 1.0], abs=NEAR)
 
 
 def test_another_login_has_a_budget_of_its_own(machine):
