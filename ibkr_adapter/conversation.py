@@ -145,8 +145,4 @@ class Conversation:
             return Lost(reason=f"the reply to a question was lost: {lost.message}")
         if isinstance(outcome, DeclinedUnclear):
             return Lost(reason="a declined question was not confirmed", declined=outcome.refusal)
-        if isinstance(outcome, (Unclear, Asked)):
-            return Lost(reason=outcome.reason if isinstance(outcome, Unclear) else "IBKR did not stop asking")
-        if isinstance(outcome, Accepted) and about.cancelling:
-            return CancelRequested(text="confirmed")
-        return outcome
+        return outcome if not isinstance(outcome, Unclear) else Lost(reason=outcome.reason)

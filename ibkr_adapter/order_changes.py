@@ -7,7 +7,7 @@ cancel nor a modification is believed before the order's status shows it.
 from __future__ import annotations
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.conversation import Conversation, Lost
+from ibkr_adapter.conversation import Conversation, Lost, Settled
 from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected
 from ibkr_adapter.journal import Journal
 from ibkr_adapter.legs import Watch, shows
@@ -17,7 +17,7 @@ from ibkr_adapter.own_orders import OwnOrders, checked_id
 from ibkr_adapter.records import Record, changing
 from ibkr_adapter.replies import Circumstances, ReplyHandler
 from ibkr_adapter.wire import endpoints, orders, tickets
-from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Refused
+from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Prompted, Refused
 
 
 class OrderChanges:
@@ -101,7 +101,7 @@ class OrderChanges:
         raise OrderOutcomeUnknown(
             f"order {order_id} stands modified, although a question about that was declined."
             if took
-            else f"nobody can tell whether order {order_id} was modified.",
+            else f"nobody can tell whether order {order_id} was modified{_because(outcome)}.",
             coid=ticket.coid or "",
             order_id=order_id,
             sent_at=sent_at,
@@ -184,13 +184,20 @@ class OrderChanges:
             else "its status cannot be read"
         )
         raise OrderOutcomeUnknown(
-            f"order {order_id} was not seen to end: {state}.",
+            f"order {order_id} was not seen to end: {state}{_because(outcome)}.",
             coid=(seen.coid if seen is not None else None) or "",
             order_id=order_id,
             sent_at=sent_at,
             resolver=lambda: self._reads.status(account, order_id),
             remedy="Treat it as working until its status says otherwise.",
         )
+
+
+def _because(outcome: Settled) -> str:
+    """What made the answer itself of no use, if anything did."""
+    if isinstance(outcome, Lost):
+        return f" ({outcome.reason.rstrip('. ')})"
+    return f" (IBKR asked: {outcome.prompt.words.rstrip('. ')})" if isinstance(outcome, Prompted) else ""
 
 
 def _stands(text: str) -> OrderRejected:

@@ -27,7 +27,7 @@ from ibkr_adapter.errors import (
 from ibkr_adapter.model.order import Acknowledgement
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints, orders
-from ibkr_adapter.wire.orders import Accepted, Asked, Declined, Outcome, Refused, Unclear
+from ibkr_adapter.wire.orders import Accepted, Asked, Declined, Ended, Outcome, Refused, Unclear
 from ibkr_adapter.wire.replies import Message, Question, Topic, reply_body
 from ibkr_adapter.wire.response import Deciphered
 
@@ -101,7 +101,7 @@ class ReplyHandler:
 
     def settle(
         self, outcome: Outcome, about: Circumstances, deadline: float, record: Record
-    ) -> Outcome | DeclinedUnclear:
+    ) -> Ended | DeclinedUnclear:
         """Answer questions until IBKR stops asking.
 
         Args:

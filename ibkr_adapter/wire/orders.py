@@ -134,7 +134,9 @@ class Unclear:
     session_lost: bool = False
 
 
-Outcome = Accepted | Asked | Prompted | Refused | Registered | Declined | Gone | CancelRequested | Unclear
+# What an answer can mean that asks nothing, and what any can.
+Ended = Accepted | Prompted | Refused | Registered | Declined | Gone | CancelRequested | Unclear
+Outcome = Asked | Ended
 
 
 def classify(answer: Deciphered) -> Outcome:

@@ -475,7 +475,7 @@ def test_a_modification_that_was_declined_and_cannot_be_seen_is_unknown(broker, 
         (500, {"error": "no"}) if "/order/status/" in path else plain(method, path, query, content)
     )
 
-    with pytest.raises(OrderOutcomeUnknown, match="nobody can tell whether order"):
+    with pytest.raises(OrderOutcomeUnknown, match=r"was modified \(a declined question was not"):
         ibkr.orders.modify(order_id, limit_price=Decimal(99))
 
 
@@ -619,6 +619,23 @@ def test_a_question_about_a_cancel_is_answered_with_yes_whatever_it_is(broker, i
     assert broker.calls("POST", "/iserver/reply/") == [{"confirmed": True}]
 
 
+@pytest.mark.parametrize(
+    ("replies", "why"),
+    [
+        ((200, QUESTION), "IBKR asked again what had been answered"),
+        ((503, {"error": "Service Unavailable"}), "Service Unavailable"),
+        ((200, PROMPT), "IBKR asked: Which one"),
+    ],
+    ids=["again", "lost", "prompt"],
+)
+def test_a_cancel_whose_dialogue_went_wrong_says_how(broker, ibkr, replies, why):
+    order_id = limit(ibkr)["orderId"]
+    broker.cancel, broker.replies = (200, QUESTION), replies
+
+    with pytest.raises(OrderOutcomeUnknown, match=f"was not seen to end: .* filled \\(.*{why}.*\\)"):
+        ibkr.orders.cancel(order_id)
+
+
 def test_a_session_that_goes_while_an_order_waits_for_its_turn_is_brought_up_first(ibkr, broker, monkeypatch):
     """The order leaves once, and in the new session."""
     limit(ibkr)
@@ -665,7 +682,9 @@ def test_a_question_that_nobody_is_there_to_answer_ends_nothing(floor, broker, i
     order_id = limit(ibkr)["orderId"]
     broker.cancel = (200, QUESTION)
 
-    with pytest.raises(OrderOutcomeUnknown, match="was not seen to end"):
+    with pytest.raises(
+        OrderOutcomeUnknown, match=r"was not seen to end: .* \(IBKR asked a question that nobody"
+    ):
         ibkr.orders._connection.changes.cancel(
             order_id, account=ACCOUNT, replies=None, deadline=floor.clock.monotonic() + 5
         )
