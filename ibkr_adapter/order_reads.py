@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from ibkr_adapter.clock import Clock, Flag
-from ibkr_adapter.errors import ApiError, BrokerageUnavailable
+from ibkr_adapter.errors import ApiError, BrokerageUnavailable, SessionError, Throttled, TransportError
 from ibkr_adapter.model.order import Fill, Order
 from ibkr_adapter.selection import Selection
 from ibkr_adapter.session import SessionKeeper
@@ -192,9 +192,22 @@ class OrderReads:
         """One order's own status, or ``None`` where IBKR does not give it.
 
         ``None`` is not "does not exist": an order of another account is answered the same way. Where
-        another program may have selected one, it is asked for once more.
+        another program may have selected one, it is asked for once more. IBKR may give none of an order
+        that is over; then the list is believed that has it so.
         """
         until = deadline or self._until(None)
+        found = self._own_status(account, order_id, until)
+        return self._over(account, order_id, until) if found is None else found
+
+    def _over(self, account: str, order_id: str, until: float) -> Order | None:
+        """An order as the list has it, if it is over there; what works there can have changed since."""
+        try:
+            listed = self.live(account, deadline=until)
+        except (ApiError, SessionError, Throttled, TransportError):
+            return None
+        return next((order for order in listed if order.order_id == order_id and order.state.is_over), None)
+
+    def _own_status(self, account: str, order_id: str, until: float) -> Order | None:
         for last in (False, True):
             try:
                 content = self._selection.read(

@@ -604,6 +604,67 @@ def test_a_cancel_of_what_cannot_be_seen_is_told_by_what_ibkr_said(broker, ibkr,
         ibkr.orders.cancel(order_id)
 
 
+def forgetful(broker, status=503):
+    """Give no status of an order that is over, as IBKR's documentation has it; the list still shows it."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        told = plain(method, path, query, content)
+        over = "/order/status/" in path and told[1]["order_status"] in {"Filled", "Cancelled"}
+        return (status, {"error": "Service Unavailable", "statusCode": status}) if over else told
+
+    broker.answer = answer
+
+
+def test_what_is_over_and_has_no_status_any_more_is_seen_in_the_list(broker, ibkr):
+    forgetful(broker)
+    order_id = limit(ibkr)["orderId"]
+
+    assert ibkr.cancel_order("SPY", order_id) == {
+        "orderId": order_id,
+        "status": "canceled",
+        "filledQuantity": 0,
+    }
+    assert ibkr.get_order("SPY", order_id)["status"] == "canceled"
+    assert ibkr.place_market_order("SPY", "buy", 5)["status"] == "filled"
+
+
+def test_a_position_is_closed_although_the_exits_that_were_ended_have_no_status_any_more(broker, ibkr):
+    forgetful(broker)
+    exits = pair(broker, ibkr)
+
+    closed = ibkr.close_position("SPY")
+
+    assert closed["quantity"] == 5
+    assert [path.rsplit("/", 1)[1] for verb, path, _ in broker.sent if verb == "DELETE"] == [
+        exits["takeProfitOrderId"],
+        exits["stopLossOrderId"],
+    ]
+    assert states(broker) == ["Cancelled", "Cancelled", "Filled"]
+
+
+def test_a_list_is_no_proof_of_what_works(broker, ibkr):
+    """It may be some seconds old, and the order over by now."""
+    order_id = limit(ibkr)["orderId"]
+    broker.is_blind = True
+
+    assert ibkr.orders.status(order_id) is None
+
+
+def test_a_list_that_cannot_be_read_shows_nothing_either(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    broker.rows[0]["status"] = "Cancelled"
+    forgetful(broker)
+    plain = broker.answer
+    broker.answer = lambda method, path, query, content: (
+        (503, {"error": "Service Unavailable"})
+        if path == "/iserver/account/orders"
+        else plain(method, path, query, content)
+    )
+
+    assert ibkr.orders.status(order_id) is None
+
+
 def test_a_question_about_a_cancel_is_answered_with_yes_whatever_it_is(broker, ibkr):
     """Nothing that ends an order is held up by words that nobody knows."""
     order_id = limit(ibkr)["orderId"]
