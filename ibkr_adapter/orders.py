@@ -177,7 +177,10 @@ class OrderDesk:
             return self._look_up(submission, reason, None, departure)
         entry = _entry_of(standing, submission.coid)
         if entry is None:
-            return self._look_up(submission, "the acknowledgement names no entry", None, departure)
+            named = [ack.order_id for ack in standing]
+            return self._look_up(
+                submission, "the acknowledgement names no entry", None, departure, named, refused
+            )
         children = [ack.order_id for ack in standing if ack.order_id != entry.order_id]
         return self._bracket(submission, entry.order_id, children, refused, departure)
 
@@ -193,6 +196,7 @@ class OrderDesk:
         seen = self._watch.legs(submission.tickets, entry_id, children, departure.sent, submission.deadline)
         for leg in seen.legs:
             self._own.remember(leg.order_id, leg.ticket)
+        self._check_entry(submission, seen.legs, children, said)
         if seen.blind:
             late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
             raise OrderOutcomeUnknown(
@@ -209,6 +213,20 @@ class OrderDesk:
         if seen.missing:
             return self._mend(Bare(submission=submission, legs=seen.legs, missing=seen.missing, said=said))
         return Placed(coid=submission.coid, legs=seen.legs)
+
+    def _check_entry(
+        self, submission: Submission, legs: Sequence[Leg], children: Sequence[str], said: str
+    ) -> None:
+        """See that the entry of a bracket did not end unfilled after it was acknowledged."""
+        first = legs[0]
+        if first.state.may_fill or first.state is OrderState.FILLED:
+            return
+        entry = self._watch.look(submission.account, first.order_id, submission.deadline)
+        if entry is None or lives(entry) or entry.filled > 0:
+            return
+        exits = dict.fromkeys([*(leg.order_id for leg in legs[1:]), *children])
+        refusal = rejected(f"order {entry.order_id} is {entry.state}. {entry.reason or said}".strip())
+        raise self._protection.orphaned(submission, tuple(exits), refusal, ends=self._mends)
 
     def _group(
         self,
@@ -277,9 +295,19 @@ class OrderDesk:
     # Lost answers -------------------------------------------------------------------------
 
     def _look_up(
-        self, submission: Submission, reason: str, declined: IBKRError | None, departure: Departure
+        self,
+        submission: Submission,
+        reason: str,
+        declined: IBKRError | None,
+        departure: Departure,
+        named: Sequence[str] = (),
+        said: str = "",
     ) -> Placed:
-        """Find out by cOID what became of a submission whose answer is of no use."""
+        """Find out by cOID what became of a submission whose answer is of no use.
+
+        ``named`` are the orders of a bracket that were acknowledged, in whatever order: only the entry has a
+        cOID to be found by, the others are its exits.
+        """
         coid = submission.coid
         log.warning("the outcome of order %s is unknown (%s): looking it up", coid, reason)
         departure.record.looked_up(reason)
@@ -293,8 +321,13 @@ class OrderDesk:
                 submission.account, coid, sent=departure.sent, until=self._clock.monotonic() + within
             )
             if isinstance(found, Absent):
+                refusal = declined or rejected(
+                    f"no order {coid} has reached IBKR ({said or reason}).", repeatable=not named
+                )
+                if named:
+                    raise self._protection.orphaned(submission, named, refusal, ends=self._mends)
                 departure.record.end(End.ABSENT)
-                raise declined or rejected(f"no order {coid} has reached IBKR ({reason}).", repeatable=True)
+                raise refusal
             if found is None:
                 raise OrderOutcomeUnknown(
                     f"nobody can tell whether order {coid}, sent {departure.sent_at:%H:%M:%S}Z, stands ({reason}).",
@@ -303,16 +336,25 @@ class OrderDesk:
                     resolver=lambda: departure.concluded(resolve),
                     remedy="Do not send it again: look it up with find_order, or in TWS.",
                 )
-            return self._found(submission, found, declined, departure)
+            exits = [order_id for order_id in named if order_id != found.order_id]
+            return self._found(submission, found, declined, departure, exits, said)
 
         return resolve()
 
     def _found(
-        self, submission: Submission, order: Order, declined: IBKRError | None, departure: Departure
+        self,
+        submission: Submission,
+        order: Order,
+        declined: IBKRError | None,
+        departure: Departure,
+        exits: Sequence[str] = (),
+        said: str = "",
     ) -> Placed:
         self._own.remember(order.order_id, submission.tickets[0])
         if not lives(order) and order.filled == 0:
-            raise declined or rejected(f"order {order.order_id} is {order.state}. {order.reason}".strip())
+            why = order.reason or said
+            refusal = declined or rejected(f"order {order.order_id} is {order.state}. {why}".strip())
+            raise self._protection.orphaned(submission, exits, refusal, ends=self._mends)
         if declined is not None:
             standing = order
 
@@ -327,7 +369,7 @@ class OrderDesk:
             leg = leg_of(ENTRY, order.order_id, submission.tickets[0], order)
             return Placed(coid=submission.coid, legs=(leg,))
         late = attrs.evolve(submission, deadline=self._clock.monotonic() + MEND_WITHIN)
-        return self._bracket(late, order.order_id, (), "", departure)
+        return self._bracket(late, order.order_id, exits, said, departure)
 
     def _ended(
         self, submission: Submission, order: Order, departure: Departure, again: Callable[[], Placed]

@@ -14,8 +14,8 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, PartlyPlaced
-from ibkr_adapter.legs import Watch, leg_of, name_of
-from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Leg, Order, OrderState, Placed
+from ibkr_adapter.legs import Watch, leg_of, matching, name_of
+from ibkr_adapter.model.order import ENTRY, STOP_LOSS, TAKE_PROFIT, Leg, Order, OrderState, Placed
 from ibkr_adapter.stops import ACT, LOOK_FIRST, Place, SentStop, Stops, told
 from ibkr_adapter.submissions import Changes, Submission, lives, named, partly, rejected
 
@@ -89,6 +89,45 @@ class Protection:
         if entry.state is OrderState.FILLED:
             return self._filled(bare, entry, place)
         return self._partly_filled(bare, entry, place)
+
+    def orphaned(
+        self, submission: Submission, exits: Sequence[str], refusal: IBKRError, *, ends: bool
+    ) -> IBKRError:
+        """See to the exits of an entry that does not stand: there is nothing that they could close.
+
+        Args:
+            submission: What was sent.
+            exits: Those of its orders that were acknowledged.
+            refusal: What is to be said of the entry.
+            ends: Whether they are ended, or only looked at.
+
+        Returns:
+            ``refusal`` where none of them works or has traded, else an error that names those that do.
+        """
+        wanted = {name_of(ticket): ticket for ticket in submission.tickets[1:]}
+        works: dict[str, str] = {}
+        traded = Decimal(0)
+        for order_id in exits:
+            seen = self._stops.end_one(submission, order_id) if ends else self._seen(submission, order_id)
+            if seen is not None:
+                traded += seen.filled
+            if seen is None or seen.state.may_fill:
+                name = None if seen is None else matching(seen, wanted)
+                works[name or f"exit_{len(works) + 1}"] = order_id
+        if not works and not traded:
+            return refusal
+        text = [refusal.text or refusal.message]
+        if works:
+            text.append(f"Of its exits {' and '.join(works.values())} may still work.")
+        if traded:
+            text.append(f"Its exits have traded {traded:f}.")
+        return PartlyPlaced(
+            " ".join(text),
+            placed=works,
+            missing=(ENTRY,),
+            naked_quantity=traded,
+            remedy="Cancel what works, and look at the position: what they trade is a position of its own.",
+        )
 
     # After the entry has filled -----------------------------------------------------------
 
@@ -266,4 +305,7 @@ class Protection:
         return seen is None or lives(seen)
 
     def _look(self, bare: Bare, order_id: str) -> Order | None:
-        return self._watch.look(bare.submission.account, order_id, self._stops.soon(bare.submission))
+        return self._seen(bare.submission, order_id)
+
+    def _seen(self, submission: Submission, order_id: str) -> Order | None:
+        return self._watch.look(submission.account, order_id, self._stops.soon(submission))

@@ -160,6 +160,117 @@ def test_a_bracket_whose_entry_no_acknowledgement_names_is_looked_up(broker, ibk
     assert states(broker) == ["Submitted"] * 3
 
 
+def test_the_legs_of_a_bracket_that_only_its_acknowledgement_names_are_not_missing(broker, ibkr):
+    """Neither the answer nor the list says what hangs on what; the ids were acknowledged all the same."""
+
+    def says(acks):
+        for row in broker.rows:
+            row.pop("parentId", None)
+        return 200, [{"order_id": ack["order_id"], "order_status": "Submitted"} for ack in acks[::-1]]
+
+    broker.says = says
+
+    legs = bracket(ibkr)
+
+    assert [legs[name]["orderId"] for name in ("entryOrder", "takeProfitOrder", "stopLossOrder")] == ids(
+        broker
+    )
+    assert states(broker) == ["Submitted"] * 3
+
+
+def entry_refused(broker, **ack):
+    """The entry of a bracket is refused, and both of its exits are acknowledged."""
+
+    def says(acks):
+        broker.rows[0]["status"] = "Inactive"
+        return 200, [{"order_id": acks[0]["order_id"], "order_status": "Inactive"} | ack, *acks[1:]]
+
+    broker.says = says
+
+
+def never_arrived(broker):
+    """The same where the entry got no order id at all."""
+
+    def says(acks):
+        del broker.rows[0]
+        return 200, [{"order_id": "-1", "order_status": "Failed", "text": "Price too far."}, *acks[1:]]
+
+    broker.says = says
+
+
+@pytest.mark.parametrize("refused", [entry_refused, never_arrived])
+def test_exits_of_an_entry_that_was_refused_are_ended(broker, ibkr, refused):
+    """They could open a position, and the caller is told that nothing works."""
+    refused(broker)
+
+    with pytest.raises(OrderRejected, match="Nothing is working"):
+        bracket(ibkr)
+
+    assert states(broker)[-2:] == ["Cancelled", "Cancelled"]
+
+
+@pytest.mark.parametrize("state", ["Inactive", "Cancelled"])
+def test_exits_of_an_entry_that_ended_after_its_acknowledgement_are_ended(broker, ibkr, state):
+    def says(acks):
+        broker.rows[0]["status"] = state
+        return 200, acks
+
+    broker.says = says
+
+    with pytest.raises(OrderRejected, match=f"is {state}"):
+        bracket(ibkr)
+
+    assert states(broker) == [state, "Cancelled", "Cancelled"]
+
+
+def test_exits_of_an_entry_that_ended_with_a_part_filled_are_left_where_they_are(broker, ibkr):
+    def says(acks):
+        broker.rows[0] |= {"status": "Cancelled", "filledQuantity": 0.5, "remainingQuantity": 0.5}
+        return 200, acks
+
+    broker.says = says
+
+    legs = bracket(ibkr)
+
+    assert legs["entryOrder"]["status"] == "canceled"
+    assert states(broker) == ["Cancelled", "Submitted", "Submitted"]
+
+
+def test_exits_without_an_entry_that_cannot_be_ended_are_named(broker, ibkr):
+    entry_refused(broker)
+    broker.cancel = (200, {"error": "Order cannot be changed now"})
+
+    with pytest.raises(PartlyPlaced, match="may still work") as told:
+        bracket(ibkr)
+
+    assert told.value.placed == dict(zip(("take_profit", "stop_loss"), ids(broker)[1:], strict=True))
+    assert told.value.missing == ("entry",)
+
+
+def test_exits_without_an_entry_that_traded_are_told_with_how_much(broker, ibkr):
+    entry_refused(broker)
+
+    def fills():
+        broker.rows[1] |= {"status": "Filled", "filledQuantity": 1, "remainingQuantity": 0}
+
+    broker.cancel = fills
+
+    with pytest.raises(PartlyPlaced, match="traded 1") as told:
+        bracket(ibkr)
+
+    assert (told.value.placed, told.value.naked_quantity) == ({}, 1)
+    assert states(broker) == ["Inactive", "Filled", "Cancelled"]
+
+
+def test_exits_without_an_entry_are_left_where_nothing_is_to_be_put_right(floor, broker):
+    entry_refused(broker)
+
+    with pytest.raises(PartlyPlaced, match="may still work"):
+        bracket(floor.exchange(missing_leg="leave"))
+
+    assert states(broker) == ["Inactive", "Submitted", "Submitted"]
+
+
 def test_a_refusal_in_disguise_is_a_refusal_in_ibkrs_words(broker, ibkr):
     """An acknowledgement with a state in which nothing works; sending the same again would not help."""
     refused = {"order_status": "Inactive", "text": "No trading permission."}
