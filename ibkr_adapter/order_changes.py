@@ -76,7 +76,7 @@ class OrderChanges:
             body=tickets.modify_body(ticket),
             read=orders.classify,
             replies=replies,
-            about=Circumstances(reducing=reducing),
+            about=Circumstances(reducing=reducing, changing=True),
             deadline=deadline,
             record=record,
         )

@@ -43,9 +43,10 @@ _DISCLOSURES = frozenset({Topic.STOP_RISK, Topic.MARKET_RISK, Topic.CAP_PRICE})
 
 @attrs.frozen(kw_only=True)
 class Circumstances:
-    """What the policy must know of the order: can it only reduce a position, is it a cancel."""
+    """What the policy must know of the order: can it only reduce a position, is it a change or a cancel of one."""
 
     reducing: bool = False
+    changing: bool = False
     cancelling: bool = False
 
 
@@ -145,7 +146,7 @@ class ReplyHandler:
             question = pending[0]
             objection = self._policy.refused(question, about)
             rounds += 1
-            refusal: IBKRError = _refusal(question, objection)
+            refusal: IBKRError = _refusal(question, objection, about)
             if objection is None and rounds <= MOST_ROUNDS and self._clock.monotonic() < deadline:
                 try:
                     record.replying(question, confirmed=True)
@@ -198,11 +199,14 @@ class ReplyHandler:
         )
 
 
-def _refusal(question: Question, objection: Message | None) -> QuestionRefused:
-    about: dict[str, Any] = {"question": question.words, "message_ids": question.message_ids}
+def _refusal(question: Question, objection: Message | None, about: Circumstances) -> QuestionRefused:
+    asked: dict[str, Any] = {"question": question.words, "message_ids": question.message_ids}
+    left = "the order was declined and is not working"
+    if about.changing or about.cancelling:
+        left = f"the {'cancel' if about.cancelling else 'change'} was declined and the order stands as it was"
     if objection is None:
         return QuestionRefused(
-            f"IBKR did not stop asking; the order was declined. Its last question: {question.words}", **about
+            f"IBKR did not stop asking; {left}. Its last question: {question.words}", **asked
         )
     named = objection.message_id or "no id"
     remedy = (
@@ -211,8 +215,7 @@ def _refusal(question: Question, objection: Message | None) -> QuestionRefused:
         else "Answer it in TWS."
     )
     return QuestionRefused(
-        f"IBKR asks what the reply policy does not allow ({named}); the order was declined and is not working."
-        f" It asked: {objection.words}",
+        f"IBKR asks what the reply policy does not allow ({named}); {left}. It asked: {objection.words}",
         remedy=remedy,
-        **about,
+        **asked,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -559,7 +560,7 @@ def test_a_modification_that_was_declined_leaves_the_order_as_it_was(broker, ibk
     order_id = limit(ibkr)["orderId"]
     changing(broker, takes=False)
 
-    with pytest.raises(QuestionRefused):
+    with pytest.raises(QuestionRefused, match="the change was declined and the order stands as it was"):
         ibkr.orders.modify(order_id, limit_price=Decimal(99))
 
     assert broker.rows[0]["price"] == 100
@@ -806,6 +807,24 @@ def test_a_cancel_whose_dialogue_went_wrong_says_how(broker, ibkr, replies, why)
 
     with pytest.raises(OrderOutcomeUnknown, match=f"was not seen to end: .* filled \\(.*{why}.*\\)"):
         ibkr.orders.cancel(order_id)
+
+
+def test_a_cancel_that_ibkr_asks_about_without_end_leaves_the_order_as_it_was(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    asked = itertools.count(1)
+    broker.cancel = (200, [QUESTION[0] | {"id": "q-0"}])
+
+    def replies():
+        if broker.calls("POST", "/iserver/reply/")[-1] == {"confirmed": False}:
+            return 400, {"error": "order not confirmed"}
+        return 200, [QUESTION[0] | {"id": f"q-{next(asked)}"}]
+
+    broker.replies = replies
+
+    with pytest.raises(QuestionRefused, match="the cancel was declined and the order stands as it was"):
+        ibkr.orders.cancel(order_id)
+
+    assert states(broker) == ["Submitted"]
 
 
 def test_a_session_that_goes_while_an_order_waits_for_its_turn_is_brought_up_first(ibkr, broker, monkeypatch):
