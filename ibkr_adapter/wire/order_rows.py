@@ -88,7 +88,8 @@ def read_order_status(content: Any, order_id: str) -> Order:
             f"order {order_id} has an unknown side {content.get('side')!r:.20}.", endpoint=STATUS
         )
     kind = _order_type(content.get("order_type"))
-    price, stop = _prices(kind, content.get("limit_price"), content.get("stop_price"))
+    limit = content.get("limit_price")
+    price, stop = _prices(kind, content.get("price") if limit is None else limit, content.get("stop_price"))
     sizes = _quantities(
         numbers.decimal(content.get("total_size")),
         _first(content, "cum_fill", "filled_quantity"),

@@ -388,7 +388,7 @@ def test_an_order_status_is_read():
 
 def test_an_order_status_has_other_names_on_other_servers():
     """Fallbacks, the documented names first."""
-    row = without(STATE, "cum_fill", "size", "order_id", "symbol", "account", "average_price")
+    row = without(STATE, "cum_fill", "size", "order_id", "symbol", "account", "average_price", "limit_price")
     other = row | {
         "orderId": "1799796559",
         "filled_quantity": "3.0",
@@ -396,6 +396,7 @@ def test_an_order_status_has_other_names_on_other_servers():
         "contract_description_1": "AAPL",
         "order_clearing_account": "U1234567",
         "avg_fill_price": "139.60",
+        "price": "139.50",
         "trailing_amount": "1",
         "trailing_amount_unit": "amt",
         "parent_id": 5,
@@ -404,6 +405,7 @@ def test_an_order_status_has_other_names_on_other_servers():
     order = read_order_status(other, "1799796559")
 
     assert (order.filled, order.remaining, order.average_price) == (3, 2, Decimal("139.60"))
+    assert (order.limit_price, order.stop_price) == (Decimal("139.50"), Decimal("140.00"))
     assert (order.symbol, order.account, order.parent_id) == ("AAPL", "U1234567", "5")
     assert (order.trailing, order.trailing_unit) == (1, TrailingUnit.AMOUNT)
 
