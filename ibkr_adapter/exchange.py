@@ -16,6 +16,7 @@ from typing import Any
 from ibkr_adapter import shapes, words
 from ibkr_adapter.inquiries import Inquiries
 from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, OrderType, Placed
+from ibkr_adapter.submissions import lives, rejected
 
 
 class IBKRExchange(Inquiries):
@@ -331,6 +332,9 @@ class IBKRExchange(Inquiries):
 
     def _acknowledge(self, placed: Placed, symbol: str, *, look: bool = False) -> dict[str, Any]:
         seen = self.orders.seen(placed.entry.order_id) if look and not placed.dry_run else None
+        if seen is not None and len(placed.legs) == 1 and not lives(seen) and seen.filled == 0:
+            # It was acknowledged and refused after that, which hosts would take for an order that stands.
+            raise rejected(f"order {seen.order_id} is {seen.state}. {seen.reason}")
         ack = shapes.acknowledgement(placed.entry, symbol, placed.coid, seen)
         return ack | shapes.unsent(placed.unsent)
 

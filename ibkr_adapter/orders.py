@@ -171,9 +171,12 @@ class OrderDesk:
         if submission.is_group:
             return self._group(submission, standing, refused, departure)
         if len(submission.tickets) == 1:
-            if len(acks) == 1:
-                return self._single(submission, standing[0])
             reason = "one order was answered with several acknowledgements"
+            if len(acks) == 1:
+                if standing[0].state is not OrderState.CANCELLED:
+                    return self._single(submission, standing[0])
+                # What the exchange refused is called so, and so is what filled in part and was ended.
+                reason = f"order {standing[0].order_id} was acknowledged as {standing[0].state}"
             return self._look_up(submission, reason, None, departure)
         entry = _entry_of(standing, submission.coid)
         if entry is None:

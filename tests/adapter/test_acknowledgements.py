@@ -284,6 +284,56 @@ def test_a_refusal_in_disguise_is_a_refusal_in_ibkrs_words(broker, ibkr):
     assert not told.value.repeatable
 
 
+@pytest.mark.parametrize("state", ["Inactive", "Cancelled"])
+@pytest.mark.parametrize("call", ["place_market_order", "close_position"])
+def test_a_market_order_that_is_refused_after_its_acknowledgement_is_refused(broker, ibkr, call, state):
+    """Hosts look at no status: what comes back with an id counts as placed."""
+
+    def says(acks):
+        broker.rows[0] |= {"status": state, "order_cancellation_by_system_reason": "No shares to borrow"}
+        return 200, [acks[0] | {"order_status": "PreSubmitted"}]
+
+    broker.says, broker.fills = says, False
+    broker.positions = {SPY: 5.0}
+
+    with pytest.raises(OrderRejected, match=f"is {state}.*Nothing is working"):
+        getattr(ibkr, call)("SPY", "sell", 5)
+
+    assert len(broker.tickets) == 1
+
+
+def test_a_market_order_that_ends_with_a_part_filled_is_no_refusal(broker, ibkr):
+    def says(acks):
+        broker.rows[0] |= {"status": "Cancelled", "filledQuantity": 2, "remainingQuantity": 3}
+        return 200, acks
+
+    broker.says, broker.fills = says, False
+
+    assert ibkr.place_market_order("SPY", "buy", 5)["status"] == "canceled"
+
+
+def acknowledged_as_cancelled(broker, filled):
+    def says(acks):
+        broker.rows[0] |= {"status": "Cancelled", "filledQuantity": filled, "remainingQuantity": 1 - filled}
+        return 200, [acks[0] | {"order_status": "Cancelled"}]
+
+    broker.says = says
+
+
+def test_an_order_that_is_acknowledged_as_cancelled_and_has_filled_nothing_is_refused(broker, ibkr):
+    """What the exchange refuses is called so, too."""
+    acknowledged_as_cancelled(broker, 0)
+
+    with pytest.raises(OrderRejected, match=r"is Cancelled\. Nothing is working"):
+        limit(ibkr)
+
+
+def test_an_order_that_is_acknowledged_as_cancelled_and_has_filled_a_part_is_none(broker, ibkr):
+    acknowledged_as_cancelled(broker, 0.5)
+
+    assert limit(ibkr)["status"] == "canceled"
+
+
 def test_a_refusal_without_words_is_told_by_its_state(broker, ibkr):
     broker.says = lambda acks: (200, [{"order_id": "-1", "order_status": "Cancelled"}])
 
