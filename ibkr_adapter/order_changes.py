@@ -90,6 +90,9 @@ class OrderChanges:
             ticket.account, order_id, lambda order: order.state.is_over or shows(order, ticket), deadline
         )
         declined = outcome.declined if isinstance(outcome, Lost) else None
+        if seen is not None and seen.state.is_over and isinstance(outcome, Accepted):
+            seen = self._follower(order_id, ticket, outcome, deadline) or seen
+            order_id = seen.order_id
         took = seen is not None and shows(seen, ticket)
         if declined is not None and seen is not None and not took:
             raise declined
@@ -108,6 +111,16 @@ class OrderChanges:
             resolver=lambda: self._reads.status(ticket.account, order_id),
             remedy="Read the order before anything else is done with it.",
         )
+
+    def _follower(self, order_id: str, ticket: Ticket, outcome: Accepted, deadline: float) -> Order | None:
+        """The order that took the place of one that ended: a modification may be acknowledged under a new id."""
+        for ack in outcome.acknowledgements:
+            if ack.order_id == order_id:
+                continue
+            order = self._watch.look(ticket.account, ack.order_id, deadline)
+            if order is not None and (order.conid, order.side) == (ticket.conid, ticket.side):
+                return order if shows(order, ticket) else None
+        return None
 
     def cancel(
         self,

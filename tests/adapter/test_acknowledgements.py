@@ -671,6 +671,41 @@ def test_a_modification_that_is_refused_in_disguise_is_refused(broker, ibkr, ack
     assert words in str(refused.value)
 
 
+def replaced(broker, **follower):
+    """A modification ends the order, and another one follows under an id of its own."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        if method == "POST" and "/order/" in path:
+            old = broker.rows[0]
+            new = old | {"orderId": 555666777, "price": content["price"]} | follower
+            old["status"] = "Cancelled"
+            broker.rows.append(new)
+            return 200, [{"order_id": str(new["orderId"]), "order_status": "Submitted"}]
+        return plain(method, path, query, content)
+
+    broker.answer = answer
+
+
+def test_a_modification_that_stands_under_a_new_id_is_found_there(broker, ibkr):
+    """Told as cancelled it would be sent anew, beside the one that works."""
+    order_id = limit(ibkr)["orderId"]
+    replaced(broker)
+
+    changed = ibkr.orders.modify(order_id, limit_price=Decimal(99))
+
+    assert (changed.order_id, changed.state, changed.limit_price) == ("555666777", OrderState.SUBMITTED, 99)
+    assert ibkr.orders.cancel(changed.order_id).state is OrderState.CANCELLED
+
+
+@pytest.mark.parametrize("other", [{"side": "SELL"}, {"price": 42}])
+def test_another_order_is_not_taken_for_what_follows_a_modified_one(broker, ibkr, other):
+    order_id = limit(ibkr)["orderId"]
+    replaced(broker, **other)
+
+    assert ibkr.orders.modify(order_id, limit_price=Decimal(99)).order_id == order_id
+
+
 def test_a_modification_that_took_is_seen_at_once(floor, broker, ibkr):
     order_id = limit(ibkr)["orderId"]
     began = floor.clock.monotonic()
