@@ -81,7 +81,9 @@ class Deciphered:
 
     @property
     def login_page(self) -> bool:
-        """Whether a page for people came where an answer for programs was due: nobody is logged in."""
+        """Whether a page for people came, or the way to one, where an answer for programs was due: nobody is logged in."""
+        if _REDIRECTED <= self.status < _FAILED:
+            return True
         return self.form is Form.HTML and (self.status < _FAILED or self.status == _UNAUTHORISED)
 
     @property

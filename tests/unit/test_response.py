@@ -254,6 +254,12 @@ def test_a_page_instead_of_json_means_that_nobody_is_logged_in(status, is_login)
     assert answer.content is None
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+def test_the_way_to_a_page_is_as_good_as_the_page(status):
+    """It is never followed, and most servers send no body along."""
+    assert read(b"", status=status, content_type=None).login_page
+
+
 @pytest.mark.parametrize(
     ("page", "error"),
     [
