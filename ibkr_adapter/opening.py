@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import attrs
 
@@ -22,7 +21,6 @@ from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import BrokerageUnavailable, CompetingSession
 from ibkr_adapter.wire import endpoints, portfolio
-from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.replies import suppress_body, words_of
 from ibkr_adapter.wire.response import Form
 from ibkr_adapter.wire.session import SessionStatus, init_body, read_status
@@ -32,10 +30,14 @@ log = logging.getLogger(__name__)
 # How often the status is read while a fresh session comes up, and for how long (seconds).
 POLL_EVERY = 0.5
 ESTABLISH_WITHIN = 20.0
+# How long a session that calls itself established may take to tell its accounts.
+LIST_WITHIN = 5.0
 # Two programs that both compete would throw each other out for ever: so often the session is opened
 # in competition, and then no more before so many seconds were quiet.
 MOST_TAKEOVERS = 3
 QUIET = 1800.0
+_NO_TOKEN = "sso dh token"  # noqa: S105  (IBKR's words, not a secret)
+_NOT_ENTITLED = "Try again once; if it stays, the login is good and its user is not entitled to a brokerage session by OAuth: ask IBKR."
 
 
 @attrs.frozen(kw_only=True)
@@ -118,19 +120,20 @@ class Opening:
         self._client.prepare(deadline)
         login = self._auth.generation
         status = self.status(deadline)
-        if status is None or not status.connected:
+        if status is None:
             self._renew(deadline)
             login = self._auth.generation
             status = self.status(deadline)
-        if status is None or not status.connected:
+        if status is None:
             raise self._auth.refused()
         self._account = self._board.read().account or self._account
-        if not status.ready:
+        # A status may be better than the truth: what counts is that the accounts are told.
+        accounts = self._listed(deadline) if status.ready else None
+        if accounts is None:
             self._forget(deadline)
             login = self._initialise(status, deadline, login)
-        accounts = self._listed(deadline)
-        if not accounts.accounts:
-            raise BrokerageUnavailable("IBKR lists no account yet: the brokerage session is not fully up.")
+        if accounts is None or not accounts.accounts:
+            accounts = self._listed_soon(deadline)
         if len(accounts.accounts) > 1 and self._account is not None:
             accounts = self._answering(deadline)
         self._send_suppressions(deadline)
@@ -139,12 +142,16 @@ class Opening:
     def status(self, deadline: float) -> SessionStatus | None:
         """Read the state of both sessions; ``None`` where the outer one is gone."""
         answer = self._client.call(endpoints.AUTH_STATUS, deadline=deadline, urgent=True)
+        if answer.no_bridge:
+            # Said of a login that is there; where it is not, opening tells.
+            there = answer.status != verdicts.UNAUTHORISED
+            return SessionStatus(connected=there, authenticated=False, established=False, competing=False)
         if answer.status == verdicts.UNAUTHORISED or answer.login_page or answer.no_session:
             return None
         status = read_status(answer.content) if answer.form is Form.JSON else None
         if status is None:
             raise BrokerageUnavailable(
-                f"IBKR cannot tell the state of the session (HTTP {answer.status}).",
+                f"IBKR cannot tell the state of the session (HTTP {answer.status}).{_said(answer.error)}",
                 endpoint=endpoints.AUTH_STATUS.name,
                 status=answer.status,
                 text=answer.error or "",
@@ -157,11 +164,11 @@ class Opening:
         compete = self._compete and not self._takeovers.spent
         if status.competing and not compete:
             raise self._competing(status)
-        is_open = status.authenticated and not status.competing
-        if not is_open and not self._open(deadline, compete=compete):
+        is_coming = status.authenticated and not status.competing and not status.ready
+        if not is_coming and not self._open(status, deadline, compete=compete):
             self._renew(deadline)
             login = self._auth.generation
-            if not self._open(deadline, compete=compete):
+            if not self._open(status, deadline, compete=compete):
                 raise self._auth.refused()
         until = min(deadline, self._clock.monotonic() + ESTABLISH_WITHIN)
         while True:
@@ -172,25 +179,33 @@ class Opening:
             if found is not None and found.competing and (late or not compete):
                 raise self._competing(found)
             if late:
-                said = f" IBKR says: {words_of(found.message)}" if found and found.message else ""
+                said = _said(found.message if found else None)
                 raise BrokerageUnavailable(f"the brokerage session was not established in time.{said}")
             self._clock.sleep(POLL_EVERY)
 
-    def _open(self, deadline: float, *, compete: bool) -> bool:
-        """Ask for it; the answer is no where the outer session is too old for that (401, 410)."""
+    def _open(self, status: SessionStatus, deadline: float, *, compete: bool) -> bool:
+        """Ask for it; the answer is no where the outer session is gone, or too old for that (401, 410).
+
+        "Not connected" is said of a login that is gone, and as well of a brokerage session that timed
+        out or was never opened: only what opening answers tells the two apart.
+        """
         answer = self._client.call(
             endpoints.SSODH_INIT, deadline=deadline, body=init_body(compete=compete), urgent=True
         )
-        if answer.status in {verdicts.UNAUTHORISED, verdicts.GONE}:
+        if answer.status in {verdicts.UNAUTHORISED, verdicts.GONE} or answer.login_page or answer.no_session:
             return False
         fresh = read_status(answer.content) if answer.form is Form.JSON else None
         if fresh is None:
             raise BrokerageUnavailable(
-                "IBKR did not open the brokerage session.",
+                f"IBKR did not open the brokerage session (HTTP {answer.status}).{_said(answer.error)}",
+                endpoint=endpoints.SSODH_INIT.name,
                 status=answer.status,
                 text=answer.error or "",
+                remedy=_NOT_ENTITLED if _NO_TOKEN in (answer.error or "").casefold() else "",
                 maintenance=answer.maintenance,
             )
+        if not (status.connected or fresh.connected or fresh.authenticated or fresh.competing):
+            return False
         if fresh.competing and not compete:
             raise self._competing(fresh)
         # A rival need not have shown in the status before, so each opening counts that could end one.
@@ -201,8 +216,30 @@ class Opening:
     def _holding(self, deadline: float) -> AbstractContextManager[None]:
         return nullcontext() if self._hold is None else self._hold(deadline)
 
-    def _listed(self, deadline: float) -> portfolio.BrokerageAccounts:
-        return portfolio.read_accounts(self._plain(endpoints.ACCOUNTS, deadline))
+    def _listed(self, deadline: float) -> portfolio.BrokerageAccounts | None:
+        """Ask for the accounts; ``None`` where there is no brokerage session to ask."""
+        answer = self._client.call(endpoints.ACCOUNTS, deadline=deadline, urgent=True)
+        if answer.no_bridge:
+            return None
+        if verdicts.lost(endpoints.ACCOUNTS, answer) or answer.accounts_first:
+            raise self._went_away(answer.status, answer.error or "")
+        return portfolio.read_accounts(verdicts.content(endpoints.ACCOUNTS, answer, None))
+
+    def _listed_soon(self, deadline: float) -> portfolio.BrokerageAccounts:
+        """Ask for the accounts until they are told: a fresh session may have no bridge yet, or no account."""
+        until = min(deadline, self._clock.monotonic() + LIST_WITHIN)
+        while True:
+            accounts = self._listed(deadline)
+            if accounts is not None and accounts.accounts:
+                return accounts
+            if self._clock.monotonic() + POLL_EVERY >= until:
+                if accounts is None:
+                    raise self._went_away(None, "no bridge")
+                raise BrokerageUnavailable(
+                    "IBKR lists no account yet: the brokerage session is not fully up.",
+                    endpoint=endpoints.ACCOUNTS.name,
+                )
+            self._clock.sleep(POLL_EVERY)
 
     def _forget(self, deadline: float) -> None:
         """Have nobody believe that a session which is being opened answers for the account of the last one."""
@@ -214,6 +251,8 @@ class Opening:
         """Have the session answer for the account that was selected before, or by another process since."""
         with self._holding(deadline):
             accounts = self._listed(deadline)
+            if accounts is None:
+                raise self._went_away(None, "no bridge")
             account = self._board.read().account or self._account
             if account not in accounts.accounts:
                 self._board.write(None)
@@ -264,13 +303,15 @@ class Opening:
             # Not worth failing for: the questions are asked then, and the policy answers them.
             log.warning("the disclosures could not be suppressed: HTTP %s", answer.status)
 
-    def _plain(self, endpoint: Endpoint, deadline: float) -> Any:
-        answer = self._client.call(endpoint, deadline=deadline, urgent=True)
-        if verdicts.lost(endpoint, answer) or answer.accounts_first:
-            raise BrokerageUnavailable(
-                "the brokerage session went away while it was being opened.",
-                endpoint=endpoint.name,
-                status=answer.status,
-                text=answer.error or "",
-            )
-        return verdicts.content(endpoint, answer, None)
+    @staticmethod
+    def _went_away(status: int | None, text: str) -> BrokerageUnavailable:
+        return BrokerageUnavailable(
+            "the brokerage session went away while it was being opened.",
+            endpoint=endpoints.ACCOUNTS.name,
+            status=status,
+            text=text,
+        )
+
+
+def _said(words: str | None) -> str:
+    return f" IBKR says: {words_of(words).rstrip('.')}." if words else ""

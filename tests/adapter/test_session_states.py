@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -21,6 +24,7 @@ from ibkr_adapter.errors import (
     SessionError,
 )
 from ibkr_adapter.session import SessionState
+from ibkr_adapter.transport import Answer
 
 EVERY_LOGIN = True
 
@@ -716,3 +720,128 @@ def test_credentials_that_are_refused_leave_it_lost(world, ibkr, login):
         ibkr.get_ticker("AAPL")
 
     assert ibkr.session.state is LOST
+
+
+# What IBKR says of a session that is not up ---------------------------------------------------
+
+
+def overrule(world: World, call: str, *answers: tuple[int, object]) -> None:
+    """Answer the next calls of one kind with these, one after another, and not with the broker's own."""
+    send, waiting = world.doorway.send, list(answers)
+
+    def scripted(method: str, url: str, **about: Any) -> Answer:
+        answer = send(method, url, **about)
+        if f"{method} {urlsplit(url).path.removeprefix('/v1/api')}" != call or not waiting:
+            return answer
+        status, content = waiting.pop(0)
+        body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        return attrs.evolve(answer, status=status, body=body)
+
+    world.doorway.send = scripted  # type: ignore[method-assign]
+
+
+DISCONNECTED = {"authenticated": False, "competing": False, "connected": False, "MAC": "98:B2:C3:45:DE:F6"}
+NO_BRIDGE = (400, {"error": "Bad Request: no bridge", "statusCode": 400})
+
+
+@pytest.mark.parametrize("said", [(200, DISCONNECTED), NO_BRIDGE], ids=["not connected", "no bridge"])
+def test_a_status_without_a_brokerage_session_has_it_opened(world, ibkr, login, said):
+    """IBKR says "not connected" of a login that is gone, and of a session that only timed out."""
+    overrule(world, STATUS, said)
+
+    assert ibkr.get_ticker("AAPL")["lastPrice"]
+    assert world.count(INIT) == 1
+    if login != "gateway":
+        assert world.logins() == 1
+
+
+def test_an_opening_that_leaves_it_disconnected_is_a_missing_login(world, ibkr, login):
+    """At the gateway a person is asked at once; with OAuth one more login is made before that is said."""
+    overrule(world, STATUS, *[(200, DISCONNECTED)] * 9)
+    overrule(world, INIT, *[(200, DISCONNECTED)] * 9)
+    began = world.clock.monotonic()
+
+    with pytest.raises(LoginRequired if login == "gateway" else AuthenticationError):
+        ibkr.get_ticker("AAPL")
+
+    assert world.clock.monotonic() - began < 5
+    assert world.count(INIT) == (1 if login == "gateway" else 2)
+
+
+def test_a_disconnected_session_that_stays_so_uses_up_no_takeover(world, login):
+    """Nobody was thrown out by it, so the session is still taken when somebody has logged in."""
+    if login != "gateway":
+        pytest.skip("a login of its own is made, and held off")
+    ibkr = world.exchange(compete=True)
+    overrule(world, STATUS, *[(200, DISCONNECTED)] * 9)
+    overrule(world, INIT, *[(200, DISCONNECTED)] * 9)
+    for _ in range(9):
+        with pytest.raises(IBKRError):
+            ibkr.get_ticker("AAPL")
+        world.clock.sleep(20)
+
+    world.gateway.change_session("rival")
+    world.clock.sleep(900)
+
+    assert ibkr.session.state is READY
+
+
+@pytest.mark.parametrize("said", [NO_BRIDGE, (200, {})], ids=["no bridge", "no accounts"])
+def test_a_fresh_session_that_has_no_accounts_yet_is_waited_for(world, ibkr, said):
+    """They come within seconds of an opening; the call that needed it just takes longer."""
+    overrule(world, "GET /iserver/accounts", said, said, said)
+
+    assert ibkr.get_ticker("AAPL")["lastPrice"]
+    assert world.count(INIT) == 1
+
+
+def test_a_session_that_never_tells_its_accounts_is_given_up(world, ibkr):
+    overrule(world, "GET /iserver/accounts", *[(200, {})] * 99)
+    began = world.clock.monotonic()
+
+    with pytest.raises(BrokerageUnavailable, match="no account yet"):
+        ibkr.get_ticker("AAPL")
+
+    assert world.clock.monotonic() - began <= opening.LIST_WITHIN + 1
+
+
+def test_a_status_that_is_better_than_the_truth_has_it_opened(world, ibkr):
+    """It calls the session established, and every call is answered that there is none."""
+    ibkr.open()
+    overrule(world, "GET /iserver/accounts", NO_BRIDGE)
+    overrule(world, SNAPSHOT, NO_BRIDGE)
+
+    assert ibkr.get_ticker("AAPL")["lastPrice"]
+    assert world.count(INIT) == 2
+
+
+def test_a_way_to_the_login_page_is_a_missing_login(world, ibkr, login):
+    """Some gateways send whoever is not logged in there, without a page of their own."""
+    overrule(world, "GET /portfolio/accounts", (302, ""))
+    overrule(world, STATUS, (302, ""))
+
+    if login != "gateway":
+        assert ibkr.get_positions() == []
+        assert world.logins() == 2
+        return
+    with pytest.raises(LoginRequired, match="127"):
+        ibkr.get_positions()
+
+    assert ibkr.session.state is SessionState.LOGIN_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "said"),
+    [
+        (INIT, 500, "failed to generate sso dh token"),
+        (STATUS, 403, "Access Denied"),
+        (INIT, 403, "not allowed"),
+    ],
+)
+def test_an_opening_that_fails_quotes_ibkr(world, ibkr, call, status, said):
+    overrule(world, call, (status, {"error": said}))
+
+    with pytest.raises(BrokerageUnavailable, match=said) as caught:
+        ibkr.open()
+
+    assert ("entitled" in caught.value.remedy) is (status == 500)
