@@ -38,6 +38,7 @@ from ibkr_adapter.listeners import Listeners
 from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.opening import Opening
 from ibkr_adapter.outage import Failure, Outage
+from ibkr_adapter.redact import remember
 from ibkr_adapter.wire import endpoints, portfolio
 from ibkr_adapter.wire.response import Deciphered, Form
 from ibkr_adapter.wire.session import SessionStatus, read_tickle
@@ -319,6 +320,8 @@ class Brokerage:
                 # Some tickles fail for no reason; one of them is no proof of anything.
                 log.info("a tickle was answered with HTTP %s", answer.status)
                 return
+            # It opens a stream, whether one is wanted or not.
+            remember(found.session)
             self.stream_session = found.session or self.stream_session
             if found.status is not None and found.status.ready:
                 self.heard(epoch)

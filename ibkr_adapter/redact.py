@@ -23,7 +23,7 @@ _SHAPES = (
         re.compile(
             r"(?i)([\"']?\b(?:oauth_signature|oauth_token|oauth_token_secret|oauth_verifier|access_token|refresh_token"
             r"|diffie_hellman_challenge|diffie_hellman_response|client_assertion|assertion|\w*secret"
-            r"|password|passphrase|api_secret|api_key|private_key|x-sess-uuid|jsessionid|session)[\"']?\s*[=:]\s*[\"']?)"
+            r"|password|passphrase|api_secret|api_key|private_key|x-sess-uuid|jsessionid|session(?:_?id)?)[\"']?\s*[=:]\s*[\"']?)"
             r"[^\s\"'&,;}]{4,}"
         ),
         rf"\1{MASK}",

@@ -210,3 +210,16 @@ def test_the_secrets_of_a_login_are_collected(world, ibkr):
     spoken = [headers["Authorization"] for headers in world.doorway.headers if "Authorization" in headers]
     assert len(secrets) > 30
     assert all(any(secret in unquote(one) or secret in one for secret in secrets) for one in spoken)
+
+
+def test_the_session_that_a_tickle_names_is_hidden_without_a_stream(world, ibkr):
+    """Whoever has it can open a stream of the user's."""
+    ibkr.open()
+    world.clock.sleep(70)
+    session = next(
+        json.loads(answer.body)["session"]
+        for (_, path, _), answer in zip(world.doorway.sent, world.doorway.answered, strict=True)
+        if path == "/tickle"
+    )
+
+    assert session not in str(IBKRError(f"unknown {session}"))

@@ -99,6 +99,7 @@ def test_the_oldest_secrets_are_forgotten_first():
         ("Set-Cookie: x-sess-uuid=0.abc; secure", f"Set-Cookie: {MASK}"),
         ("a\ncookie: JSESSIONID=abc", f"a\ncookie: {MASK}"),
         ('{"session":"bd842d05aaaa"}', f'{{"session":"{MASK}"}}'),
+        ('{"sessionId":"bd842d05aaaa"}', f'{{"sessionId":"{MASK}"}}'),
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text, shown):
