@@ -56,6 +56,18 @@ class IBKRError(Exception):
         copy.remedy = more
         return copy
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it cross to another process whole: one that a pool's worker raises is pickled there."""
+        # By its text alone, as Exception has it, no class could be made that needs more than a text.
+        return _revived, (type(self), self.args), self._told()
+
+    def _told(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+
+def _revived(kind: type[IBKRError], said: tuple[Any, ...]) -> IBKRError:
+    return kind.__new__(kind, *said)
+
 
 class ConfigurationError(IBKRError):
     """A person must change settings, keys or trust; nothing was sent."""
@@ -253,8 +265,8 @@ class OrderOutcomeUnknown(OrderError):
     """The order was sent and no answer came: it may be working, filled or absent.
 
     Never send it again: look it up by ``coid`` with ``IBKRExchange.find_order``, or call
-    :meth:`resolve`, which does that. Where the lost call was a modify or a cancel, ``order_id``
-    names the order.
+    :meth:`resolve`, which does that in the process that sent it. Where the lost call was a modify or
+    a cancel, ``order_id`` names the order.
     """
 
     def __init__(
@@ -291,6 +303,10 @@ class OrderOutcomeUnknown(OrderError):
         if self._resolver is None:
             raise self
         return self._resolver()
+
+    def _told(self) -> dict[str, Any]:
+        # What can look once more is this process's connection.
+        return super()._told() | {"_resolver": None}
 
 
 class MarketDataError(IBKRError):

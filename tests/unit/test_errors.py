@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -118,3 +119,25 @@ def test_an_unknown_outcome_without_a_lookup_stays_unknown():
         unknown.resolve()
 
     assert again.value is unknown
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_error_crosses_to_another_process_whole(kind):
+    """A pool whose worker raises what cannot be unpickled is broken for all that follows."""
+    error = make(kind, endpoint="GET /x", status=503, text="busy", remedy="Wait.")
+
+    other = pickle.loads(pickle.dumps(error))  # noqa: S301  (our own bytes)
+
+    assert type(other) is kind
+    assert (str(other), vars(other)) == (str(error), vars(error))
+
+
+def test_an_unknown_outcome_is_looked_up_where_it_was_sent():
+    """The lookup holds a connection, which stays behind."""
+    unknown = make(OrderOutcomeUnknown, resolver=lambda: "found")
+
+    other = pickle.loads(pickle.dumps(unknown))  # noqa: S301  (our own bytes)
+
+    assert unknown.resolve() == "found"
+    with pytest.raises(OrderOutcomeUnknown):
+        other.resolve()
