@@ -63,7 +63,10 @@ class QuoteEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class Bar(Shown):
-    """One bar of live history; prices in the contract's currency, ``start`` is when it began."""
+    """One bar of live history; prices in the contract's currency, ``start`` is when it began.
+
+    ``volume`` is in shares or contracts, and missing where bars are not made of trades.
+    """
 
     start: datetime
     open: Decimal | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.model.stream import BarsEvent, DepthEvent, DepthRow, Event, QuoteEvent
@@ -173,6 +174,9 @@ class Bars(Channel):
         super().__init__(f"smh+{conid}")
         self.conid = conid
         self._wish = stream.bars(conid, period=period, bar=bar, outside_rth=outside_rth, source=source)
+        # Only trades have a volume; a later frame need not repeat in which units it is.
+        self._has_volume = source == stream.FROM_TRADES
+        self._factor = Decimal(1)
         self._server_id: str | None = None
         self._last: Sequence[Event] = ()
 
@@ -196,7 +200,8 @@ class Bars(Channel):
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
         """Read the bars of a frame."""
         self._server_id = stream.server_id_of(content) or self._server_id
-        bars = stream_rows.bars_of(content)
+        self._factor = stream_rows.volume_factor_of(content) or self._factor
+        bars = stream_rows.bars_of(content, self._factor if self._has_volume else None)
         self._last = (BarsEvent(at=at, conid=self.conid, bars=bars),) if bars else ()
         return self._last
 

@@ -99,10 +99,16 @@ def _bar(row: Any, factor: Decimal, *, scaled: bool) -> Bar:
         raise UnexpectedAnswer(
             "a bar of the history lacks its time or a price; none was guessed.", endpoint=HISTORY
         )
-    volume = numbers.decimal(about.get("v")) if scaled else None
-    if volume is not None:
-        volume = numbers.decimal(_EXACT.multiply(volume, factor).normalize(_EXACT))
+    volume = volume_of(about.get("v"), factor) if scaled else None
     return Bar(begins, opened, high, low, closed, volume)
+
+
+def volume_of(value: Any, factor: Decimal) -> Decimal | None:
+    """The real volume of a bar, here and in the stream, where it is written in units of ``volumeFactor``."""
+    volume = numbers.decimal(value)
+    if volume is None:
+        return None
+    return numbers.decimal(_EXACT.multiply(volume, factor).normalize(_EXACT))
 
 
 def _begins(bar: Bar) -> datetime:

@@ -20,8 +20,9 @@ import attrs
 from ibkr_adapter.wire import numbers
 
 TIC = "tic"
-# What IBKR takes as topics of history.
-SOURCES = ("trades", "midpoint", "bid_ask", "bid", "ask")
+# What IBKR takes as sources of live bars.
+FROM_TRADES = "trades"
+SOURCES = (FROM_TRADES, "midpoint", "bid_ask", "bid", "ask")
 
 
 def read_frame(frame: bytes | str) -> Mapping[str, Any] | None:

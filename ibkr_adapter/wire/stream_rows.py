@@ -21,6 +21,7 @@ from ibkr_adapter.model.account import LedgerRow, PnlRow
 from ibkr_adapter.model.order import Fill, Order
 from ibkr_adapter.model.stream import Bar, DepthRow
 from ibkr_adapter.wire import numbers, order_rows, portfolio
+from ibkr_adapter.wire.history import volume_of
 from ibkr_adapter.wire.replies import words_of
 
 _LEDGER_KEY = "LedgerList"
@@ -112,16 +113,23 @@ def ledger_rows(content: Mapping[str, Any], known: dict[str, dict[str, Any]]) ->
 # Bars and ladders ----------------------------------------------------------------------------
 
 
-def bars_of(content: Mapping[str, Any]) -> tuple[Bar, ...]:
-    """The bars of a frame of live history, oldest first; one without a time is left out."""
+def volume_factor_of(content: Mapping[str, Any]) -> Decimal | None:
+    """In which units a frame of live history writes volumes; ``None`` where it does not say."""
+    return numbers.decimal(content.get("volumeFactor")) or None
+
+
+def bars_of(content: Mapping[str, Any], factor: Decimal | None) -> tuple[Bar, ...]:
+    """The bars of a frame of live history, oldest first; one without a time is left out.
+
+    Volumes are written in units of ``factor``; without one bars have none, as those of bids and asks.
+    """
     found = []
     for row in rows_of(content, "data"):
         start = numbers.moment(row.get("t"))
         if start is not None:
-            figures = {
-                name: numbers.decimal(row.get(name[0])) for name in ("open", "high", "low", "close", "volume")
-            }
-            found.append(Bar(start=start, **figures))
+            figures = {name: numbers.decimal(row.get(name[0])) for name in ("open", "high", "low", "close")}
+            volume = None if factor is None else volume_of(row.get("v"), factor)
+            found.append(Bar(start=start, volume=volume, **figures))
     return tuple(sorted(found, key=lambda bar: bar.start))
 
 

@@ -353,6 +353,20 @@ def test_bars_are_read_and_their_place_is_freed_by_the_servers_name(ibkr, server
     assert server.texts("umh") == ["umh+h1"]
 
 
+def test_volumes_of_bars_are_told_in_shares(ibkr, server, world):
+    """IBKR writes them in units of its factor, here and in history alike."""
+    row = {"o": 1, "c": 1, "h": 1, "l": 1, "v": 17219.125, "t": 1692345600000}
+    with ibkr.stream.bars(AAPL) as bars, ibkr.stream.bars(MSFT, source="midpoint") as middles:
+        settle(world)
+        for conid in (AAPL, MSFT):
+            server.say({**smh(conid=conid), "volumeFactor": 40, "data": [row]})
+            server.say({**smh(conid=conid), "data": [row]})
+        settle(world)
+
+        assert [event.bars[0].volume for event in drain(bars)] == [688765, 688765]
+        assert [event.bars[0].volume for event in drain(middles)] == [None, None]
+
+
 def test_the_place_of_bars_that_came_too_late_is_freed(ibkr, server, world):
     """Nobody knows its name before the first frame, and by then nobody may want it."""
     with ibkr.stream.quotes(MSFT):
