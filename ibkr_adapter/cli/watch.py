@@ -214,6 +214,8 @@ class Board:
             return [self._noted("gap", words, event)]
         if isinstance(event, Dropped):
             return [self._noted("dropped", f"{event.count} changes came faster than they were shown", event)]
+        if isinstance(event, Refused) and event.topic:
+            return [self._noted("refused", f"{event.topic}: {event.text}", event)]
         return [self._noted("refused", event.text, event)] if isinstance(event, (Refused, Unreadable)) else []
 
     def _silent(self, event: Stale) -> Row:

@@ -182,9 +182,13 @@ class BulletinEvent(Event):
 
 @attrs.frozen(kw_only=True)
 class Refused(Event):
-    """IBKR's stream refused something, in its own words."""
+    """IBKR's stream refused something, in its own words.
+
+    ``topic`` names the subscription as IBKR does; it is empty where IBKR does not say which.
+    """
 
     text: str
+    topic: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -387,9 +387,15 @@ class Feed:
             refusal = self._line.take(content)
             if refusal is not None:
                 log.warning("IBKR's stream refuses: %s", refusal)
-                for found in self._all():
-                    for box in found.boxes:
-                        told.setdefault(box, []).append(Refused(at=at, text=refusal))
+                for box in (box for found in self._all() for box in found.boxes):
+                    told.setdefault(box, []).append(Refused(at=at, text=refusal))
+            return
+        refusal = stream.refusal_of(content)
+        if refusal is not None:
+            # Not heard of: what was refused falls silent, and is asked for anew then.
+            log.warning("IBKR's stream refuses %s: %s", running.channel.key, refusal)
+            for box in running.boxes:
+                told.setdefault(box, []).append(Refused(at=at, text=refusal, topic=running.channel.key))
             return
         running.was_heard(now, at)
         try:

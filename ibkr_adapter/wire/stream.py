@@ -83,9 +83,10 @@ def read_status(content: Mapping[str, Any]) -> StreamStatus:
 
 def refusal_of(content: Mapping[str, Any]) -> str | None:
     """What IBKR refuses in a frame, in its words; ``None`` where it refuses nothing."""
-    if "error" not in content and content.get("topic") != "error":
+    said = content.get("error")
+    if not said and content.get("topic") != "error":
         return None
-    said = content.get("error", content.get("message", content.get("args")))
+    said = said or content.get("message") or content.get("args") or ""
     return numbers.text(said if isinstance(said, str) else json.dumps(said)) or "without a word"
 
 

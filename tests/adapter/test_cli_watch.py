@@ -13,7 +13,7 @@ from worlds import AAPL, START, World
 
 from ibkr_adapter.cli.watch import Board
 from ibkr_adapter.errors import UnexpectedAnswer
-from ibkr_adapter.model.stream import BulletinEvent, Dropped, Stale, Unreadable
+from ibkr_adapter.model.stream import BulletinEvent, Dropped, Refused, Stale, Unreadable
 
 POSITIONS = "GET /portfolio2/{accountId}/positions"
 # No other wait is as long.
@@ -217,6 +217,7 @@ def test_a_read_that_will_never_work_ends_it(world, server):
     [
         (Dropped(at=START, count=3), "dropped", "3 changes came faster"),
         (Unreadable(at=START, topic="smd+1", text="no figure"), "refused", "no figure"),
+        (Refused(at=START, topic="smd+1", text="No data."), "refused", "smd+1: No data."),
         (Stale(at=START, topic="sor", since=START), "stale", "sor: nothing came since 15:00:00Z"),
     ],
 )

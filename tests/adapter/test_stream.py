@@ -297,6 +297,17 @@ def test_a_refusal_is_told_in_ibkrs_words(ibkr, server, world):
         assert quotes.get(1) == Refused(at=world.clock.now(), text="Topic unknown 'null'")
 
 
+def test_a_refusal_of_one_subscription_is_told_to_those_who_have_it(ibkr, server, world):
+    """It comes under the topic of what is refused, where figures would."""
+    with ibkr.stream.quotes(AAPL) as refused, ibkr.stream.quotes(MSFT) as other:
+        settle(world)
+        server.say({"topic": f"smd+{AAPL}", "error": "No data."})
+        server.say({"topic": f"smd+{MSFT}", "error": None, "31": "305.5"})
+
+        assert refused.get(1) == Refused(at=world.clock.now(), text="No data.", topic=f"smd+{AAPL}")
+        assert other.get(1).quote.last == Decimal("305.5")
+
+
 def test_a_slow_consumer_loses_the_oldest_quotes_and_is_told(ibkr, server, world):
     with ibkr.stream.quotes(AAPL, size=3) as quotes:
         settle(world)

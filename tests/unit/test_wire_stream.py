@@ -106,6 +106,8 @@ def test_ibkr_waits_for_the_session_only_in_its_own_words():
         ({"topic": "error", "args": {"code": 1}}, '{"code": 1}'),
         ({"topic": "error", "message": ""}, "without a word"),
         ({"topic": "smd+1"}, None),
+        ({"topic": "smd+1", "error": "No data."}, "No data."),
+        ({"topic": "smd+1", "error": None}, None),
     ],
 )
 def test_a_refusal_is_told_by_its_key(content, words):
