@@ -150,23 +150,25 @@ class Orders(_ByAccount):
         """Merge rows of changes, in their order."""
         events: list[Event] = []
         for row in stream_rows.rows_of(content):
-            order_id = stream_rows.order_id_of(row)
-            if order_id is None:
-                continue
-            known = self.orders.get(order_id)
             try:
-                order = stream_rows.order_after(known, row)
-            except UnexpectedAnswer:
+                events += self._take_row(row, at)
+            except UnexpectedAnswer as failure:
                 self.is_whole = False
-                raise
-            if order is None:
-                if order_id not in self._unlisted:
-                    self._owes.add(order_id)
-                continue
-            self._touched[order_id] = at
-            if known is None or _stands(order) != _stands(known):
-                events.append(self._note(order, known, at))
+                events.append(self.unreadable(failure, at))
         return events
+
+    def _take_row(self, row: Mapping[str, Any], at: datetime) -> Sequence[Event]:
+        order_id = stream_rows.order_id_of(row)
+        if order_id is None:
+            return ()
+        known = self.orders.get(order_id)
+        order = stream_rows.order_after(known, row)
+        if order is None:
+            if order_id not in self._unlisted:
+                self._owes.add(order_id)
+            return ()
+        self._touched[order_id] = at
+        return (self._note(order, known, at),) if known is None or _stands(order) != _stands(known) else ()
 
     def current(self, at: datetime) -> Sequence[Event]:
         """Every order of the day as it stands."""
@@ -235,6 +237,7 @@ class Trades(_ByAccount):
 
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
         """Tell the executions that were not told before."""
+        events: list[Event] = []
         for row in stream_rows.rows_of(content):
             # Assignments and exercises are no fills of an order, and change positions all the same.
             name = str(row.get("execution_id"))
@@ -242,7 +245,11 @@ class Trades(_ByAccount):
                 self.news += 1
                 if row.get("side") not in {"B", "S"}:
                     self._rows.add(name)
-        return self._fresh(stream_rows.fills_of(content), at)
+            try:
+                events += self._fresh(stream_rows.fills_of(row), at)
+            except UnexpectedAnswer as failure:
+                events.append(self.unreadable(failure, at))
+        return events
 
     def current(self, at: datetime) -> Sequence[Event]:
         """All that is known, for a consumer who comes later."""

@@ -7,15 +7,19 @@ write, is for :mod:`ibkr_adapter.streaming.feed`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ibkr_adapter.model.stream import BarsEvent, DepthEvent, DepthRow, Event, QuoteEvent
+from ibkr_adapter.errors import UnexpectedAnswer
+from ibkr_adapter.model.stream import BarsEvent, DepthEvent, DepthRow, Event, QuoteEvent, Unreadable
 from ibkr_adapter.wire import stream, stream_rows
 from ibkr_adapter.wire.fields import TAGS
 from ibkr_adapter.wire.stream_quotes import RunningQuote
+
+log = logging.getLogger(__name__)
 
 # IBKR ends quotes silently after a quarter of an hour; nine minutes leave room for one that fails.
 RENEW_QUOTES = 540.0
@@ -69,8 +73,13 @@ class Channel:
         return False
 
     def take(self, content: Mapping[str, Any], at: datetime) -> Sequence[Event]:
-        """Read a frame of it."""
+        """Read a frame of it; a row that cannot be read takes no other with it."""
         raise NotImplementedError
+
+    def unreadable(self, failure: UnexpectedAnswer, at: datetime) -> Event:
+        """Say that a row, or all of a frame, was not understood."""
+        log.warning("a frame of %s cannot be read: %s", self.key, failure)
+        return Unreadable(at=at, topic=self.key, text=failure.message)
 
     def current(self, at: datetime) -> Sequence[Event]:
         """How it stands, for a consumer who comes later than others."""

@@ -401,8 +401,7 @@ class Feed:
         try:
             events = running.channel.take(content, at)
         except UnexpectedAnswer as failure:
-            log.warning("a frame of %s cannot be read: %s", running.channel.key, failure)
-            events = (Unreadable(at=at, topic=running.channel.key, text=failure.message),)
+            events = (running.channel.unreadable(failure, at),)
         self._owing = self._owing or running.channel.owes
         for box in running.boxes:
             known = told.get(box)

@@ -60,9 +60,9 @@ def order_after(known: Order | None, row: Mapping[str, Any]) -> Order | None:
     return next(iter(order_rows.read_live_orders([row]).orders), None)
 
 
-def fills_of(content: Mapping[str, Any]) -> tuple[Fill, ...]:
-    """The executions of a frame."""
-    return order_rows.read_trades(rows_of(content))
+def fills_of(row: Mapping[str, Any]) -> tuple[Fill, ...]:
+    """The execution that a row tells; none where nobody had ordered it."""
+    return order_rows.read_trades([row])
 
 
 # Money --------------------------------------------------------------------------------------

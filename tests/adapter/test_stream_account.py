@@ -163,6 +163,23 @@ def test_an_order_in_a_state_that_nobody_knows_is_told_and_not_guessed(ibkr, ser
     assert "Levitating" in told.text
 
 
+def test_an_order_that_cannot_be_read_takes_no_other_with_it(ibkr, server, world):
+    """What stands beside it in the frame is not told again by anybody."""
+    first, second = limit_order(ibkr), limit_order(ibkr, quantity=3, price=161)
+    with ibkr.stream.orders() as orders:
+        settle(world, 12)
+        drain(orders)
+        filled = changed(first, filledQuantity=4.0, remainingQuantity=6.0)
+        over = changed(second, status="Cancelled")
+        server.say(sor(filled, changed(first, status="Levitating"), over))
+        settle(world)
+        before, unreadable, after = drain(orders)
+
+    assert (before.order.order_id, before.order.filled) == (first, 4)
+    assert isinstance(unreadable, Unreadable)
+    assert (after.order.order_id, after.order.state) == (second, OrderState.CANCELLED)
+
+
 def test_after_a_gap_orders_are_read_before_anything_else_is_told(ibkr, server, world):
     """Nothing is repeated by IBKR; what happened meanwhile must not be missing."""
     order_id, other = limit_order(ibkr), limit_order(ibkr, quantity=3, price=161)
@@ -234,6 +251,19 @@ def test_an_execution_is_told_once_however_often_it_is_repeated(ibkr, server, wo
     assert [type(event) for event in events].index(Gap) == 2
     assert server.texts("str") == ['str+{"realtimeUpdatesOnly":false,"days":1}'] * 2
     assert server.texts("utr") == ["utr"]
+
+
+def test_an_execution_that_cannot_be_read_takes_no_other_with_it(ibkr, server, world):
+    """All of a day come in one frame when the subscription begins."""
+    with ibkr.stream.trades() as trades:
+        settle(world, 12)
+        drain(trades)
+        server.say({"topic": "str", "args": [execution("1"), execution("2", price=""), execution("3")]})
+        settle(world)
+        first, unreadable, third = drain(trades)
+
+    assert (first.fill.execution_id, third.fill.execution_id) == ("1", "3")
+    assert isinstance(unreadable, Unreadable)
 
 
 def test_an_execution_that_is_not_repeated_is_read(ibkr, server, world):
