@@ -103,7 +103,7 @@ class History:
         if page.cut if page is not None else traded:
             # Once more: it may be a slip. What comes twice is believed, and told if it looks cut.
             self._clock.sleep(ASK_AGAIN_AFTER)
-            page = self._ask(wish, cursor)
+            page = _both(page, self._ask(wish, cursor))
         return page or Page(bars=())
 
     def _ask(self, wish: Wish, cursor: datetime) -> Page | None:
@@ -132,6 +132,18 @@ class History:
                     raise
                 return None
         raise AssertionError("the last round returns or raises")
+
+
+def _both(first: Page | None, second: Page | None) -> Page | None:
+    """Two answers to one question: the second counts, and a bar that only the first one had is kept."""
+    if first is None or second is None:
+        return second or first
+    bars = {bar.begins: bar for bar in (*first.bars, *second.bars)}
+    return attrs.evolve(
+        second,
+        bars=tuple(bars[begins] for begins in sorted(bars)),
+        whole_volumes=first.whole_volumes and second.whole_volumes,
+    )
 
 
 def is_quiet(wish: Wish, cursor: datetime, heard: datetime) -> bool:

@@ -274,6 +274,25 @@ def test_an_answer_that_stays_short_is_believed_and_told(ibkr, broker):
     assert "perhaps cut" in repr(bars)
 
 
+@pytest.mark.parametrize("again", [(500, {"error": "No data."}), None], ids=["nothing", "less"])
+def test_asking_again_loses_no_bar_that_had_come(ibkr, broker, again):
+    """The second answer may be the worse one of the two."""
+
+    def cut(answer, number):
+        status, body = answer
+        if number == 1:
+            return status, {**body, "points": 5000}
+        if number == 2:
+            return again or (status, {**body, "data": body["data"][:3]})
+        return answer
+
+    broker.change = cut
+    bars = ibkr.market_data.history(AAPL, bar="5min", since="2026-11-16", until="2026-11-21")
+
+    assert len(bars) == 5 * 78
+    assert bars.report.gaps == ()
+
+
 def test_nothing_is_believed_only_when_it_comes_twice(ibkr, broker):
     """One slip in the middle would be a hole of a day."""
     broker.before = lambda number: (500, {"error": "No data."}) if number == 3 else None
