@@ -243,7 +243,7 @@ class Trades(_ByAccount):
             name = str(row.get("execution_id"))
             if name not in self.fills and name not in self._rows:
                 self.news += 1
-                if row.get("side") not in {"B", "S"}:
+                if row.get("side") not in ("B", "S"):
                     self._rows.add(name)
             try:
                 events += self._fresh(stream_rows.fills_of(row), at)

@@ -253,12 +253,13 @@ def test_an_execution_is_told_once_however_often_it_is_repeated(ibkr, server, wo
     assert server.texts("utr") == ["utr"]
 
 
-def test_an_execution_that_cannot_be_read_takes_no_other_with_it(ibkr, server, world):
+@pytest.mark.parametrize("change", [{"price": ""}, {"side": ["B"]}])
+def test_an_execution_that_cannot_be_read_takes_no_other_with_it(ibkr, server, world, change):
     """All of a day come in one frame when the subscription begins."""
     with ibkr.stream.trades() as trades:
         settle(world, 12)
         drain(trades)
-        server.say({"topic": "str", "args": [execution("1"), execution("2", price=""), execution("3")]})
+        server.say({"topic": "str", "args": [execution("1"), execution("2", **change), execution("3")]})
         settle(world)
         first, unreadable, third = drain(trades)
 
