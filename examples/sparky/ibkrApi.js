@@ -21,6 +21,11 @@ const CHANGES = ['placeMarketOrder', 'placeLimitOrder', 'placeStopOrder', 'place
 
 const failed = ({ message, code = 0, data = {} }) =>
   Object.assign(new Error(message), { lost: false }, data, { name: data.type || 'BridgeDown', code });
+// JSON writes NaN as null, which is as good as left out: a stop that was miscalculated would be none, a part to close all of it.
+const checked = (_, value) => {
+  if (typeof value !== 'number' || Number.isFinite(value)) return value;
+  throw failed({ message: `${value} is no number; nothing was sent.`, data: { type: 'InvalidOrder', repeatable: false } });
+};
 const lost = (message) => failed({ message, data: { lost: true } });
 
 class Pipe {
@@ -180,6 +185,7 @@ class IbkrAPI extends (base.BaseExchangeAPI || base) {
 for (const method of [...READS, ...CHANGES]) {
   const changes = CHANGES.includes(method), ms = changes ? CHANGE_MS : READ_MS;
   IbkrAPI.prototype[method] = async function call(...args) {
+    JSON.stringify(args, checked);
     const key = changes ? { key: this.key || `node-${randomUUID()}` } : {};
     return this.within('session.call', { method, args, timeoutMs: ms, ...key }, ms);
   };

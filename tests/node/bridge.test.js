@@ -106,6 +106,18 @@ test('what goes wrong is an Error with a sentence, by the name of what it means'
   await assert.rejects(new IbkrAPI({ ...config, guardrials: {} }).getPositions(), { name: 'ConfigurationError' });
 });
 
+test('a number that is none is refused, because JSON would leave it out', async () => {
+  const none = { name: 'InvalidOrder', message: /NaN is no number; nothing was sent/, repeatable: false };
+  const asked = async () => (await control('ledger')).requests;
+  const before = await asked();
+
+  await assert.rejects(exchange().closePosition('AAPL', 'SELL', NaN), none);
+  await assert.rejects(exchange().placeOtocoOrder('MSFT', 'BUY', 1, 'market', null, 500, NaN, {}), none);
+  await assert.rejects(exchange().placeBracketOrder('MSFT', 'BUY', 'market', 1, null, { takeProfitPrice: 500, stopLossPrice: 0 / 0 }), none);
+
+  assert.deepEqual(await asked(), before);
+});
+
 test('a command that is no bridge is an error, and not started for ever', overPipe, async () => {
   await IbkrAPI.shutdown();
   const before = process.env.IBKR_BRIDGE_COMMAND;

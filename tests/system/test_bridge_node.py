@@ -15,9 +15,7 @@ from thoroughly import ALL
 ROOT = Path(__file__).parents[2]
 NODE = shutil.which("node")
 # Without the switch: what needs no process that is killed.
-QUICK = (
-    "it is the host|row of credentials|parallel first calls|what goes wrong|acted on twice|two Node processes"
-)
+QUICK = "it is the host|row of credentials|parallel first calls|what goes wrong|a number|acted on twice|two Node processes"
 TRANSPORTS = ["http", "stdio"] if ALL else ["http"]
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
