@@ -26,7 +26,7 @@ import attrs
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ConfigurationError, OrderError
 from ibkr_adapter.lifeline import Lifeline
-from ibkr_adapter.redact import redact
+from ibkr_adapter.redact import MASK, redact
 from ibkr_adapter.state import StateUnavailable, Store
 
 from .values import NOTHING_SENT, refusal
@@ -166,7 +166,7 @@ class WebhookBook:
         try:
             self._open_store().write(
                 "INSERT INTO webhook (tenant, came, came_at, state, answer, ended_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (tenant, redact(came)[:_LONGEST_WORDS], now, REFUSED, redact(json.dumps(answer)), now),
+                (tenant, _without_secrets(_shortened(came)), now, REFUSED, _written(answer), now),
             )
         except StateUnavailable as reason:
             log.warning("the book of webhooks lacks one that was turned away: %s", reason)
@@ -231,7 +231,7 @@ class WebhookBook:
                 store.write("UPDATE webhook SET state = ? WHERE id = ?", (SENDING, number))
                 store.write(
                     "INSERT INTO webhook_step (webhook, at, step, words) VALUES (?, ?, ?, ?)",
-                    (number, now, step, redact(words)[:_LONGEST_WORDS]),
+                    (number, now, step, _without_secrets(words)),
                 )
         except StateUnavailable as reason:
             if strict:
@@ -243,7 +243,7 @@ class WebhookBook:
         try:
             self._open_store().write(
                 "UPDATE webhook SET state = ?, answer = ?, ended_at = ? WHERE id = ?",
-                (state, redact(json.dumps(answer)), self._clock.now().isoformat(), number),
+                (state, _written(answer), self._clock.now().isoformat(), number),
             )
         except StateUnavailable as reason:
             log.warning(
@@ -325,7 +325,7 @@ class WebhookBook:
                 arrival.name,
                 arrival.content,
                 arrival.symbol,
-                redact(arrival.came),
+                _without_secrets(arrival.came),
                 now.isoformat(),
                 owner,
                 BEGUN,
@@ -356,6 +356,42 @@ class WebhookBook:
                 (before,),
             )
             store.write("DELETE FROM webhook WHERE ended_at < ?", (before,))
+
+
+def _written(answer: Mapping[str, Any]) -> str:
+    return _without_secrets(json.dumps(answer))
+
+
+def _shortened(came: str) -> str:
+    """What makes no sense may be long, and is for people only."""
+    return came if len(came) <= _LONGEST_WORDS else json.dumps({"cut": came[:_LONGEST_WORDS]})
+
+
+def _without_secrets(words: str) -> str:
+    """Mask the secrets in a JSON text, which is one afterwards: it will be read again."""
+    whole = redact(words)
+    try:
+        json.loads(whole)
+    except ValueError:
+        # A mask took the end of a text with it, or stands where a number stood.
+        return json.dumps(_masked(json.loads(words)))
+    return whole
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _masked_beside(key, part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_masked(part) for part in value]
+    return value
+
+
+def _masked_beside(key: str, value: Any) -> Any:
+    """Mask a value that may be known for a secret by its name alone."""
+    together = f"{key}={value}"
+    return MASK if isinstance(value, str) and redact(together) == f"{key}={MASK}" else _masked(value)
 
 
 def shared_book(folder: Path, clock: Clock) -> WebhookBook:

@@ -322,6 +322,43 @@ def test_the_audit_says_what_came_what_was_sent_and_what_happened(world, tmp_pat
             assert SECRET.encode() not in path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("odd", "kept"),
+    [
+        ({"session": True}, {"session": True}),
+        ({"note": 'session=regular"hours'}, {"note": 'session=***"hours'}),
+        ({"note": "-----BEGIN QUOTE-----"}, {"note": "***"}),
+        ({"note": ["Bearer abcdefgh", 1.5]}, {"note": ["Bearer ***", 1.5]}),
+        (
+            {"assertion": "canary-1", "note": [{"session": 12345}]},
+            {"assertion": "***", "note": [{"session": 12345}]},
+        ),
+    ],
+)
+def test_what_looks_like_a_secret_is_kept_in_a_form_that_can_be_read_again(world, odd, kept):
+    """One webhook that cannot be read would take the whole list with it, for two weeks."""
+    executor = TradeExecutor(world.exchange(), clock=world.clock)
+    executor.execute_webhook(MARKET | odd)
+    with pytest.raises(InvalidOrder):
+        executor.execute_webhook({"action": "hold"} | odd)
+
+    turned_away, done = executor.audit()
+
+    assert done["came"] == MARKET | kept
+    assert turned_away["came"] == {"action": "hold"} | kept
+
+
+def test_a_long_webhook_that_makes_no_sense_is_kept_in_part(world):
+    executor = TradeExecutor(world.exchange(), clock=world.clock)
+    with pytest.raises(InvalidOrder):
+        executor.execute_webhook({"action": "hold", "note": "x" * 60_000})
+
+    (row,) = executor.audit()
+
+    assert row["came"]["cut"].startswith('{"action": "hold", "note": "xxx')
+    assert len(row["came"]["cut"]) == 4000
+
+
 def test_what_is_over_for_two_weeks_is_forgotten(world, tmp_path):
     executor = TradeExecutor(world.exchange(), clock=world.clock)
     executor.execute_webhook({"action": "close", "symbol": "AAPL"})
