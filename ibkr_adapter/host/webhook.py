@@ -30,6 +30,8 @@ from .values import amount, choice, percent, refusal, secret, shown, switch, wor
 
 # A webhook has some twenty short fields; more is not one.
 LARGEST_TEXT = 65_536
+# Nor has it anything in it that is nested; a remark of a strategy may be.
+DEEPEST = 32
 
 _SECRETIVE = re.compile(r"secret|pass(?:word|phrase)|token|api_?key|private_?key", re.IGNORECASE)
 _WORDS = (
@@ -200,9 +202,18 @@ def read_webhook(payload: Mapping[str, Any] | str | bytes) -> Webhook:
 
 
 def masked(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the payload with its secrets, at any depth, as ``***``: fit to be shown or kept."""
+    """Return the payload with its secrets, at any depth, as ``***``: fit to be shown or kept.
+
+    Raises:
+        InvalidOrder: It is nested too deep; nothing was sent.
+    """
+    return _masked(payload, 0)
+
+
+def _masked(payload: Mapping[str, Any], depth: int) -> dict[str, Any]:
     return {
-        key: MASK if value is not None and _hides(key) else _mask(value) for key, value in payload.items()
+        key: MASK if value is not None and _hides(key) else _mask(value, depth)
+        for key, value in payload.items()
     }
 
 
@@ -211,12 +222,14 @@ def _hides(key: Any) -> bool:
     return isinstance(key, str) and (bool(_SECRETIVE.search(key)) or nearest(key) == "secret")
 
 
-def _mask(value: Any) -> Any:
+def _mask(value: Any, depth: int) -> Any:
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if depth >= DEEPEST:
+        raise refusal(f"the webhook is nested deeper than {DEEPEST} levels")
     if isinstance(value, Mapping):
-        return masked(value)
-    if isinstance(value, (list, tuple)):
-        return [_mask(part) for part in value]
-    return value
+        return _masked(value, depth + 1)
+    return [_mask(part, depth + 1) for part in value]
 
 
 def _decode(text: str | bytes) -> Any:
@@ -236,8 +249,8 @@ def _decode(text: str | bytes) -> Any:
 
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=no_number, object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        # The text itself stays out of the message: it holds the secret.
+    except (ValueError, ArithmeticError, RecursionError):
+        # Of 1e99999999999999999999 no decimal can be made. The text itself stays out of the message: it holds the secret.
         raise refusal("the webhook is not JSON") from None
 
 

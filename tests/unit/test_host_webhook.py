@@ -596,6 +596,26 @@ def test_what_cannot_be_read_is_not_repeated():
     assert "hush-hush" not in refused('{"secret": "hush-hush", ')
 
 
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1e-99999999999999999999"])
+@pytest.mark.parametrize("key", ["price", "remark"])
+def test_a_number_that_no_decimal_can_hold_is_refused(key, number):
+    """A decimal of it raises an error of its own, which no host expects."""
+    refused(f'{{"action": "buy", "symbol": "AAPL", "quantity": 1, "{key}": {number}}}')
+
+
+def test_what_is_nested_without_end_is_not_kept():
+    """Python cannot walk down into it; what a remark of a strategy needs is kept."""
+    payload: dict = {}
+    for _ in range(900):
+        payload = {"note": [payload]}
+
+    with pytest.raises(InvalidOrder, match=r"nested deeper than 32 levels\. Nothing was sent"):
+        masked(payload)
+    assert masked({"note": [{"by": ["me", {"password": 1}]}]}) == {
+        "note": [{"by": ["me", {"password": "***"}]}]
+    }
+
+
 def test_bytes_are_as_good_as_text():
     """Web servers hand over bytes."""
     assert parse(b'{"a": 1.10}') == {"a": Decimal("1.10")}
