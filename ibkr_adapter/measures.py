@@ -84,8 +84,10 @@ def quantity(terms: Terms, asked: Decimal, order_type: OrderType | None = None) 
     floored = asked.quantize(step, rounding=ROUND_FLOOR, context=_EXACT)
     if floored <= 0:
         helps = step == 1 and terms.rules.fraction_digits and not terms.allow_fractional
+        # All digits of 1e-999999999 are a gigabyte.
+        told = f"{asked:f}" if asked.adjusted() > -_LARGEST_POWER else f"{asked:.3e}"
         raise InvalidOrder(
-            f"{asked:f} {terms.contract.symbol} is less than the smallest size, {step:f}; nothing was sent.",
+            f"{told} {terms.contract.symbol} is less than the smallest size, {step:f}; nothing was sent.",
             remedy="Raise the size" + (", or set allow_fractional." if helps else "."),
         )
     whole = floored == floored.to_integral_value()

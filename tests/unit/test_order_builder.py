@@ -98,6 +98,12 @@ def test_less_than_the_smallest_size_is_refused(digits, fractional, remedy):
     assert remedy in no.value.remedy
 
 
+def test_a_quantity_of_next_to_nothing_is_not_spelt_out():
+    """All its digits are a gigabyte, and a host may pass on what a client has written."""
+    with pytest.raises(InvalidOrder, match=r"^1\.000e-999999999 AAPL is less than the smallest size"):
+        measures.quantity(terms(), Decimal("1e-999999999"))
+
+
 @pytest.mark.parametrize("asked", ["0", "-1", "NaN", "sNaN", "Infinity", "1E+31", "1E+999999"])
 def test_what_is_no_quantity_is_refused(asked):
     """A slip of the finger must not become an order."""
