@@ -84,7 +84,18 @@ def text(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         raise ValueError("must be a text")  # noqa: TRY004  (one kind of error for every wrong value)
+    if not can_be_written(value):
+        raise ValueError("must be a text of whole characters")
     return value.strip() or None
+
+
+def can_be_written(value: str) -> bool:
+    """Tell whether a text can be written down: JSON can spell halves of characters, which nothing can."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def pem(value: Any) -> str | None:

@@ -29,6 +29,8 @@ from ibkr_adapter.terms import AccountTerms
 from ibkr_adapter.wire.combos import read_conidex
 from ibkr_adapter.wire.endpoints import Endpoint
 
+_FOREVER = 10.0**9
+
 
 class Standing:
     """The orders of one account, working or over."""
@@ -183,9 +185,17 @@ class Standing:
         return self._connection.tracker.follow(self.account, order, timeout=timeout)
 
     def wait_for(self, order_id: object, *, timeout: float) -> Order:
-        """Look at an order until it is over; return it as it was seen last."""
+        """Look at an order until it is over; return it as it was seen last.
+
+        Raises:
+            InvalidOrder: It is no order id, or the time is none.
+            OrderRejected: It cannot be seen.
+        """
         order_id = checked_id(order_id)
-        until = self._connection.clock.monotonic() + timeout
+        if not timeout >= 0:
+            raise InvalidOrder(f"{timeout!r:.20} is no time to wait for an order; nothing was sent.")
+        # A machine cannot wait for longer than some centuries, and says so by an error of its own.
+        until = self._connection.clock.monotonic() + min(timeout, _FOREVER)
         order = self._connection.watch.until(self.account(), order_id, lambda seen: seen.state.is_over, until)
         if order is None:
             raise OrderRejected(f"the status of order {order_id} cannot be read.")

@@ -104,6 +104,11 @@ def test_a_client_says_first_which_protocol_it_speaks(bridged):
         (b"\xff\xfe", -32700, None),
         (b"[" * 100_000, -32700, None),
         (b'{"jsonrpc":"2.0","id":1,"method":"bridge.health","params":{"x":NaN}}', -32700, None),
+        (
+            b'{"jsonrpc":"2.0","id":1,"method":"bridge.health","params":{"x":1e99999999999999999999}}',
+            -32700,
+            None,
+        ),
         (b'{"jsonrpc":"2.0","id":1,"id":2,"method":"bridge.health"}', -32700, None),
         (b"[]", -32600, None),
         (b"17", -32600, None),
@@ -247,6 +252,8 @@ def test_settings_come_from_the_environment_only_where_none_are_given(bridged):
         ({"config": {"guardrials": {}}}, "guardrials is not a setting"),
         ({"config": 5}, "must be Settings or a mapping"),
         ({"config": {}, "user": 5}, "The user is a text"),
+        ({"config": {}, "user": "half \ud83d"}, "The user is a text"),
+        ({"config": {"accountId": "half \ud83d"}}, "accountId must be a text of whole characters"),
         ({"config": {}, "usr": "a"}, "has no parameter 'usr'"),
     ],
 )
@@ -969,6 +976,27 @@ def test_a_mistake_of_ours_is_answered_too(bridged, session):
         session.call("getPositions")
 
     assert session.call("getTicker", "AAPL")["lastPrice"]
+
+
+def test_a_mistake_of_ours_with_a_frame_ends_nobody_elses_sessions(bridged, session, monkeypatch):
+    """The one who reads the frames of a pipe serves all users of a host."""
+    monkeypatch.setattr(session.talk.bridge._registry, "open", lambda config, user: 1 / 0)
+
+    with pytest.raises(BridgeError, match="made a mistake"):
+        bridged.talk.ask("session.open", config={})
+
+    assert session.call("getTicker", "AAPL")["lastPrice"]
+
+
+@pytest.mark.parametrize("timeout", ["1e999999999", "1e15", "1" + "0" * 400])
+def test_nobody_waits_for_longer_than_a_machine_can(bridged, session, timeout):
+    order = session.call("placeMarketOrder", "AAPL", "BUY", 1, key="filled")
+    params = {"session": session.name, "method": "waitFor", "args": [order["orderId"], 0]}
+    frame = json.dumps({"jsonrpc": "2.0", "id": "long", "method": "session.call", "params": params})
+
+    bridged.talk.raw(frame.replace(", 0]", f", {timeout}]"))
+
+    assert bridged.talk.answer("long")["status"] == "filled"
 
 
 def test_an_error_carries_what_the_client_needs_to_act(bridged, session):

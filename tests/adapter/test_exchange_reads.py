@@ -150,6 +150,10 @@ def test_waiting_for_an_order_ends_with_it_or_with_the_time(world, ibkr):
 
     assert ibkr.wait_for(done["orderId"])["status"] == "filled"
     assert ibkr.wait_for(rests["orderId"], timeout=5)["status"] == "open"
+    assert ibkr.wait_for(done["orderId"], timeout=float("inf"))["status"] == "filled"
+    for wrong in (-1, float("nan")):
+        with pytest.raises(InvalidOrder, match="no time to wait"):
+            ibkr.wait_for(rests["orderId"], timeout=wrong)
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,7 @@ HEALTH = b'{"jsonrpc":"2.0","id":1,"method":"bridge.health"}'
         ({**BEARER, "Content-Length": "-1"}, None, 411),
         ({**BEARER, "Transfer-Encoding": "chunked"}, None, 411),
         ({**BEARER, "Content-Length": str(LARGEST_FRAME + 1)}, None, 413),
+        ({**BEARER, "Content-Length": "9" * 5000}, None, 413),
     ],
 )
 def test_only_who_has_the_token_and_is_no_browser_is_let_in(over, headers, path, status):

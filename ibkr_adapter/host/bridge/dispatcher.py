@@ -6,6 +6,7 @@ what a change is done under is in :mod:`.calls`, who waits for what in :mod:`.wa
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from ibkr_adapter.doors import DEFAULT_DOORS, Doors
 from ibkr_adapter.errors import IBKRError, InvalidOrder
 from ibkr_adapter.own_orders import checked_coid
+from ibkr_adapter.setting_readers import can_be_written
 
 from . import frames
 from .calls import INTERNAL, Outcome, Work, perform
@@ -24,6 +26,8 @@ from .lines import Job
 from .methods import METHODS, line_of
 from .registry import Registry
 from .waiting import Call, Client, Waiting
+
+log = logging.getLogger(__name__)
 
 # A session that nobody has used for so many seconds lets go of its connection.
 IDLE_AFTER = 1800.0
@@ -79,6 +83,10 @@ class Bridge:
             outcome = frames.refusal(refused)
         except IBKRError as failure:
             outcome = frames.failure(failure)
+        except Exception:
+            # Whoever reads frames goes on: a mistake of ours with one must not end everybody's sessions.
+            log.exception("a frame could not be taken")
+            outcome = INTERNAL
         if outcome is not None:
             client.answer(number, outcome)
 
@@ -155,7 +163,7 @@ class Bridge:
     def _open(self, _: Client, frame: Frame) -> dict[str, Any]:
         params = _params(frame, "config", "credentials", "user")
         user, credentials = params.get("user"), params.get("credentials")
-        if not isinstance(user, str | None):
+        if not isinstance(user, str | None) or not can_be_written(user or ""):
             raise FrameError(Code.WRONG_PARAMS, "The user is a text.")
         if credentials is None:
             session = self._registry.open(params.get("config"), user)

@@ -97,7 +97,8 @@ def read(raw: bytes) -> Frame:
     """
     try:
         found = json.loads(raw, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
+        # Of 1e99999999999999999999 no decimal can be made.
         raise FrameError(Code.NOT_JSON, "The frame is not JSON, or names a key twice.", id=None) from None
     if not isinstance(found, dict):
         raise FrameError(Code.NOT_A_CALL, "A frame is one JSON object.", id=None)

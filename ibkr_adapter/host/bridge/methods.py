@@ -31,6 +31,10 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+# Seconds: nobody waits for so long.
+_FOREVER = 10**9
+
+
 class Kind(Enum):
     """What a call does at the broker."""
 
@@ -98,7 +102,8 @@ class Method:
         if missing:
             raise FrameError(Code.WRONG_PARAMS, f"{self.name} needs {missing[0]}; nothing was done.")
         if "timeout" in found:
-            found["timeout"] = float(found["timeout"])
+            # A whole number may be larger than any float.
+            found["timeout"] = float(min(found["timeout"], _FOREVER))
         return found
 
     def _in_order(self, args: list[Any]) -> dict[str, Any]:

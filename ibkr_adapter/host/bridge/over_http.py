@@ -42,6 +42,7 @@ _SHORTEST_TOKEN = 32
 # A client that says nothing for so many seconds is hung up on.
 _SILENCE = 60.0
 MOST_CONNECTIONS = 128
+_MOST_DIGITS = 20
 
 
 class Server(ThreadingHTTPServer):
@@ -154,7 +155,8 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             return 411, Code.NOT_A_CALL, "A frame has a Content-Length."
-        if int(length) > LARGEST_FRAME:
+        # Python reads no number of thousands of digits.
+        if len(length) > _MOST_DIGITS or int(length) > LARGEST_FRAME:
             return 413, Code.TOO_LARGE, f"A frame has {LARGEST_FRAME} bytes at most."
         return None
 
