@@ -46,7 +46,7 @@ class Group:
         name, method, rows = body.get("name"), body.get("default_method"), body.get("accounts")
         if not isinstance(name, str) or not name:
             raise GroupError("name is required")
-        if method not in THEIR_METHODS | OWN_METHODS:
+        if not isinstance(method, str) or method not in THEIR_METHODS | OWN_METHODS:
             raise GroupError(f"default_method {method} is not valid")
         if not isinstance(rows, list) or not rows:
             raise GroupError("accounts is required")

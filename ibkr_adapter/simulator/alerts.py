@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import attrs
 
 from ibkr_adapter.simulator import hours
+from ibkr_adapter.simulator.digits import whole
 
 if TYPE_CHECKING:
     from ibkr_adapter.simulator.world import World
@@ -53,8 +54,7 @@ class Condition:
     @property
     def conid(self) -> int | None:
         """The contract, unless any will do."""
-        conid = self.conidex.split("@")[0]
-        return int(conid) if conid.isdecimal() else None
+        return whole(self.conidex.split("@")[0])
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -15,6 +15,7 @@ import attrs
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.desk import Twists, failed
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.faults import land, wait
 from ibkr_adapter.simulator.order import Order, Status, Ticket
@@ -152,8 +153,7 @@ class AmendDesk:
         return answers.json_answer(body)
 
     def _find(self, account: str, reference: str) -> Order | None:
-        if not reference.isdigit():
-            return None
-        order = self._world.book.orders.get(int(reference))
+        number = whole(reference)
+        order = None if number is None else self._world.book.orders.get(number)
         known = order is not None and order.ticket.account == account and not order.vanished
         return order if known else None

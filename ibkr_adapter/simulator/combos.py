@@ -16,6 +16,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.instrument import Instrument, Leg
 from ibkr_adapter.simulator.refusals import RefusalError
 
@@ -38,7 +39,7 @@ SPREAD_CONIDS: dict[int, str] = {
     28812380: "USD",
 }
 MARK = ";;;"
-_LEG = re.compile(r"^(\d+)/(-?\d+)$")
+_LEG = re.compile(r"^([0-9]{1,18})/(-?[0-9]{1,9})$")
 _NOTHING = Decimal(0)
 _FINEST = Decimal("0.00000001")
 _UNTRADABLE = frozenset({"IND", "CASH", "BAG"})
@@ -52,8 +53,9 @@ def combination(conidex: str, find: Callable[[int], Instrument | None]) -> Instr
     """
     head, _, tail = conidex.partition(MARK)
     spread, _, exchange = head.partition("@")
-    currency = SPREAD_CONIDS.get(int(spread)) if spread.isdigit() else None
-    if currency is None:
+    number = whole(spread)
+    currency = None if number is None else SPREAD_CONIDS.get(number)
+    if number is None or currency is None:
         raise _refused(f"unknown spread conid {spread}")
     legs = [_leg(text, find) for text in tail.split(",")]
     _check(legs, currency, exchange)
@@ -65,7 +67,7 @@ def combination(conidex: str, find: Callable[[int], Instrument | None]) -> Instr
     symbols = dict.fromkeys(one.instrument.symbol for one in legs)
     ends = [one.instrument.ends for one in legs if one.instrument.ends is not None]
     return Instrument(
-        conid=int(spread),
+        conid=number,
         symbol="/".join(symbols),
         name=" ".join(symbols),
         exchange=exchange or "SMART",

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Action = Callable[[dict[str, Any]], Any]
 
+# Of larger figures no exact sum can be told; larger times are beyond any calendar.
+_LARGEST = 10**15
+_LONGEST = 10**9
+
 
 class WishError(ValueError):
     """A control room request that makes no sense; the message says why."""
@@ -90,7 +94,11 @@ class ControlRoom:
         raise LookupError(f"the control room has no {method} {name}")
 
     def _reset(self, body: dict[str, Any]) -> Any:
-        self._gateway.reset(**_only(body, "seed", "options"))
+        wishes = _only(body, "seed", "options")
+        seed, options = wishes.get("seed"), wishes.get("options")
+        if not isinstance(options, dict | None):
+            raise WishError("options is a JSON object")
+        self._gateway.reset(None if seed is None else int(_figure(wishes, "seed")), options)
         return {"reset": True, "account": self._gateway.account}
 
     def _authorise(self, body: dict[str, Any]) -> Any:
@@ -118,12 +126,15 @@ class ControlRoom:
         wishes = _only(body, "on", "when", "times", *self._actions)
         if action is None or not isinstance(wishes[action], dict):
             raise WishError(f"a trigger holds one of {', '.join(self._actions)}")
+        times = wishes.get("times", 1)
+        if isinstance(times, bool) or not isinstance(times, int) or times < 1:
+            raise WishError("times is a whole number from 1")
         if not self._gateway.routes.knows(str(wishes.get("on"))):
             raise WishError(f"there is no endpoint {wishes.get('on')}")
         trigger = Trigger(
             on=wishes["on"],
             after=wishes.get("when", "before") == "after",
-            times=int(wishes.get("times", 1)),
+            times=times,
             action=action,
             body=wishes[action],
         )
@@ -144,8 +155,8 @@ class ControlRoom:
 
     def _advance(self, body: dict[str, Any]) -> Any:
         seconds = float(_figure(_only(body, "seconds"), "seconds"))
-        if seconds < 0:
-            raise WishError("time does not go back")
+        if not 0 <= seconds <= _LONGEST:
+            raise WishError("time does not go back, nor ahead by more than thirty years")
         return {"now": self._gateway.advance(seconds).isoformat()}
 
     def _options(self, body: dict[str, Any]) -> Any:
@@ -167,7 +178,10 @@ class ControlRoom:
         wishes = _only(body, "account", "conid", "quantity", "price")
         price = _figure(wishes, "price") if "price" in wishes else None
         conid, quantity = int(_figure(wishes, "conid")), _figure(wishes, "quantity")
-        self._gateway.seed_position(conid, quantity, price=price, account=wishes.get("account"))
+        account = wishes.get("account")
+        if not isinstance(account, str | None):
+            raise WishError("account is an account's id")
+        self._gateway.seed_position(conid, quantity, price=price, account=account)
         return {"conid": conid, "quantity": float(quantity)}
 
     def _session(self, body: dict[str, Any]) -> Any:
@@ -188,4 +202,7 @@ def _figure(body: dict[str, Any], key: str) -> Decimal:
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise WishError(f"{key} is a number")
-    return Decimal(str(value))
+    figure = Decimal(str(value))
+    if abs(figure) > _LARGEST:
+        raise WishError(f"{key} is too large")
+    return figure

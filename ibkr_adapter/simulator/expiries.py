@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from ibkr_adapter.simulator import hours
+from ibkr_adapter.simulator.digits import whole
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # The letters of futures' local symbols, January first.
@@ -30,7 +31,7 @@ def month_code(day: date) -> str:
 def parse_month(code: str) -> date | None:
     """The first day of the month that a code means; nothing for any other text."""
     name, year = code[:3], code[3:]
-    if len(code) != _CODE_LENGTH or name not in _MONTHS or not year.isdigit():
+    if len(code) != _CODE_LENGTH or name not in _MONTHS or whole(year) is None:
         return None
     return date(2000 + int(year), _MONTHS.index(name) + 1, 1)
 

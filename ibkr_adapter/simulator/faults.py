@@ -46,6 +46,8 @@ _KEYS = frozenset(
     }
 )
 _NUMBERS = ("seconds", "status", "count", "retry_after", "for")
+# Of seconds: thirty years, which a calendar still has.
+_LARGEST = 10**9
 
 
 class FaultError(ValueError):
@@ -189,9 +191,11 @@ class FaultBox:
         for key in _NUMBERS:
             value = wishes.get(key, 0)
             try:
-                float(value)
-            except (TypeError, ValueError):
+                is_counted = abs(float(value)) <= _LARGEST
+            except (TypeError, ValueError, OverflowError):
                 raise FaultError(f"{key} is a number") from None
+            if not is_counted:
+                raise FaultError(f"{key} is too large")
 
     def take(self, name: str, now: datetime, *, unread: bool) -> Strike | None:
         """Match the first fault that strikes this call with it.

@@ -204,7 +204,10 @@ def _of_type(name: str, value: Any, wanted: Any) -> Any:
     if wanted == float | None or base is float:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise OptionError(f"{name} is a number")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise OptionError(f"{name} is too large") from None
     if base is int and isinstance(value, bool):
         raise OptionError(f"{name} is a whole number")
     if not isinstance(value, base):

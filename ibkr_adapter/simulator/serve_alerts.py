@@ -12,6 +12,7 @@ from typing import Any
 
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.alerts import Alert, Condition, ConditionError, moment_of, read_conditions
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import long_stamp
 from ibkr_adapter.simulator.refusals import RefusalError
@@ -62,12 +63,12 @@ class AlertEndpoints:
 
     def details(self, call: Call) -> Answer:
         """All of one alert; one that is not there is an error with status 200."""
-        number = call.parts["alertId"]
-        if call.query.get("type") != "Q" or not number.isdecimal():
+        number = whole(call.parts["alertId"])
+        if call.query.get("type") != "Q" or number is None:
             return answers.bad_request("orderId and type are required")
-        if int(number) == 0:
+        if number == 0:
             return answers.refusal("MTA alert tool ID is wrong =0")
-        alert = self._world.alerts.find(int(number))
+        alert = self._world.alerts.find(number)
         if alert is None:
             return answers.refusal(f"Alert with order ID={number} not found.")
         return answers.json_answer(self._body(alert))
@@ -168,7 +169,8 @@ class AlertEndpoints:
 
     def _modify(self, account: str, wishes: dict[str, Any], conditions: list[Condition]) -> Answer:
         text = str(wishes["orderId"])
-        alert = self._world.alerts.find(int(text), account) if text.isdecimal() else None
+        number = whole(text)
+        alert = self._world.alerts.find(number, account) if number is not None else None
         if alert is None:
             return answers.refusal(f"failed to modify alert: Alert {text} doesn't exist", 500)
         if wishes["alertName"] != alert.name:
@@ -181,7 +183,7 @@ class AlertEndpoints:
         account, body = self._account(call), call.json()
         number = body.get("alertId") if isinstance(body, dict) else None
         alert = self._world.alerts.find(number, account) if isinstance(number, int) else None
-        if alert is None or body.get("alertActive") not in {0, 1}:
+        if alert is None or body.get("alertActive") not in (0, 1):
             return self._missing("failed to activate/deactivate alert")
         alert.active = bool(body["alertActive"])
         alert.triggered = alert.triggered and not alert.active
@@ -190,9 +192,9 @@ class AlertEndpoints:
     def remove(self, call: Call) -> Answer:
         """Delete an alert; the id 0 deletes all that the account has."""
         account, text = self._account(call), call.parts["alertId"]
-        number = int(text) if text.isdecimal() else -1
+        number = whole(text)
         found = [one for one in self._world.alerts.of(account) if number in {0, one.number}]
-        if not found:
+        if number is None or not found:
             return self._missing(f"failed to delete alert: Alert {text} doesn't exist")
         for alert in found:
             self._world.alerts.remove(alert.number)
@@ -211,7 +213,7 @@ def _checked(wishes: dict[str, Any]) -> list[Condition]:
     for key in ("alertRepeatable", "outsideRth"):
         if wishes[key] not in (0, 1):
             raise ConditionError(f"{key} is 0 or 1")
-    if wishes["tif"] not in {"GTC", "GTD"}:
+    if wishes["tif"] not in ("GTC", "GTD"):
         raise ConditionError(f"can't recognize tif [{wishes['tif']}]")
     if wishes["tif"] == "GTD":
         moment_of(str(wishes.get("expireTime", "")), None)

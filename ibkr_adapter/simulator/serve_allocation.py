@@ -138,7 +138,9 @@ class AllocationEndpoints:
 
 
 def _fits(key: str, value: Any) -> bool:
-    return value in _DEFAULTS if key == "default_method_for_all" else isinstance(value, bool)
+    if key == "default_method_for_all":
+        return isinstance(value, str) and value in _DEFAULTS
+    return isinstance(value, bool)
 
 
 def _object(call: Call) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ibkr_adapter.simulator import answers, bonds, expiries, futures_calendar, option_ladders
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.ladder_table import Ladder
@@ -20,7 +21,8 @@ from ibkr_adapter.simulator.routes import Call, Needs, Route, both, get
 from ibkr_adapter.simulator.views_chains import bond_row, derivative_row, name_row, plain_object, search_row
 from ibkr_adapter.simulator.world import World
 
-_TRUE = frozenset({True, "true", "True", "1"})
+# Not a set: what clients write there may be a list, which a set cannot be asked for.
+_TRUE = (True, "true", "True", "1")
 _LADDERS = frozenset({"OPT", "FOP", "WAR"})
 _PLAIN = frozenset({"STK", "CASH", "CFD", "IND", "CRYPTO", "FUND"})
 _NEEDED = {
@@ -79,7 +81,7 @@ class ChainEndpoints:
         for row in rows:
             self._memory.add(f"{_SEARCHED}{row['conid']}")
         # Stocks of companies that issued bonds are followed by the bonds' placeholder.
-        if stocks and sec_type in {None, "STK", "BOND"}:
+        if stocks and sec_type in (None, "STK", "BOND"):
             rows.append(bond_row(text, stocks[0].name))
         return answers.json_answer(rows)
 
@@ -185,7 +187,7 @@ class ChainEndpoints:
 
 
 def _conid(text: str) -> int:
-    return int(text) if text.isdigit() else 0
+    return whole(text) or 0
 
 
 def _strike(text: str | None) -> Decimal | None:

@@ -13,6 +13,7 @@ from typing import Any
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.catalogue import SHORT_VENUES
 from ibkr_adapter.simulator.currencies import RATES, pairs_with
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.instrument import Instrument
@@ -61,8 +62,8 @@ class ContractEndpoints:
         ]
 
     def _instrument(self, conid: Any) -> Instrument | None:
-        text = str(conid)
-        return self._world.catalogue.find(int(text)) if text.isdigit() else None
+        number = whole(str(conid))
+        return None if number is None else self._world.catalogue.find(number)
 
     # Needs only a login.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number, seconds
 from ibkr_adapter.simulator.forecasts import CATEGORIES, EXCHANGE, MARKETS, Forecast, Market, listed
@@ -116,10 +117,10 @@ class ForecastEndpoints:
 
 
 def _conid(call: Call, key: str) -> int:
-    text = call.query.get(key, "")
-    if not text.isdecimal():
+    number = whole(call.query.get(key, ""))
+    if number is None:
         raise RefusalError(answers.missing(key))
-    return int(text)
+    return number
 
 
 def _headline(market: Market) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.fyi import NoticeBoard
 from ibkr_adapter.simulator.routes import Call, Route, delete, get, post, put
@@ -137,11 +138,11 @@ class FyiEndpoints:
     def notices(self, call: Call) -> Answer:
         """At most ten notices, of some topics, behind a certain one."""
         query = call.query
-        count = query.get("max", str(_MOST))
-        if not count.isdecimal():
+        count = whole(query.get("max", str(_MOST)))
+        if count is None:
             return answers.missing("max")
         include, exclude = (_words(query.get(one, "")) for one in ("include", "exclude"))
-        found = self._board.listed(min(int(count), _MOST), include, exclude, query.get("id"))
+        found = self._board.listed(min(count, _MOST), include, exclude, query.get("id"))
         return answers.json_answer([one.as_json() for one in found])
 
     def read(self, call: Call) -> Answer:

@@ -32,6 +32,7 @@ from ibkr_adapter.simulator.bars import (
     trading_days_back,
 )
 from ibkr_adapter.simulator.calendars import calendar_of
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer, WireFault, WireFaultKind
 from ibkr_adapter.simulator.figures import long_stamp, milliseconds, number, places_of
 from ibkr_adapter.simulator.routes import Call, Needs, Route, both, get
@@ -156,7 +157,8 @@ class HistoryEndpoints:
         )
 
     def _found(self, conid: str) -> Instrument | None:
-        instrument = self._world.catalogue.find(int(conid)) if conid.isdigit() else None
+        number = whole(conid)
+        instrument = None if number is None else self._world.catalogue.find(number)
         if instrument is None or instrument.is_over(self._world.now):
             return None
         return instrument

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from ibkr_adapter.simulator import answers
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.faults import land
 from ibkr_adapter.simulator.figures import price_text
@@ -63,10 +64,11 @@ class MarketDataEndpoints:
         self, brokerage: Brokerage, conidex: str, fields: list[str], *, bare: bool
     ) -> dict[str, Any] | None:
         head = conidex.partition("@")[0]
-        if not head.isdigit():
+        number = whole(head)
+        if number is None:
             return None
-        ids: dict[str, Any] = {"conidEx": conidex, "conid": int(head)}
-        instrument = self._world.catalogue.find(int(head))
+        ids: dict[str, Any] = {"conidEx": conidex, "conid": number}
+        instrument = self._world.catalogue.find(number)
         if instrument is None:
             return ids
         world = self._world
@@ -106,8 +108,8 @@ class MarketDataEndpoints:
 
     def regulatory_snapshot(self, call: Call) -> Answer:
         """The best sides of all venues, for a cent; numbers and texts differ from the snapshot's."""
-        world, conid = self._world, call.query.get("conid", "")
-        instrument = world.catalogue.find(int(conid)) if conid.isdigit() else None
+        world, conid = self._world, whole(call.query.get("conid", ""))
+        instrument = None if conid is None else world.catalogue.find(conid)
         is_quoted = instrument is not None and instrument.sec_type == "STK" and instrument.is_us
         if instrument is None or not is_quoted or not world.options.regulatory_snapshots:
             # Seen of a paper account; for an unknown contract a guess.

@@ -16,6 +16,7 @@ from ibkr_adapter.simulator.amend import AmendDesk
 from ibkr_adapter.simulator.charges import fee, fee_currency, requirement
 from ibkr_adapter.simulator.class_checks import refuse_anonymous
 from ibkr_adapter.simulator.desk import Desk
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.faults import land
 from ibkr_adapter.simulator.figures import grouped, money, quantity_text
@@ -140,7 +141,8 @@ class OrderEndpoints:
     def status(self, call: Call) -> Answer:
         """The state of one order."""
         reference = call.parts["orderId"]
-        order = self._world.book.orders.get(int(reference)) if reference.isdigit() else None
+        number = whole(reference)
+        order = None if number is None else self._world.book.orders.get(number)
         if order is None or order.vanished:
             status = self._world.options.missing_order_status
             return answers.fault(f"Order {reference} is not found", status)
@@ -153,10 +155,10 @@ class OrderEndpoints:
         """The executions of up to seven days."""
         if self._first_read("trades"):
             return answers.json_answer([])
-        days = call.query.get("days", "1")
-        if not days.isdigit():
+        days = whole(call.query.get("days", "1"))
+        if days is None:
             return answers.bad_request("days is not valid")
-        count = min(max(int(days), 1), _MOST_DAYS)
+        count = min(max(days, 1), _MOST_DAYS)
         first = hours.midnight(hours.local_day(self._world.now) - timedelta(days=count - 1))
         account = call.query.get("accountId") or self._selected()
         rows = [

@@ -44,7 +44,7 @@ class PeopleEndpoints:
         brokerage = self._world.sessions.brokerage
         if wanted is None or brokerage is None:
             return answers.bad_request("acctId is missing")
-        if wanted not in self._world.accounts:
+        if not isinstance(wanted, str) or wanted not in self._world.accounts:
             return answers.refusal("Invalid account ID", 500)
         if wanted == brokerage.selected and repeated is not None:
             return repeated

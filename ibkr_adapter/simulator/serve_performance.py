@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.simulator import answers, hours, nav_history
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.nav_history import PERIODS, Series
@@ -27,6 +28,8 @@ from ibkr_adapter.simulator.views_performance import (
 from ibkr_adapter.simulator.world import World
 
 _DAYS = 90
+# A hundred years: beyond, a calendar has no such day.
+_MOST_DAYS = 36_500
 # Seen on a paper account: one row that is nobody's worth.
 _BOGUS = Decimal("7267.05")
 _LONG_PERIODS = frozenset({"YTD", "1Y"})
@@ -66,7 +69,7 @@ class PerformanceEndpoints:
         wishes = call.either()
         accounts = self._known(wishes.get("acctIds"), "acctIds is required")
         period = wishes.get("period")
-        if period not in PERIODS:
+        if not isinstance(period, str) or period not in PERIODS:
             return answers.bad_request(f"Invalid period: {period}")
         return answers.json_answer(performance_body(accounts, self._series(accounts, period)))
 
@@ -113,17 +116,18 @@ class PerformanceEndpoints:
         if not isinstance(conids, list) or not conids or currency is None:
             return answers.bad_request(lacking)
         accounts = self._known(wishes.get("acctIds"), lacking)
-        if not str(conids[0]).isdecimal() or str(currency) not in self._rates:
+        conid = whole(str(conids[0]))
+        if conid is None or str(currency) not in self._rates:
             return answers.bad_request("conids or currency is not valid")
         days = wishes.get("days", _DAYS)
-        if isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= _MOST_DAYS:
             return answers.bad_request("days is not valid")
         last = datetime(self._today.year, self._today.month, self._today.day, tzinfo=UTC)
         first = last - timedelta(days=days)
         traded = [
             one
             for one in self._world.book.executions
-            if one.account in accounts and self._is_meant(one, int(str(conids[0])), first.date())
+            if one.account in accounts and self._is_meant(one, conid, first.date())
         ]
         rate = self._world.rate(str(currency))
         body = transactions_body(traded, str(currency), lambda one: self._world.rate(one) / rate, self._today)

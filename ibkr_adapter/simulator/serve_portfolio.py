@@ -15,6 +15,7 @@ from typing import Any
 
 from ibkr_adapter.simulator import answers, figures
 from ibkr_adapter.simulator.account import Account, Position
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import number
 from ibkr_adapter.simulator.routes import Call, Route, get, post
@@ -106,7 +107,7 @@ class PortfolioEndpoints:
         page = call.query.get("page")
         if page is None:
             return answers.json_answer(rows)
-        first = int(page) * _SUBACCOUNT_PAGE if page.isdigit() else 0
+        first = (whole(page) or 0) * _SUBACCOUNT_PAGE
         if first >= len(rows):
             return answers.json_answer([])
         metadata = {"total": len(rows), "pageSize": _SUBACCOUNT_PAGE, "pageNum": first // _SUBACCOUNT_PAGE}
@@ -161,7 +162,8 @@ class PortfolioEndpoints:
         """Value by asset class, sector and group of several accounts."""
         body = call.json()
         ids = body.get("acctIds", []) if isinstance(body, dict) else []
-        accounts = [self._world.accounts[one] for one in ids if one in self._world.accounts]
+        wanted = map(str, ids if isinstance(ids, list) else [])
+        accounts = [self._world.accounts[one] for one in wanted if one in self._world.accounts]
         return answers.json_answer(self._allocated(accounts))
 
     def _allocated(self, accounts: list[Account]) -> dict[str, Any]:
@@ -211,8 +213,8 @@ class PortfolioEndpoints:
         account = self._found(call)
         if account is None:
             return answers.unauthorised()
-        page = call.parts["pageId"]
-        if not page.isdigit():
+        page = whole(call.parts["pageId"])
+        if page is None:
             return answers.bad_request()
         if self._is_cold:
             return answers.json_answer([])
@@ -223,8 +225,8 @@ class PortfolioEndpoints:
             rows.sort(key=key, reverse=call.query.get("direction") == "d")
         elif not self._world.options.stable_pages:
             # Each page comes in an order of its own: some rows are told twice and some never.
-            rows = rows[int(page) :] + rows[: int(page)]
-        first = int(page) * PAGE
+            rows = rows[page:] + rows[:page]
+        first = page * PAGE
         return answers.json_answer(rows[first : first + PAGE])
 
     @staticmethod
@@ -259,9 +261,10 @@ class PortfolioEndpoints:
         account = self._found(call)
         if account is None:
             return answers.unauthorised()
-        if not call.parts["conid"].isdigit():
+        conid = whole(call.parts["conid"])
+        if conid is None:
             return answers.bad_request()
-        return answers.json_answer(self._one(account, int(call.parts["conid"])))
+        return answers.json_answer(self._one(account, conid))
 
     def _one(self, account: Account, conid: int) -> list[dict[str, Any]]:
         """The row of one contract; contract data comes with the second call."""
@@ -276,9 +279,9 @@ class PortfolioEndpoints:
 
     def everywhere(self, call: Call) -> Answer:
         """The position in one contract, account by account."""
-        if not call.parts["conid"].isdigit():
+        conid = whole(call.parts["conid"])
+        if conid is None:
             return answers.bad_request()
-        conid = int(call.parts["conid"])
         body = {key: self._one(one, conid) for key, one in self._world.accounts.items()}
         if self._world.options.twin_account:
             body |= {

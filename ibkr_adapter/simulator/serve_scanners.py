@@ -160,7 +160,7 @@ class ScannerEndpoints:
         ]
         for name, value in pairs:
             limit = _figure(value)
-            if name in _FILTERS and limit is not None:
+            if isinstance(name, str) and name in _FILTERS and limit is not None:
                 passes = _FILTERS[name][1]
                 quoted = [(one, quote) for one, quote in quoted if passes(quote, limit)]
         rank = _TYPES[code][2]

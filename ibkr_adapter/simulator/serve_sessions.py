@@ -15,7 +15,8 @@ from ibkr_adapter.simulator.sessions import SSO_EXPIRES_MS, Sessions
 from ibkr_adapter.simulator.world import World
 
 _USER_ID = 45049960
-_TRUE = frozenset({True, "true", "True"})
+# Not a set: what clients write there may be a list, which a set cannot be asked for.
+_TRUE = (True, "true", "True")
 
 
 def missing(sessions: Sessions, route: Route | None) -> Answer | None:

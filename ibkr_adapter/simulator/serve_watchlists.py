@@ -14,6 +14,7 @@ import attrs
 
 from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.contract_names import position_line
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import Answer
 from ibkr_adapter.simulator.figures import milliseconds
 from ibkr_adapter.simulator.routes import Call, Needs, Route, delete, get, post
@@ -86,7 +87,7 @@ class WatchlistEndpoints:
         if not isinstance(body, dict) or not body:
             return answers.missing("id")
         identity, name, rows = body.get("id"), body.get("name"), body.get("rows")
-        if not isinstance(identity, str) or not identity.removeprefix("-").isdecimal() or not name:
+        if not isinstance(identity, str) or whole(identity.removeprefix("-")) is None or not name:
             return answers.unavailable()
         kept = rows if isinstance(rows, list) else []
         made = Watchlist(identity=identity, name=str(name), rows=kept, changed=self._world.now)
@@ -133,12 +134,13 @@ class WatchlistEndpoints:
         """A row as it is shown: a blank one, a contract, or a number that is none."""
         conid = row.get("C") if isinstance(row, dict) else None
         text = str(conid)
-        if not text.isdecimal():
+        number = whole(text)
+        if number is None:
             return {"H": ""}
-        instrument = self._world.catalogue.find(int(text))
+        instrument = self._world.catalogue.find(number)
         if instrument is None:
-            return {"C": text, "conid": int(text), "name": ""}
-        bare = {"C": text, "conid": int(text), "name": instrument.name}
+            return {"C": text, "conid": number, "name": ""}
+        bare = {"C": text, "conid": number, "name": instrument.name}
         if not warm:
             return bare
         return {

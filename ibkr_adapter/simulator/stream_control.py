@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.door import ABRUPT, Frame
 from ibkr_adapter.simulator.stream_socket import NORMAL
 
@@ -110,13 +111,13 @@ class StreamRoom:
         return {"heard": heard}
 
     def _prompt(self, wish: dict[str, Any]) -> dict[str, Any]:
-        number = str(wish.get("order_id", ""))
-        if not number.isdigit():
+        number = whole(str(wish.get("order_id", "")))
+        if number is None:
             raise StreamWishError("order_id is an order's number")
         choices = wish.get("options", ["Yes", "No"])
         if not isinstance(choices, list) or not choices:
             raise StreamWishError("options is a list of answers")
-        request = self._gateway.streams.prompt(int(number), _text(wish), [str(one) for one in choices])
+        request = self._gateway.streams.prompt(number, _text(wish), [str(one) for one in choices])
         return {"reqId": request}
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ibkr_adapter.simulator import combos
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.market_tags import SLOW_TAGS
 from ibkr_adapter.simulator.quote_rows import quote_values
 from ibkr_adapter.simulator.refusals import RefusalError
@@ -104,8 +105,8 @@ def found(world: World, conidex: str) -> Instrument | None:
             return combos.combination(_with_spread(conidex), world.catalogue.find)
         except RefusalError:
             return None
-    head = conidex.partition("@")[0]
-    return world.catalogue.find(int(head)) if head.isdigit() else None
+    number = whole(conidex.partition("@")[0])
+    return None if number is None else world.catalogue.find(number)
 
 
 def _with_spread(conidex: str) -> str:

@@ -21,12 +21,15 @@ from ibkr_adapter.simulator import answers
 from ibkr_adapter.simulator.catalogue import Catalogue
 from ibkr_adapter.simulator.class_checks import refuse_unfit, refuse_untradable
 from ibkr_adapter.simulator.combos import MARK, combination
+from ibkr_adapter.simulator.digits import whole
 from ibkr_adapter.simulator.instrument import Instrument
 from ibkr_adapter.simulator.order import NOTHING, TRAILING_TYPES, Ticket
 from ibkr_adapter.simulator.order_rules import rules_of, size_step
 from ibkr_adapter.simulator.refusals import RefusalError, Rejection
 
 _NUMBER = (int, Decimal)
+# Above, nothing is a size or a price: exact sums of it would be wrong.
+_LARGEST = Decimal(10) ** 15
 _FIELDS: dict[str, tuple[type, ...]] = {
     "acctId": (str,),
     "conid": (int,),
@@ -94,7 +97,7 @@ def decode(body: bytes) -> Any:
         return {}
     try:
         return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for brackets within brackets without end
         text = "java.lang.Exception: invalid request content"
         raise RefusalError(answers.refusal(text, 500)) from None
 
@@ -131,6 +134,9 @@ def check_types(row: Any) -> None:
         value = row[name]
         # In Python a boolean is an int; in JSON it is not.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise RefusalError(answers.refusal(_WRONG_TYPE, 400))
+        # Guess: no source tells of a number that is too large.
+        if kinds is _NUMBER and abs(row[name]) > _LARGEST:
             raise RefusalError(answers.refusal(_WRONG_TYPE, 400))
 
 
@@ -193,10 +199,10 @@ class TicketReader:
             conidex = row.get("conidex", "")
             if MARK in conidex:
                 return combination(conidex, self.catalogue.find), conidex
-            head = conidex.partition("@")[0]
-            if not head.isdigit():
+            number = whole(conidex.partition("@")[0])
+            if number is None:
                 raise RefusalError(answers.bad_request("Conid(s) missing"))
-            conid = int(head)
+            conid = number
         instrument = self.catalogue.find(conid)
         if instrument is None:
             # The text is a guess; that nothing was sent and the status is 200 was observed.
