@@ -1,23 +1,27 @@
 """Run market scanners, every wish held against IBKR's own lists first.
 
 The lists come as one answer that may be asked for once in a quarter of an hour, so it is kept for a
-day, on disk too, where the next process finds it. Scans are one a second and fifty rows at most.
+day, on disk too, where the next process finds it. Where it cannot be had, scans are run all the same.
+Scans are one a second and fifty rows at most.
 
 Source: Web API reference, "Iserver Market Scanner".
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from decimal import Decimal
 
 from ibkr_adapter.discovery.kept import DAY, Kept
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import ApiError, InvalidRequest, Throttled
 from ibkr_adapter.model.scan import SCAN_COLUMNS, Parameters, ScanRow
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints, numbers
 from ibkr_adapter.wire.scanners import read_parameters, read_scan, scan_body
+
+log = logging.getLogger(__name__)
 
 Figure = Decimal | float | str
 
@@ -39,12 +43,23 @@ class Scanners:
         )
         return read_parameters(content)
 
+    def _lists(self) -> Parameters | None:
+        """The lists, or ``None`` where they cannot be had now, for a quarter of an hour perhaps."""
+        try:
+            return self.parameters()
+        except (ApiError, Throttled) as refusal:
+            # The scan may be asked for all the same: IBKR says itself what it does not know.
+            log.warning("a scan is not held against IBKR's lists: %s", refusal)
+            return None
+
     def scan(
         self, code: str, *, instrument: str, location: str, filters: Mapping[str, Figure]
     ) -> Table[ScanRow]:
         """Run one scan."""
         exact = {name: _figure(name, value) for name, value in filters.items()}
-        self.parameters().check(code, instrument, location, exact)
+        lists = self._lists()
+        if lists is not None:
+            lists.check(code, instrument, location, exact)
         content = self._session.read(endpoints.SCANNER_RUN, body=scan_body(code, instrument, location, exact))
         column, rows = read_scan(content)
         title = f"{code} in {location}: {len(rows)} rows"

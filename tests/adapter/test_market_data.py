@@ -480,6 +480,23 @@ def test_the_lists_are_asked_for_once_a_day(studio, tape, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "refusal",
+    [
+        (429, {"error": "Too many requests"}),
+        (503, {"error": "Service Unavailable"}),
+        (404, {"error": "gone"}),
+    ],
+)
+def test_a_scan_is_run_although_the_lists_cannot_be_had(ibkr, tape, refusal):
+    """Another program of the user may have asked for them, which closes them for a quarter of an hour."""
+    tape.answers["/iserver/scanner/params"] = refusal
+
+    scans = [ibkr.market_data.scan("TOP_PERC_GAIN") for _ in range(2)]
+
+    assert [len(rows) for rows in scans] == [2, 2]
+
+
+@pytest.mark.parametrize(
     ("code", "filters", "words"),
     [
         ("TOP_PERC_GAINER", {}, "Perhaps TOP_PERC_GAIN"),
