@@ -42,6 +42,7 @@ from ibkr_adapter.model.table import Table
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.state import Store
 from ibkr_adapter.wire import discovery
+from ibkr_adapter.wire.combos import DOLLAR
 
 __all__ = ["SCHEMA_STEPS", "ConidResolver"]
 
@@ -213,11 +214,13 @@ class ConidResolver:
 
     # Names of contracts -------------------------------------------------------------------
 
-    def written(self, conid: int, symbol: str, sec_type: SecType | None = None) -> str:
+    def written(
+        self, conid: int, symbol: str, sec_type: SecType | None = None, currency: str | None = None
+    ) -> str:
         """The caller's own spelling of a contract, also from before a restart.
 
         Where nobody wrote one it is a name that means this contract: IBKR's symbol for a stock,
-        and for anything else a name that hosts can carry.
+        and for anything else a name that hosts can carry. A symbol alone means the listing in the US.
         """
         spelt = self._kept.written(conid)
         if spelt is not None:
@@ -225,7 +228,8 @@ class ConidResolver:
         known = self._kept.contract(conid)
         if known is not None and (known.sec_type is not SecType.STOCK or known.is_us is False):
             return labels.host_name(known)
-        unclear = symbol in products.FUTURES or symbol in products.COINS
+        abroad = currency not in {None, DOLLAR}
+        unclear = abroad or symbol in products.FUTURES or symbol in products.COINS
         if sec_type is None or (sec_type is SecType.STOCK and not unclear):
             return symbol
         return f"{conid}@SMART"

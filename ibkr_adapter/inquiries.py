@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ibkr_adapter import shapes
 from ibkr_adapter.errors import ApiError, OrderRejected, UnexpectedAnswer
 from ibkr_adapter.linked import Linked
+from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.order import Order
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Inquiries(Linked):
     def get_positions(self) -> list[dict[str, Any]]:
         """All positions that are not flat."""
         return [
-            shapes.position(found, self.contracts.written(found.conid, found.symbol, found.sec_type))
+            shapes.position(
+                found, self.contracts.written(found.conid, found.symbol, found.sec_type, found.currency)
+            )
             for found in self._held()
         ]
 
@@ -130,7 +133,7 @@ class Inquiries(Linked):
         order = self.orders.status(order_id)
         if order is None:
             raise OrderRejected(f"IBKR does not give the status of order {order_id}.")
-        return shapes.order(order, symbol or self._spelling(order.conid, order.symbol))
+        return shapes.order(order, symbol or self._spelling(order))
 
     def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """The orders that work, whoever placed them."""
@@ -150,19 +153,19 @@ class Inquiries(Linked):
         fills = [fill for fill in self.orders.fills() if conid in {None, fill.conid}]
         fills.sort(key=lambda fill: fill.time.timestamp() if fill.time is not None else 0.0, reverse=True)
         return [
-            shapes.fill(fill, symbol or self._spelling(fill.conid, fill.symbol))
+            shapes.fill(fill, symbol or self.contracts.written(fill.conid, fill.symbol))
             for fill in fills[: int(limit) if limit is not None else None]
         ]
 
     def find_order(self, coid: str) -> dict[str, Any] | None:
         """Look an order up by its cOID; ``None`` is "not listed now", after fresh reads."""
         order = self.orders.find(coid)
-        return shapes.order(order, self._spelling(order.conid, order.symbol)) if order is not None else None
+        return shapes.order(order, self._spelling(order)) if order is not None else None
 
     def wait_for(self, order_id: Any, *, timeout: float = 30.0) -> dict[str, Any]:
         """Look at an order until it is over or ``timeout`` seconds have passed."""
         order = self.orders.wait_for(order_id, timeout=timeout)
-        return shapes.order(order, self._spelling(order.conid, order.symbol))
+        return shapes.order(order, self._spelling(order))
 
     # Common -------------------------------------------------------------------------------
 
@@ -185,8 +188,10 @@ class Inquiries(Linked):
         # Whatever expired can still be held, ordered upon and looked at; nothing is traded here.
         return self.contracts.resolve(symbol, for_trading=False).conid
 
-    def _spelling(self, conid: int, symbol: str) -> str:
-        return self.contracts.written(conid, symbol)
+    def _spelling(self, order: Order) -> str:
+        # A combination has no contract of its own that its name could mean.
+        nameless = order.sec_type in {SecType.UNKNOWN, SecType.COMBO}
+        return self.contracts.written(order.conid, order.symbol, None if nameless else order.sec_type)
 
     def _price(self, symbol: str) -> tuple[Quote, Decimal]:
         quote = self.market_data.quote(self._conid(symbol))
@@ -202,7 +207,7 @@ class Inquiries(Linked):
     def _listed(self, symbol: str | None, orders: list[Order]) -> list[dict[str, Any]]:
         conid = self._conid(symbol) if symbol else None
         return [
-            shapes.order(order, symbol or self._spelling(order.conid, order.symbol))
+            shapes.order(order, symbol or self._spelling(order))
             for order in orders
             if conid is None or order.moves(conid)
         ]

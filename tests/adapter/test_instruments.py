@@ -431,7 +431,10 @@ def test_months_far_from_the_one_asked_for_are_not_asked_about(ibkr, broker):
 
 
 def test_positions_are_called_by_what_means_them(library, ibkr, broker):
-    """A close goes by that name: an option is never called by its underlying's symbol."""
+    """A close goes by that name: an option is never called by its underlying's symbol.
+
+    Nor is a listing abroad called by a symbol that means the one in the US.
+    """
     row = {"position": 1.0, "currency": "USD", "avgCost": 5801.0, "avgPrice": 58.01, "secType": "OPT"}
     broker.refused["GET /portfolio/accounts"] = (200, [{"accountId": "DU1234567"}])
     broker.refused["GET /portfolio2/DU1234567/positions"] = (
@@ -441,6 +444,7 @@ def test_positions_are_called_by_what_means_them(library, ibkr, broker):
             row | {"conid": "71002", "description": "AAPL"},
             row | {"conid": "66", "description": "AAPL"},
             row | {"conid": "265598", "description": "AAPL", "secType": "STK"},
+            row | {"conid": "38708077", "description": "AAPL", "secType": "STK", "currency": "MXN"},
         ],
     )
     ibkr.contracts.resolve("AAPL270115C00220000")
@@ -452,9 +456,29 @@ def test_positions_are_called_by_what_means_them(library, ibkr, broker):
         "AAPL270115P00220000",
         "66@SMART",
         "AAPL",
+        "38708077@SMART",
     ]
     assert held[0]["notional"] is None
     assert [ibkr.get_position(found["symbol"])["symbol"] for found in held] == [f["symbol"] for f in held]
+
+
+def test_orders_of_others_are_called_by_what_means_them(ibkr, broker):
+    """Somebody's option order in another program is none on the share."""
+    row = {"acct": "DU1234567", "side": "BUY", "status": "Submitted", "ticker": "AAPL", "totalSize": 1}
+    row |= {"orderType": "Limit", "price": "1", "remainingQuantity": 1.0, "filledQuantity": 0.0}
+    broker.refused["GET /iserver/account/orders"] = (
+        200,
+        {
+            "orders": [
+                row | {"orderId": 1, "conid": 66, "secType": "OPT"},
+                row | {"orderId": 2, "conid": 265598, "secType": "STK"},
+                row | {"orderId": 3, "conid": 265598},
+            ],
+            "snapshot": True,
+        },
+    )
+
+    assert [found["symbol"] for found in ibkr.get_open_orders()] == ["66@SMART", "AAPL", "AAPL"]
 
 
 # Expiry ----------------------------------------------------------------------------------
