@@ -15,7 +15,7 @@ from ibkr_adapter import shapes
 from ibkr_adapter.errors import ApiError, OrderRejected, UnexpectedAnswer
 from ibkr_adapter.linked import Linked
 from ibkr_adapter.model.contract import SecType
-from ibkr_adapter.model.order import Order
+from ibkr_adapter.model.order import Fill, Order
 
 if TYPE_CHECKING:
     from ibkr_adapter.model.account import Position
@@ -153,7 +153,7 @@ class Inquiries(Linked):
         fills = [fill for fill in self.orders.fills() if conid in {None, fill.conid}]
         fills.sort(key=lambda fill: fill.time.timestamp() if fill.time is not None else 0.0, reverse=True)
         return [
-            shapes.fill(fill, symbol or self.contracts.written(fill.conid, fill.symbol))
+            shapes.fill(fill, symbol or self._spelling(fill))
             for fill in fills[: int(limit) if limit is not None else None]
         ]
 
@@ -188,10 +188,10 @@ class Inquiries(Linked):
         # Whatever expired can still be held, ordered upon and looked at; nothing is traded here.
         return self.contracts.resolve(symbol, for_trading=False).conid
 
-    def _spelling(self, order: Order) -> str:
+    def _spelling(self, found: Order | Fill) -> str:
         # A combination has no contract of its own that its name could mean.
-        nameless = order.sec_type in {SecType.UNKNOWN, SecType.COMBO}
-        return self.contracts.written(order.conid, order.symbol, None if nameless else order.sec_type)
+        nameless = found.sec_type in {SecType.UNKNOWN, SecType.COMBO}
+        return self.contracts.written(found.conid, found.symbol, None if nameless else found.sec_type)
 
     def _price(self, symbol: str) -> tuple[Quote, Decimal]:
         quote = self.market_data.quote(self._conid(symbol))

@@ -329,6 +329,7 @@ class Fill(Shown):
     commission: Decimal | None
     time: datetime | None
     exchange: str = ""
+    sec_type: SecType = SecType.UNKNOWN
 
 
 @attrs.frozen(kw_only=True)

@@ -256,6 +256,7 @@ def _fill(row: Any) -> Fill | None:
         commission=numbers.decimal(row.get("commission")),
         time=numbers.moment(row.get("trade_time_r")) or numbers.utc_stamp(row.get("trade_time")),
         exchange=words_of(str(row.get("exchange") or ""), 40),
+        sec_type=SecType(row.get("sec_type") or row.get("secType") or ""),
     )
 
 

@@ -481,6 +481,19 @@ def test_orders_of_others_are_called_by_what_means_them(ibkr, broker):
     assert [found["symbol"] for found in ibkr.get_open_orders()] == ["66@SMART", "AAPL", "AAPL"]
 
 
+def test_fills_of_others_are_called_by_what_means_them(ibkr, broker):
+    row = {"symbol": "AAPL", "side": "B", "size": 1.0, "price": "2.5", "account": "DU1234567"}
+    broker.refused["GET /iserver/account/trades"] = (
+        200,
+        [
+            row | {"execution_id": "1", "conid": 66, "sec_type": "OPT", "trade_time_r": 1795000002000},
+            row | {"execution_id": "2", "conid": 265598, "sec_type": "STK", "trade_time_r": 1795000001000},
+        ],
+    )
+
+    assert [found["symbol"] for found in ibkr.get_trade_history()] == ["66@SMART", "AAPL"]
+
+
 # Expiry ----------------------------------------------------------------------------------
 
 

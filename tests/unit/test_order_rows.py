@@ -93,6 +93,7 @@ TRADE = {
     "conid": 265598,
     "conidEx": "265598",
     "order_id": 17437897932,
+    "sec_type": "STK",
 }
 
 
@@ -457,6 +458,7 @@ def test_a_fill_is_read():
         commission=Decimal("1.01"),
         time=datetime(2023, 12, 11, 18, 0, 49, tzinfo=UTC),
         exchange="ISLAND",
+        sec_type=SecType.STOCK,
     )
 
 
