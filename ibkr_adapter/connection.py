@@ -125,6 +125,7 @@ class Connection:
             reference=self.reference,
             kept=Kept(clock=market, store=self._cache),
             most_lines=settings.market_data_lines,
+            streamed=self._streamed,
         )
         self.own = OwnOrders(doors.new_id, self._placed)
         self.reads = OrderReads(
@@ -220,6 +221,12 @@ class Connection:
             self._stores.clear()
         for store in borrowed:
             self._lender.give_back(store)
+
+    def _streamed(self) -> frozenset[int]:
+        """The contracts whose quotes are streamed; no stream is made for that."""
+        with self._lock:
+            feed = self._feed
+        return frozenset() if feed is None else feed.quoted
 
     def _cache(self) -> Store:
         return self._file("contracts", CONTRACTS, disposable=True)

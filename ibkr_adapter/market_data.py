@@ -11,7 +11,7 @@ Source: Web API reference, "Market Data"; docs/ibkr-facts.md.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -66,12 +66,13 @@ class MarketData:
         reference: Reference,
         kept: Kept,
         most_lines: int,
+        streamed: Callable[[], frozenset[int]] = frozenset,
     ) -> None:
         self._clock = clock
         self._session = session
         self._conids = conids
         self._reference = reference
-        self._lines = Lines(session, most=most_lines)
+        self._lines = Lines(session, most=most_lines, streamed=streamed)
         self._snapshots = Snapshots(clock=clock, session=session, lines=self._lines)
         self._options = OptionPrices(conids=conids, snapshots=self._snapshots)
         self._scanners = Scanners(session=session, kept=kept)

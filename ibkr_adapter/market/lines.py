@@ -4,7 +4,8 @@ Every contract whose snapshot was asked for holds one of the user's lines, a hun
 bought, until it is let go; TWS and other programs of the same user take theirs from the same
 hundred. When none is left IBKR does not say so: rows come without a single value. So the lines
 that were longest unused are freed before new ones would go past the limit, and rows that stay bare
-are told about.
+are told about. A contract has one line for snapshots and the stream together: while its quotes are
+streamed it is freed by nobody but who says so.
 
 Source: Web API reference, "Unsubscribe"; docs/ibkr-facts.md tells what was observed.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import attrs
@@ -47,9 +48,12 @@ class LinesHeld(Shown):
 class Lines:
     """The lines of one brokerage session, for every thread of a connection."""
 
-    def __init__(self, session: SessionKeeper, *, most: int) -> None:
+    def __init__(
+        self, session: SessionKeeper, *, most: int, streamed: Callable[[], frozenset[int]] = frozenset
+    ) -> None:
         self._session = session
         self._most = most
+        self._streamed = streamed
         self._lock = threading.Lock()
         # The longest unused first.
         self._held: dict[int, None] = {}
@@ -64,6 +68,7 @@ class Lines:
 
     def take(self, conids: Sequence[int]) -> None:
         """Note that these are about to be opened; what is longest unused is freed to make room."""
+        needed = self._streamed() | frozenset(conids)
         with self._lock:
             self._forget_other_sessions()
             new = [conid for conid in conids if conid not in self._held]
@@ -72,7 +77,9 @@ class Lines:
                 self._held[conid] = None
             for borrowed in self._borrowed:
                 borrowed.update(new)
-            surplus = list(self._held)[: max(0, len(self._held) - max(self._most, len(conids)))]
+            most = max(self._most, len(conids))
+            idle = [conid for conid in self._held if conid not in needed]
+            surplus = idle[: max(0, len(self._held) - most)]
         try:
             self.free(surplus)
         except ApiError as refusal:
@@ -110,9 +117,10 @@ class Lines:
         try:
             yield
         finally:
+            streamed = self._streamed()
             with self._lock:
                 self._borrowed = [each for each in self._borrowed if each is not opened]
-                held = [conid for conid in self._held if conid in opened]
+                held = [conid for conid in self._held if conid in opened and conid not in streamed]
             # What went wrong inside matters more than a line that stays open.
             with suppress(IBKRError):
                 self.free(held)

@@ -32,6 +32,8 @@ class Channel:
 
     renew_every: float | None = None
     stale_after: float | None = None
+    # The contract whose quotes it has.
+    quoted: int | None = None
     # Whether seeding it makes calls, and can keep the stream's thread for as long as it may take.
     reads_first = False
 
@@ -98,7 +100,7 @@ class Quotes(Channel):
         self._target = str(conid) if exchange is None else f"{conid}@{exchange}"
         super().__init__(f"smd+{self._target}")
         self.names = list(dict.fromkeys(names))
-        self._conid = conid
+        self._conid = self.quoted = conid
         self._running = RunningQuote(exchange, self.names)
         self._has_some = False
         self.stale_after = stale_after

@@ -100,6 +100,11 @@ class Feed:
         with self._lock:
             return tuple(running.channel for running in self._running.values() if running.is_wanted)
 
+    @property
+    def quoted(self) -> frozenset[int]:
+        """The contracts whose quotes anybody is subscribed to; each holds a market data line."""
+        return frozenset(found.quoted for found in self.channels() if found.quoted is not None)
+
     def attach(self, channel: C, box: Mailbox) -> C:
         """Give ``box`` what a channel brings; where its topic is subscribed to already, that one's is given.
 

@@ -16,6 +16,7 @@ from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.model.stream import Dropped, Gap, QuoteEvent, Refused, Stale
 from ibkr_adapter.ws_link import LineLost
 
+IBM = 8314
 HEARTBEAT = {"topic": "system", "hb": 1772001296993}
 
 
@@ -287,6 +288,23 @@ def test_frames_that_nobody_understands_change_nothing(ibkr, server, world, fram
         server.say(frame, quote(**{"31": "1"}))
 
         assert quotes.get(1).quote.last == Decimal(1)
+
+
+def test_lines_of_what_is_streamed_are_not_freed_for_snapshots(world, server):
+    """A contract has one line for both, so that whoever listens would hear nothing more."""
+    ibkr = world.exchange(market_data_lines=2)
+    with ibkr.stream.quotes(AAPL):
+        settle(world)
+        with ibkr.market_data.borrowed():
+            ibkr.market_data.quotes([AAPL, MSFT])
+        assert ibkr.market_data.lines.conids == (AAPL,)
+
+        for conid in (MSFT, IBM):
+            ibkr.market_data.quote(conid)
+        assert ibkr.market_data.lines.conids == (AAPL, IBM)
+    ibkr.market_data.quote(MSFT)
+
+    assert ibkr.market_data.lines.conids == (IBM, MSFT)
 
 
 def test_a_refusal_is_told_in_ibkrs_words(ibkr, server, world):
