@@ -143,7 +143,9 @@ class Quote(Shown):
     @property
     def freshness(self) -> str:
         """How old the prices are, in words."""
-        return "nothing came" if self.availability is None else self.availability.meaning
+        if self.availability is not None:
+            return self.availability.meaning
+        return "nothing came" if self.display_price() is None else _MEANINGS[Timeline.UNKNOWN]
 
     def _shown(self) -> dict[str, Any]:
         code = None if self.availability is None else self.availability.code

@@ -28,7 +28,7 @@ from ibkr_adapter.streaming.mirror import Mirror
 from ibkr_adapter.streaming.notices import Bulletins, Notices, Prompts
 from ibkr_adapter.streaming.subscription import Subscription
 from ibkr_adapter.wire import stream
-from ibkr_adapter.wire.fields import FIELD_SETS, TAGS
+from ibkr_adapter.wire.fields import AVAILABILITY, FIELD_SETS, TAGS
 
 Callback = Callable[[Event], None]
 
@@ -81,7 +81,7 @@ class StreamDesk:
 
         Args:
             symbols: Contracts by name, or by contract id.
-            fields: The name of a set of fields, or names of fields.
+            fields: The name of a set of fields, or names of fields; the freshness always comes along.
             callback: Called with each event on the stream's thread, instead of keeping it.
             size: How many events are kept for a consumer who is behind; the oldest are dropped.
             stale_after: After how many seconds of silence you are told ``Stale``; ``None`` for never.
@@ -97,6 +97,8 @@ class StreamDesk:
                 f"{fields!r} names no field, or no set of fields, of a quote; nothing was subscribed to.",
                 remedy=f"The sets are {', '.join(FIELD_SETS)}; docs/streaming.md tells of the fields.",
             )
+        # Without it nobody could tell how fresh the figures are.
+        names = names if AVAILABILITY in names else (*names, AVAILABILITY)
         conids = [self._conid(symbol) for symbol in symbols]
         channels = [Quotes(conid, None, names, stale_after) for conid in dict.fromkeys(conids)]
         return self._subscribe(channels, callback, size)

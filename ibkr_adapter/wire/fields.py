@@ -142,6 +142,8 @@ WORDS: Mapping[str, str] = {
 }
 TAGS: Mapping[str, str] = {**FIGURES, **WORDS}
 
+# How fresh the others are.
+AVAILABILITY = "availability"
 _PRICES = ("last", "bid", "ask")
 _GREEKS = ("delta", "gamma", "theta", "vega", "implied_volatility")
 
@@ -309,4 +311,4 @@ def names_of(fields: str | Iterable[str]) -> tuple[str, ...]:
             near=near,
             remedy="" if near else f"The sets are {', '.join(FIELD_SETS)}.",
         )
-    return named if "availability" in named else (*named, "availability")
+    return named if AVAILABILITY in named else (*named, AVAILABILITY)

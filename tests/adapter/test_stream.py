@@ -126,7 +126,7 @@ def test_two_consumers_of_a_contract_share_one_subscription(ibkr, server, world)
         server.say(quote(**{"84": "189.58"}))
 
         assert told.quote.last == Decimal("189.60")
-        assert asked[-1] == f'smd+{AAPL}+{{"fields":["31","84"]}}'
+        assert asked[-1] == f'smd+{AAPL}+{{"fields":["31","6509","84"]}}'
         assert ended_early == [f"umd+{AAPL}+{{}}"]  # renewed for the second one's field
         assert [first.get(1).quote.bid for _ in range(2)] == [None, Decimal("189.58")]
     assert server.texts("umd") == [f"umd+{AAPL}+{{}}"] * 2
@@ -362,6 +362,18 @@ def test_an_untrusted_server_ends_the_stream_for_a_person_to_act(ibkr, server, w
     with pytest.raises(StreamClosed, match="not trusted"):
         quotes.get(60)
     assert stream_threads() == []
+
+
+def test_how_fresh_quotes_are_is_always_asked_for(ibkr, server, world):
+    """Without IBKR's own mark a price is one of unknown age, and nobody may size from it."""
+    with ibkr.stream.quotes(AAPL, fields=["last"]) as quotes:
+        settle(world)
+        server.say(quote(**{"31": "189.60"}), quote(**{"6509": "RpB"}))
+        unmarked, marked = quotes.get(1).quote, quotes.get(1).quote
+
+    assert server.texts("smd") == [f'smd+{AAPL}+{{"fields":["31","6509"]}}']
+    assert (unmarked.freshness, unmarked.missing) == ("of unknown age", {"availability"})
+    assert (marked.tradable_price(), marked.missing) == (Decimal("189.60"), frozenset())
 
 
 @pytest.mark.parametrize("fields", ["nothing", ["last", "lost"], []])

@@ -141,7 +141,7 @@ def test_rows_that_are_not_of_this_moment_are_marked_in_words_and_in_style():
         "  5 †     5",
         "  6 †     5",
         "† 2 of 6: delayed by 15 to 20 minutes",
-        "† 1 of 6: nothing came",
+        "† 1 of 6: of unknown age",
         "† 1 of 6: trading is halted",
         "† 1 of 6: the last price is the prior close",
     ]
