@@ -14,7 +14,7 @@ import attrs
 from ibkr_adapter import order_builder
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
 from ibkr_adapter.holdings import Holding, group_of
-from ibkr_adapter.mandates import Hands, Mandate, ticket_of
+from ibkr_adapter.mandates import Close, Hands, Mandate, ticket_of
 from ibkr_adapter.model.order import Order, OrderType, Placed, Side
 from ibkr_adapter.model.shown import Shown
 
@@ -45,17 +45,19 @@ class Closes(Hands):
             OrderRejected: IBKR refused the closing order; the position stands.
             PartlyPlaced: Our own orders could not be ended; nothing was sent, and it says which
                 of them still work.
+            BrokerageUnavailable: Another thread is not done with the same position; nothing was sent.
         """
         self._desk.ready(mandate.account, mandate.replies)
-        deadline = self._deadline(mandate)
-        holding = self._holdings.read(mandate.account, mandate.conid, deadline)
-        if holding.quantity == 0:
-            raise InvalidOrder(
-                f"there is no position in {mandate.terms.contract.symbol} to close; nothing was sent."
-            )
-        if asked is None or asked >= abs(holding.quantity):
-            return self._close_all(mandate, holding, deadline)
-        return self._close_part(mandate, holding, asked, deadline)
+        with self._alone(mandate):
+            deadline = self._deadline(mandate)
+            holding = self._held(mandate, deadline)
+            if holding.quantity == 0:
+                raise InvalidOrder(
+                    f"there is no position in {mandate.terms.contract.symbol} to close; nothing was sent."
+                )
+            if asked is None or asked >= abs(holding.quantity):
+                return self._close_all(mandate, holding, deadline)
+            return self._close_part(mandate, holding, asked, deadline)
 
     def _close_all(self, mandate: Mandate, holding: Holding, deadline: float) -> Closed:
         side = holding.exit_side
@@ -66,7 +68,7 @@ class Closes(Hands):
         filled = tuple(order for order in ended if order.state.is_over and order.filled > 0)
         if left == 0 or (left > 0) != (holding.quantity > 0):
             return Closed(side=side, placed=None, quantity=Decimal(0), filled_meanwhile=filled)
-        placed = self._market(mandate, side, abs(left))
+        placed = self._market(mandate, side, abs(left), left)
         return Closed(side=side, placed=placed, quantity=abs(left), filled_meanwhile=filled)
 
     def _close_part(self, mandate: Mandate, holding: Holding, asked: Decimal, deadline: float) -> Closed:
@@ -86,11 +88,16 @@ class Closes(Hands):
         size = min(asked, held)
         if size == 0:
             return Closed(side=side, placed=None, quantity=Decimal(0))
-        return Closed(side=side, placed=self._market(mandate, side, size), quantity=size)
+        placed = self._market(mandate, side, size, -held * side.sign)
+        return Closed(side=side, placed=placed, quantity=size)
 
-    def _market(self, mandate: Mandate, side: Side, size: Decimal) -> Placed:
+    def _market(self, mandate: Mandate, side: Side, size: Decimal, before: Decimal) -> Placed:
         ticket = order_builder.closing(mandate.terms, side=side, size=size, coid=self._own.new_coid())
-        return self._place(mandate, (ticket,))
+        placed = self._place(mandate, (ticket,))
+        self._last_closes[(mandate.account, mandate.conid)] = Close(
+            order_id=placed.entry.order_id, before=before, sent=self._clock.monotonic()
+        )
+        return placed
 
     def _bring_down(
         self, mandate: Mandate, holding: Holding, side: Side, remainder: Decimal, deadline: float

@@ -49,18 +49,19 @@ class Exits(Closes):
             PartlyPlaced: It was to become one of a pair, and only one of them stands, or none.
         """
         self._desk.ready(mandate.account, mandate.replies)
-        deadline = self._deadline(mandate)
-        holding = self._holdings.read(mandate.account, mandate.conid, deadline)
-        held = holding.held_for(side)
-        if held > 0:
-            return self._protect_position(mandate, holding, side, min(asked, held), build, deadline)
-        entries = holding.entries(side.opposite)
-        if not entries:
-            raise InvalidOrder(
-                f"there is neither a position in {mandate.terms.contract.symbol} nor an entry of ours that a {side}"
-                " order would protect; nothing was sent."
-            )
-        return self._hang_on(mandate, holding, entries[-1], asked, build, deadline)
+        with self._alone(mandate):
+            deadline = self._deadline(mandate)
+            holding = self._held(mandate, deadline)
+            held = holding.held_for(side)
+            if held > 0:
+                return self._protect_position(mandate, holding, side, min(asked, held), build, deadline)
+            entries = holding.entries(side.opposite)
+            if not entries:
+                raise InvalidOrder(
+                    f"there is neither a position in {mandate.terms.contract.symbol} nor an entry of ours that a {side}"
+                    " order would protect; nothing was sent."
+                )
+            return self._hang_on(mandate, holding, entries[-1], asked, build, deadline)
 
     def pair(
         self, mandate: Mandate, side: Side, asked: Decimal, build: Callable[[Decimal], tuple[Ticket, Ticket]]
@@ -74,20 +75,22 @@ class Exits(Closes):
             PartlyPlaced: Only the stop stands, or not even that; ``naked_quantity`` says which.
         """
         self._desk.ready(mandate.account, mandate.replies)
-        deadline = self._deadline(mandate)
-        holding = self._holdings.read(mandate.account, mandate.conid, deadline)
-        kept = attrs.evolve(
-            holding, working=tuple(order for order in holding.working if order not in _loose(holding, side))
-        )
-        room = holding.held_for(side) - kept.covered(side)
-        if room <= 0:
-            raise InvalidOrder(
-                f"there is no position in {mandate.terms.contract.symbol} that a {side} order would protect;"
-                " nothing was sent."
+        with self._alone(mandate):
+            deadline = self._deadline(mandate)
+            holding = self._held(mandate, deadline)
+            kept = attrs.evolve(
+                holding,
+                working=tuple(order for order in holding.working if order not in _loose(holding, side)),
             )
-        # Built before anything is cancelled: what makes no sense must not cost the protection.
-        tickets = build(min(asked, room))
-        return self._replace(mandate, holding, _loose(holding, side), tickets, deadline)
+            room = holding.held_for(side) - kept.covered(side)
+            if room <= 0:
+                raise InvalidOrder(
+                    f"there is no position in {mandate.terms.contract.symbol} that a {side} order would protect;"
+                    " nothing was sent."
+                )
+            # Built before anything is cancelled: what makes no sense must not cost the protection.
+            tickets = build(min(asked, room))
+            return self._replace(mandate, holding, _loose(holding, side), tickets, deadline)
 
     def _protect_position(
         self,

@@ -8,6 +8,7 @@ the way. Orders of other people and programs are never touched. Closing is for
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager
 from decimal import Decimal
 
 import attrs
@@ -18,6 +19,7 @@ from ibkr_adapter.holdings import Holding, Holdings
 from ibkr_adapter.legs import LOOKS, Watch
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.order import Order, Placed, Ticket
+from ibkr_adapter.one_by_one import OneByOne
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.replies import ReplyHandler
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # How often the position is read again while it does not show our own fills yet.
 SETTLE_LOOKS = 4
+# A position that still reads as it was before our last close filled is believed after so many seconds.
+SHOWN_WITHIN = 10.0
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +52,15 @@ class Mandate:
     def conid(self) -> int:
         """The contract that is acted on."""
         return self.terms.contract.conid
+
+
+@attrs.frozen(kw_only=True)
+class Close:
+    """A market order that was sent to close: the position before it, and when it was sent, on the clock."""
+
+    order_id: str
+    before: Decimal
+    sent: float
 
 
 class Hands:
@@ -72,6 +85,35 @@ class Hands:
         self._watch = watch
         self._own = own
         self._stops = Stops(clock=clock, watch=watch, changes=changes, holdings=holdings, own=own)
+        self._one_by_one = OneByOne(clock)
+        self._last_closes: dict[tuple[str, int], Close] = {}
+
+    def _alone(self, mandate: Mandate) -> AbstractContextManager[None]:
+        """Be the only thread that closes or protects the position."""
+        return self._one_by_one.hold(mandate.account, mandate.conid, self._deadline(mandate))
+
+    def _held(self, mandate: Mandate, deadline: float) -> Holding:
+        """Read what is held, and do not take a position for it that does not show our last close yet.
+
+        Closed once more it would be opened on the other side. The same position may have been opened
+        again since, so it is believed in the end.
+        """
+        holding = self._holdings.read(mandate.account, mandate.conid, deadline)
+        last = self._last_closes.get((mandate.account, mandate.conid))
+        if last is None or holding.quantity != last.before:
+            return holding
+        until = min(last.sent + SHOWN_WITHIN, deadline)
+        attempt = 0
+        while holding.quantity == last.before and self._clock.monotonic() < until:
+            if attempt == 0:
+                order = self._watch.look(mandate.account, last.order_id, deadline)
+                if order is not None and order.filled == 0:
+                    break
+            self._clock.sleep(LOOKS[min(attempt, len(LOOKS) - 1)])
+            attempt += 1
+            quantity = self._holdings.quantity(mandate.account, mandate.conid)
+            holding = attrs.evolve(holding, quantity=quantity)
+        return holding
 
     def _end(self, mandate: Mandate, working: tuple[Order, ...], deadline: float) -> list[Order]:
         """Cancel orders and see each of them over; parents first, they take their children along."""

@@ -1,0 +1,162 @@
+"""Closes and exits that come together, or close after each other, never come to more than the position."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from scripted import Broker, Floor, contract
+
+from crowd import at_once
+from ibkr_adapter.errors import BrokerageUnavailable, IBKRError, InvalidOrder
+from ibkr_adapter.one_by_one import OneByOne
+
+SPY = 756733
+
+
+class Late(Broker):
+    """Shows a fill among the positions ``lag`` seconds after it, and takes ``pause`` seconds to show them."""
+
+    def __init__(self, *contracts):
+        super().__init__(*contracts)
+        self.clock = None
+        self.lag = self.pause = 0.0
+        self._due = []
+
+    def _book(self, ticket):
+        ack = super()._book(ticket)
+        if ticket["orderType"] == "MKT" and self.fills:
+            change = ticket["quantity"] * (1 if ticket["side"] == "BUY" else -1)
+            self._due.append((self.clock.monotonic() + self.lag, ticket["conid"], change))
+        return ack
+
+    def _portfolio(self, path):
+        if "positions" in path:
+            self.clock.sleep(self.pause)
+        now = self.clock.monotonic()
+        for due in [one for one in self._due if one[0] <= now]:
+            self._due.remove(due)
+            self.positions[due[1]] += due[2]
+        return [row for row in super()._portfolio(path) if row.get("position") != 0]
+
+
+@pytest.fixture
+def floor(tmp_path):
+    made = Floor(tmp_path)
+    made.broker = Late(contract(SPY, "SPY"))
+    made.broker.clock = made.clock
+    made.broker.prices, made.broker.positions = {SPY: 100.0}, {SPY: 10.0}
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def broker(floor):
+    return floor.broker
+
+
+@pytest.fixture
+def ibkr(floor):
+    """With a list of orders that is fresh enough to be shared by those who come now."""
+    found = floor.exchange()
+    found.get_open_orders()
+    floor.clock.sleep(60)
+    found.get_open_orders()
+    return found
+
+
+def outcomes(floor, *calls):
+    """What becomes of calls that are made at once."""
+    told = []
+
+    def run(call):
+        try:
+            told.append(call()["status"])
+        except IBKRError as error:
+            told.append(type(error))
+
+    at_once(floor, *(partial(run, call) for call in calls))
+    return told
+
+
+def test_two_stops_that_come_together_do_not_both_protect_all_of_it(floor, broker, ibkr):
+    broker.pause = 0.5
+
+    told = outcomes(floor, *[partial(ibkr.place_stop_loss, "SPY", "SELL", 10, 80)] * 2)
+
+    assert sorted(told, key=str) == sorted([InvalidOrder, "open"], key=str)
+    assert [ticket["quantity"] for ticket in broker.tickets] == [10]
+
+
+@pytest.mark.parametrize("lag", [0, 3])
+def test_two_closes_that_come_together_close_once(floor, broker, ibkr, lag):
+    broker.pause, broker.lag = 0.5, lag
+
+    told = outcomes(floor, *[partial(ibkr.close_position, "SPY")] * 2)
+
+    assert sorted(told, key=str) == sorted([InvalidOrder, "filled"], key=str)
+    assert [ticket["quantity"] for ticket in broker.tickets] == [10]
+
+
+def test_a_position_that_does_not_show_a_close_yet_is_not_closed_again(broker, ibkr):
+    broker.lag = 7
+
+    ibkr.close_position("SPY")
+
+    with pytest.raises(InvalidOrder, match="there is no position"):
+        ibkr.close_position("SPY")
+
+
+def test_a_position_that_does_not_show_a_part_that_was_closed_is_closed_by_the_rest(broker, ibkr):
+    broker.lag = 7
+
+    ibkr.close_position("SPY", None, 4)
+    ibkr.close_position("SPY")
+
+    assert [ticket["quantity"] for ticket in broker.tickets] == [4, 6]
+
+
+def test_a_position_that_does_not_show_a_close_yet_is_not_protected(broker, ibkr):
+    broker.lag = 7
+
+    ibkr.close_position("SPY")
+
+    with pytest.raises(InvalidOrder):
+        ibkr.place_stop_loss("SPY", "SELL", 10, 80)
+
+
+def test_a_position_that_was_opened_again_is_believed_after_some_seconds(floor, broker, ibkr):
+    ibkr.close_position("SPY")
+    broker.positions[SPY] += 10
+    began = floor.clock.monotonic()
+
+    ibkr.close_position("SPY")
+
+    assert [ticket["quantity"] for ticket in broker.tickets] == [10, 10]
+    assert floor.clock.monotonic() - began < 12
+
+
+def test_a_close_that_has_filled_nothing_is_not_waited_for(floor, broker, ibkr):
+    """It still works, so it is ended before the next one is sent."""
+    broker.fills = False
+    ibkr.close_position("SPY")
+    floor.clock.sleep(6)
+    began = floor.clock.monotonic()
+
+    ibkr.close_position("SPY")
+
+    assert floor.clock.monotonic() - began < 3
+    assert [row["status"] for row in broker.rows] == ["Cancelled", "Submitted"]
+
+
+def test_who_waits_too_long_for_another_thread_is_told(floor):
+    one_by_one = OneByOne(floor.clock)
+
+    def second():
+        with pytest.raises(BrokerageUnavailable, match="still closing"), one_by_one.hold("DU1", SPY, 5.0):
+            pass
+
+    with one_by_one.hold("DU1", SPY, 0.0), one_by_one.hold("DU2", SPY, 0.0):
+        at_once(floor, second)
+    with one_by_one.hold("DU1", SPY, 0.0):
+        pass
