@@ -154,7 +154,9 @@ class Connection:
             reads=self.reads,
             own=self.own,
         )
-        self.holdings = Holdings(reads=self.reads, watch=self.watch, portfolio=self.portfolio, own=self.own)
+        self.holdings = Holdings(
+            clock=clock, reads=self.reads, watch=self.watch, portfolio=self.portfolio, own=self.own
+        )
         stops = Stops(
             clock=clock, watch=self.watch, changes=self.changes, holdings=self.holdings, own=self.own
         )

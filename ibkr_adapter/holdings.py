@@ -6,15 +6,20 @@ Both are read afresh: what closes or protects a position is never sized from a c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 import attrs
 
-from ibkr_adapter.legs import Watch
-from ibkr_adapter.model.order import Order, Side
+from ibkr_adapter.clock import Clock
+from ibkr_adapter.legs import LOOKS, Watch
+from ibkr_adapter.model.order import Order, OrderType, Side
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.own_orders import OwnOrders
 from ibkr_adapter.portfolio import Portfolio
+
+# A fill that the position may not show yet is no older, by IBKR's clock and ours.
+JUST_NOW = timedelta(seconds=5)
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +81,10 @@ class Holding:
 class Holdings:
     """Reads holdings over one connection."""
 
-    def __init__(self, *, reads: OrderReads, watch: Watch, portfolio: Portfolio, own: OwnOrders) -> None:
+    def __init__(
+        self, *, clock: Clock, reads: OrderReads, watch: Watch, portfolio: Portfolio, own: OwnOrders
+    ) -> None:
+        self._clock = clock
         self._watch = watch
         self._reads = reads
         self._portfolio = portfolio
@@ -89,18 +97,54 @@ class Holdings:
         seen in neither. The list of orders may be a few seconds old, because IBKR gives it once
         in five; whatever this process has sent since makes it be read anew.
         """
-        listed = self.ours(self._reads.live(account_id, deadline=deadline), account_id, conid)
-        working = [
-            order
-            if seen is None
-            else attrs.evolve(order, state=seen.state, filled=seen.filled, remaining=seen.remaining)
-            for order in listed
-            for seen in [self._watch.look(account_id, order.order_id, deadline)]
-        ]
+        live = self._reads.live(account_id, deadline=deadline)
+        working: list[Order] = []
+        # What our exits have filled a moment ago: before the list was read, and since.
+        filled = self._just_filled(live, account_id, conid)
+        for order in self.ours(live, account_id, conid):
+            seen = self._watch.look(account_id, order.order_id, deadline)
+            if seen is None:
+                working.append(order)
+                continue
+            filled += (seen.filled - order.filled) * order.moves(conid)
+            working.append(
+                attrs.evolve(order, state=seen.state, filled=seen.filled, remaining=seen.remaining)
+            )
         return Holding(
-            quantity=self.quantity(account_id, conid),
+            quantity=self._shown(account_id, conid, filled),
             working=tuple(order for order in working if order.state.may_fill),
         )
+
+    def _just_filled(self, live: Sequence[Order], account_id: str, conid: int) -> Decimal:
+        """By how much the exits of ours that have filled just now moved the position.
+
+        Market orders are none of them: whoever sent one to close knows what it is to make of the position.
+        """
+        since = self._clock.now() - JUST_NOW
+        return sum(
+            (
+                order.filled * order.moves(conid)
+                for order in live
+                if order.updated is not None
+                and order.updated > since
+                and order.moves(conid)
+                and order.account in {"", account_id}
+                and order.state.is_over
+                and order.order_type is not OrderType.MARKET
+                and self._own.includes(order, live)
+            ),
+            Decimal(0),
+        )
+
+    def _shown(self, account_id: str, conid: int, filled: Decimal) -> Decimal:
+        """The position, read again while it may not show yet what reduced it a moment ago."""
+        first = quantity = self.quantity(account_id, conid)
+        for pause in LOOKS:
+            if first * filled >= 0 or quantity != first:
+                break
+            self._clock.sleep(pause)
+            quantity = self.quantity(account_id, conid)
+        return quantity
 
     def ours(self, live: Sequence[Order], account_id: str, conid: int) -> tuple[Order, ...]:
         """Pick our working orders on a contract; nobody else's are in the answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from scripted import Broker, Floor, contract
+from scripted import ACCOUNT, Broker, Floor, contract
 
 from crowd import at_once
 from ibkr_adapter.errors import BrokerageUnavailable, IBKRError, InvalidOrder
@@ -123,6 +123,57 @@ def test_a_position_that_does_not_show_a_close_yet_is_not_protected(broker, ibkr
 
     with pytest.raises(InvalidOrder):
         ibkr.place_stop_loss("SPY", "SELL", 10, 80)
+
+
+def stopped(floor, broker, ibkr, filled=10):
+    """A stop of ours fills, which the list that is shared does not have and the position shows late."""
+    ibkr.place_stop_loss("SPY", "SELL", 10, 80)
+    floor.clock.sleep(60)
+    ibkr.get_open_orders()
+    row = broker.rows[-1]
+    row |= {"filledQuantity": filled, "remainingQuantity": 10 - filled}
+    row["status"] = "Filled" if filled == 10 else row["status"]
+    broker._due.append((floor.clock.monotonic() + broker.lag, SPY, -filled))
+
+
+@pytest.mark.parametrize("lag", [0, 1, 3])
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_position_that_does_not_show_the_fill_of_a_stop_yet_is_not_closed(
+    floor, broker, ibkr, lag, is_listed
+):
+    broker.lag = lag
+    stopped(floor, broker, ibkr)
+    if is_listed:
+        # The next list is read in five seconds, and has the fill as one of that moment.
+        broker.rows[-1]["lastExecutionTime_r"] = int((floor.clock.now().timestamp() + 5) * 1000)
+        broker._due[-1] = (broker._due[-1][0] + 5, *broker._due[-1][1:])
+        ibkr.orders._connection.reads.changed(ACCOUNT)
+
+    with pytest.raises(InvalidOrder, match="there is no position"):
+        ibkr.close_position("SPY")
+
+    assert len(broker.tickets) == 1
+
+
+def test_what_a_stop_has_left_is_closed(floor, broker, ibkr):
+    broker.lag = 1
+    stopped(floor, broker, ibkr, filled=4)
+
+    ibkr.close_position("SPY")
+
+    assert [ticket["quantity"] for ticket in broker.tickets] == [10, 6]
+
+
+def test_a_position_that_never_shows_a_fill_is_believed_in_the_end(floor, broker, ibkr):
+    """Somebody else may have bought as much meanwhile."""
+    broker.lag = 1000
+    stopped(floor, broker, ibkr)
+    began = floor.clock.monotonic()
+
+    ibkr.close_position("SPY")
+
+    assert [ticket["quantity"] for ticket in broker.tickets] == [10, 10]
+    assert floor.clock.monotonic() - began < 6
 
 
 def test_a_position_that_was_opened_again_is_believed_after_some_seconds(floor, broker, ibkr):
