@@ -19,7 +19,7 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import ContractNotFound
+from ibkr_adapter.errors import ApiError, ContractNotFound
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints
@@ -33,14 +33,17 @@ PAIRS_KEPT_FOR = 24 * 3600.0
 # A schedule by which nothing can be told is asked for again after so long.
 SILENCE_KEPT_FOR = 3600.0
 MOST_KEPT = 10_000
+# What a gateway answers to a question that it does not know.
+UNHEARD_OF = frozenset({404, 405, 501})
 # IBKR takes no more names of algorithms in one request.
 MOST_ALGOS = 8
 
 
 @attrs.frozen(kw_only=True)
 class _Kept:
-    schedule: Schedule
-    tells: bool
+    """The hours that were read, ``None`` where they tell nothing about the moment at which they were."""
+
+    schedule: Schedule | None
     read_at: float
 
 
@@ -64,7 +67,7 @@ class Reference:
 
         Returns:
             The schedule, or ``None`` where it tells nothing about this moment: IBKR gives no
-            hours, or those of days that are not ours.
+            hours, or those of days that are not ours, or the gateway does not know the question.
 
         Raises:
             IBKRError: It could not be read.
@@ -73,18 +76,28 @@ class Reference:
         with self._lock:
             kept = self._schedules.get(conid)
         if kept is None or self._is_over(kept, now):
-            content = self._session.read(
-                endpoints.TRADING_SCHEDULE, query={"conid": conid}, deadline=deadline
-            )
-            schedule = read_trading_schedule(content)
-            kept = _Kept(schedule=schedule, tells=schedule.is_about(now), read_at=self._clock.monotonic())
-            if not kept.tells:
+            schedule = self._published(conid, deadline)
+            told = schedule if schedule is not None and schedule.is_about(now) else None
+            kept = _Kept(schedule=told, read_at=self._clock.monotonic())
+            if told is None:
                 log.warning("the trading schedule of contract %s says nothing about %s", conid, now)
             with self._lock:
                 if len(self._schedules) >= MOST_KEPT:
                     self._schedules.clear()
                 self._schedules[conid] = kept
-        return kept.schedule if kept.tells else None
+        return kept.schedule
+
+    def _published(self, conid: int, deadline: float | None) -> Schedule | None:
+        try:
+            content = self._session.read(
+                endpoints.TRADING_SCHEDULE, query={"conid": conid}, deadline=deadline
+            )
+        except ApiError as refusal:
+            # An older gateway has no such endpoint; an unknown contract is answered 400.
+            if refusal.status not in UNHEARD_OF:
+                raise
+            return None
+        return read_trading_schedule(content)
 
     def algos(self, conid: int, names: Sequence[str] = ()) -> tuple[Algo, ...]:
         """The algorithms that a contract takes, with their parameters where IBKR sends them.
@@ -154,6 +167,6 @@ class Reference:
         return pairs
 
     def _is_over(self, kept: _Kept, now: datetime) -> bool:
-        if kept.tells:
+        if kept.schedule is not None:
             return not kept.schedule.reaches(now)
         return self._clock.monotonic() - kept.read_at >= SILENCE_KEPT_FOR

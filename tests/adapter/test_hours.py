@@ -155,6 +155,29 @@ def test_hours_that_cannot_be_read_refuse_a_market_entry_and_nothing_else(world,
     assert world.exchange(when_closed="queue").place_market_order("AAPL", "buy", 1)["status"] == "filled"
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_gateway_that_does_not_know_hours_is_asked_once_and_decides_itself(world, status):
+    """Else no market order could ever be sent through an older one."""
+    world.doorway = Doorway(world.gateway)
+    plain, asked = world.doorway.send, []
+
+    def send(method, url, **about):
+        if "/contract/trading-schedule" in url:
+            asked.append(url)
+            body = json.dumps({"error": "Resource not found", "statusCode": status}).encode()
+            return Answer(status=status, headers={"content-type": "application/json"}, body=body)
+        return plain(method, url, **about)
+
+    world.doorway.send = send
+    ibkr = world.exchange()
+
+    for _ in range(2):
+        assert ibkr.place_market_order("AAPL", "buy", 1)["status"] == "filled"
+
+    assert len(asked) == 1
+    assert ibkr.orders.schedule("AAPL") is None
+
+
 def of_another_week(content):
     """The same hours a month earlier."""
 
