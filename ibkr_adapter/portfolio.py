@@ -9,6 +9,7 @@ Source: Web API reference, "Portfolio"; docs/ibkr-facts.md.
 
 from __future__ import annotations
 
+from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, ConfigurationError, UnexpectedAnswer
 from ibkr_adapter.model.account import Account, AccountSummary, LedgerRow, PnlRow, Position
@@ -67,7 +68,7 @@ class Portfolio:
         try:
             return self._near_real_time(account_id)
         except (ApiError, UnexpectedAnswer) as refusal:
-            if refusal.status not in {404, 405, 501}:
+            if refusal.status not in verdicts.UNHEARD_OF:
                 raise
         self._session.read(endpoints.INVALIDATE_POSITIONS, path={"accountId": account_id}, body={}, empty={})
         return self.paged(account_id)

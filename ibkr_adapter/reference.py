@@ -18,6 +18,7 @@ from decimal import Decimal
 
 import attrs
 
+from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, ContractNotFound
 from ibkr_adapter.model.rules import Algo, Schedule
@@ -33,8 +34,6 @@ PAIRS_KEPT_FOR = 24 * 3600.0
 # A schedule by which nothing can be told is asked for again after so long.
 SILENCE_KEPT_FOR = 3600.0
 MOST_KEPT = 10_000
-# What a gateway answers to a question that it does not know.
-UNHEARD_OF = frozenset({404, 405, 501})
 # IBKR takes no more names of algorithms in one request.
 MOST_ALGOS = 8
 
@@ -94,7 +93,7 @@ class Reference:
             )
         except ApiError as refusal:
             # An older gateway has no such endpoint; an unknown contract is answered 400.
-            if refusal.status not in UNHEARD_OF:
+            if refusal.status not in verdicts.UNHEARD_OF:
                 raise
             return None
         return read_trading_schedule(content)

@@ -21,6 +21,8 @@ from ibkr_adapter.wire.response import Deciphered, Form
 
 UNAUTHORISED = 401
 GONE = 410
+# What a gateway answers to a question that it does not know; an unknown contract or order is answered otherwise.
+UNHEARD_OF = frozenset({404, 405, 501})
 
 
 def lost(endpoint: Endpoint, answer: Deciphered) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.discovery.kept import MOST_KEPT, Kept
 from ibkr_adapter.discovery.stocks import Stocks
@@ -48,8 +49,8 @@ class Details:
             known = self._by_conid.get(conid)
         if known is not None and now - known[2] < RULES_KEPT_FOR:
             return known[0], known[1]
-        content = self._read_contract(endpoints.INFO_AND_RULES, conid, deadline)
-        contract, rules = contracts.read_contract_info(content), read_rules(content, conid)
+        described, ruled = self._published(conid, deadline)
+        contract, rules = contracts.read_contract_info(described), read_rules(ruled, conid)
         self._check_id(contract, conid)
         with self._lock:
             if len(self._by_conid) >= MOST_KEPT:
@@ -85,6 +86,19 @@ class Details:
             self._check_id(known, conid)
             self._kept.keep([known])
         return known
+
+    def _published(self, conid: int, deadline: float | None) -> tuple[Any, Any]:
+        """Read a contract and its rules together, or one by one where a gateway has no such answer."""
+        try:
+            both = self._read_contract(endpoints.INFO_AND_RULES, conid, deadline)
+        except ApiError as refusal:
+            if refusal.status not in verdicts.UNHEARD_OF:
+                raise
+        else:
+            return both, both
+        described = self._read_contract(endpoints.CONTRACT_INFO, conid, deadline)
+        body = {"conid": conid, "isBuy": True}
+        return described, self._session.read(endpoints.CONTRACT_RULES, body=body, deadline=deadline)
 
     def _read_contract(self, endpoint: endpoints.Endpoint, conid: int, deadline: float | None) -> Any:
         query = {"isBuy": True} if endpoint is endpoints.INFO_AND_RULES else None

@@ -27,6 +27,23 @@ FRACTIONS = {"fraqTypes": ["limit", "market"], "fraqInt": 4, "cqtTypes": ["limit
 COINS = {"incrementRules": [{"lowerEdge": 0, "increment": 0.25}], "tifTypes": ["IOC/MARKET,LIMIT", "GTC"]}
 
 
+def without_one_answer_for_both(broker, status=404):
+    """An older gateway: a contract and its rules are asked for one by one."""
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        if path.endswith("/info-and-rules"):
+            return status, {"error": "Resource not found", "statusCode": status}
+        if path == "/iserver/contract/rules":
+            return 200, broker.contracts[content["conid"]]["rules"]
+        status_, answered = plain(method, path, query, content)
+        if path.endswith("/info") and status_ == 200:
+            answered = {key: value for key, value in answered.items() if key != "rules"}
+        return status_, answered
+
+    broker.answer = answer
+
+
 @pytest.fixture
 def floor(tmp_path):
     made = Floor(
@@ -55,6 +72,35 @@ def place(ibkr, conid, **order):
 
 
 # Futures -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_contract_and_its_rules_may_come_one_by_one(floor, status):
+    without_one_answer_for_both(floor.broker, status)
+    ibkr = floor.exchange()
+
+    assert place(ibkr, FUTURE, limit_price=D("6000.25")).entry.ticket.limit_price == D("6000.25")
+
+    (asked,) = floor.broker.calls("POST", "/iserver/contract/rules")
+    assert asked == {"conid": FUTURE, "isBuy": True}
+    with pytest.raises(InvalidOrder, match=r"6000\.1"):
+        place(ibkr, FUTURE, limit_price=D("6000.1"))
+
+
+def test_a_contract_that_is_not_known_is_no_question_that_is_not(floor):
+    without_one_answer_for_both(floor.broker)
+
+    with pytest.raises(ContractNotFound):
+        floor.exchange().place_limit_order("999@SMART", "buy", 1, 10)
+
+
+def test_rules_that_cannot_be_read_are_asked_for_in_no_other_way(floor):
+    without_one_answer_for_both(floor.broker, 503)
+
+    with pytest.raises(ApiError, match="503"):
+        floor.exchange().place_limit_order("101@SMART", "buy", 1, 10)
+
+    assert floor.broker.calls("POST", "/iserver/contract/rules") == []
 
 
 @pytest.mark.parametrize("conid", [FUTURE, FOP])
