@@ -46,7 +46,7 @@ class Bare:
     @property
     def because(self) -> str:
         """What IBKR said of them."""
-        return f" IBKR says: {self.said}" if self.said else ""
+        return f" IBKR says: {self.said.rstrip('. ')}." if self.said else ""
 
 
 class Protection:

@@ -179,6 +179,17 @@ def test_the_legs_of_a_bracket_that_only_its_acknowledgement_names_are_not_missi
     assert states(broker) == ["Submitted"] * 3
 
 
+def test_what_ibkr_says_of_a_leg_is_a_sentence_of_its_own(broker, ibkr):
+    def says(acks):
+        broker.rows[1]["status"] = "Inactive"
+        return 200, [acks[0], acks[1] | {"order_status": "Inactive", "text": "Price too far"}, acks[2]]
+
+    broker.says = says
+
+    with pytest.raises(PartlyPlaced, match=r"IBKR says: Price too far\. Add it with"):
+        ibkr.place_bracket_order("SPY", "buy", "market", 1, take_profit_price=120, stop_loss_price=80)
+
+
 def entry_refused(broker, **ack):
     """The entry of a bracket is refused, and both of its exits are acknowledged."""
 
