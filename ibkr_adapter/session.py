@@ -147,8 +147,10 @@ class SessionKeeper:
 
     def accounts(self) -> portfolio.BrokerageAccounts:
         """Tell what ``/iserver/accounts`` said when this session was opened."""
-        until = self._clock.monotonic() + RESTORE_WITHIN
-        self._patiently(until - RESTORE_WITHIN + self._read_deadline, lambda: self.ensure(until))
+        now = self._clock.monotonic()
+        # Bringing it up may take longer than a read, but no read twice as long as it may take.
+        until = now + min(RESTORE_WITHIN, 2 * self._read_deadline)
+        self._patiently(now + self._read_deadline, lambda: self.ensure(until))
         accounts = self._brokerage.accounts
         if accounts is None:
             raise BrokerageUnavailable("the brokerage session was lost just now; nothing was done.")

@@ -21,6 +21,7 @@ from ibkr_adapter.errors import (
     IBKRError,
     LoginRequired,
     NotSent,
+    OutcomeUnknown,
     SessionError,
 )
 from ibkr_adapter.session import SessionState
@@ -845,3 +846,30 @@ def test_an_opening_that_fails_quotes_ibkr(world, ibkr, call, status, said):
         ibkr.open()
 
     assert ("entitled" in caught.value.remedy) is (status == 500)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ibkr: ibkr.get_open_orders(),
+        lambda ibkr: ibkr.get_trade_history(),
+        lambda ibkr: ibkr.get_order("AAPL", "1"),
+        lambda ibkr: ibkr.find_order("mine-1"),
+    ],
+    ids=["orders", "trades", "order", "own"],
+)
+def test_a_read_of_a_service_that_keeps_silent_ends_when_the_settings_say(world, ask):
+    """The lists of a cold session may take twice as long, and no longer."""
+    ibkr = world.exchange(read_deadline=2)
+
+    def silent(method: str, url: str, *, deadline: float, **about: Any) -> Answer:
+        world.clock.sleep(deadline - world.clock.monotonic())
+        raise OutcomeUnknown(f"{method} {url} had no answer ({len(about)}).")
+
+    world.doorway.send = silent
+    began = world.clock.monotonic()
+
+    with pytest.raises(IBKRError):
+        ask(ibkr)
+
+    assert world.clock.monotonic() - began <= 4.5
