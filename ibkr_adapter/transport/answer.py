@@ -11,6 +11,7 @@ every byte.
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import socket
 import ssl
@@ -21,6 +22,7 @@ from ibkr_adapter.transport.unpacking import MOST_BYTES, Undecodable, unpack
 
 _GULP = 16 * 1024
 _REDIRECTS = range(300, 400)
+_REFUSED = 400
 _INTERIM = re.compile(rb"HTTP/\d\.\d[ \t]+1\d\d\b")
 
 # The first that fits is told.
@@ -150,8 +152,6 @@ class WholeAnswer(http.client.HTTPResponse):
             raise self._broken("more than one statement of the answer's length")
         if lengths and not re.fullmatch(r"[0-9]+", lengths[0].strip()):
             raise self._broken("a length that is no number")
-        if self.length is None and not self.chunked:
-            raise self._broken("an answer without a length, which may have been cut")
         if self.length is not None and self.length > MOST_BYTES:
             raise self._broken("the answer is too large")
         if self._call.changes_state and self.status in _REDIRECTS:
@@ -159,14 +159,33 @@ class WholeAnswer(http.client.HTTPResponse):
 
     def read(self, amt: int | None = None) -> bytes:
         """Return the whole body, unpacked; the line is still ours, and is closed if this fails."""
+        unmeasured = self.length is None and not self.chunked
         try:
             body = unpack(super().read(amt), self.headers.get("content-encoding", ""))
+            if unmeasured and not self._shows_its_end(body):
+                raise self._broken("an answer without a length, which may have been cut")
         except Undecodable as error:
             raise self._broken(f"a body that cannot be unpacked ({error})") from None
         except (OSError, http.client.HTTPException) as error:
             raise self._broken(reason_of(error), system_error(error)) from None
         self._call.ended(leftovers=self._file.has_leftovers())
         return body
+
+    def _shows_its_end(self, body: bytes) -> bool:
+        """Tell whether a body that ends where the line does, as those of HTTP/1.0 do, is all of one.
+
+        No beginning of an object or a list can be read as JSON. A read needs no more than the status
+        of a refusal, and its page ends with a tag.
+        """
+        text = body.strip()
+        if text[:1] in {b"{", b"["}:
+            try:
+                json.loads(text)
+            except (ValueError, RecursionError):
+                return False
+            return True
+        is_enough = self.status >= _REFUSED or text[-7:].lower() == b"</html>"
+        return is_enough and not self._call.changes_state
 
     def _broken(self, reason: str, cause: OSError | None = None) -> LineBroken:
         return LineBroken(reason, cause, self.status)

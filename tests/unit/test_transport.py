@@ -472,8 +472,11 @@ BROKEN = {
     "no last chunk": says(headed("Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n")),
     "cut last chunk": says(headed("Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n")),
     "chunk size that is none": says(headed("Transfer-Encoding: chunked\r\n", b"zz\r\nabc\r\n")),
-    "body without a length": says(headed("")),
-    "body without a length, promised to end": says(headed("Connection: close\r\n")),
+    "cut body without a length": says(headed("", OK_BODY[:-1])),
+    "cut list without a length": says(headed("", b'[{"order_id":"1"},{"order_id":"2"}')),
+    "cut body without a length, promised to end": says(headed("Connection: close\r\n", OK_BODY[:-1])),
+    "text without a length": says(headed("", b"Success")),
+    "nothing without a length": says(headed("", b"")),
     "packed chunks": says(headed("Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n")),
     "cut gzip": says(answer(PACKED[:-12], headers="Content-Encoding: gzip\r\n"), stays=True),
     "gzip and more": says(answer(PACKED + b"more", headers="Content-Encoding: gzip\r\n"), stays=True),
@@ -555,10 +558,39 @@ def test_the_status_of_an_unusable_answer_is_told(caller):
     closing = says(b"HTTP/1.1 401 Unauthorized\r\n\r\n")
 
     with server_for("http", closing) as server, pytest.raises(OutcomeUnknown) as lost:
-        caller.get(server.url())
+        caller.post(server.url())
 
     assert lost.value.status == 401
-    assert "Read again" in str(lost.value)
+    assert "do not send it again" in str(lost.value)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("body", [OK_BODY, b' [{"order_id": "1"}]\r\n', gzip.compress(OK_BODY)])
+def test_a_body_without_a_length_that_shows_its_end_is_taken(scheme, caller, version, body):
+    """HTTP allows it, and small servers answer so: the line's end is the body's."""
+    packed = "Content-Encoding: gzip\r\n" if body[:2] == b"\x1f\x8b" else ""
+    script = says(f"HTTP/{version} 200 OK\r\n{packed}\r\n".encode() + body)
+
+    with server_for(scheme, script) as server:
+        answers = [caller.post(server.url()), caller.get(server.url())]
+        lines = server.accepted
+
+    assert {answer.body for answer in answers} == {OK_BODY if packed else body}
+    assert lines == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(401, b""), (503, b"busy"), (200, b"<html>Log in</HTML>\n"), (403, b"<html>Access Denied")],
+)
+def test_a_read_needs_no_more_of_an_answer_without_a_length(caller, status, body):
+    """What was refused is clear from the status, and a page is none of what was asked for."""
+    with server_for("http", says(f"HTTP/1.0 {status} X\r\n\r\n".encode() + body)) as server:
+        answer = caller.get(server.url())
+        with pytest.raises(OutcomeUnknown):
+            caller.post(server.url())
+
+    assert (answer.status, answer.body) == (status, body)
 
 
 def test_an_answer_that_promises_too_much_is_not_even_begun(caller):
