@@ -110,6 +110,17 @@ class Lines(HTTPAdapter):
             pool.close()
         super().close()
 
+    def leave(self) -> None:
+        """Let go of every line that is not in use, without a word to the server and without a lock.
+
+        For a forked child: the parent goes on with them, and may have held any lock at that moment.
+        """
+        for pool in self._open_pools:
+            for line in list(pool.pool.queue) if pool.pool is not None else ():
+                if line is not None and line.sock is not None:
+                    line.sock.close()
+                    line.sock = None
+
     # What follows are the hooks that requests offers to adapters. Its own answers to them look at
     # the environment, or work out once more for each call what does not change.
 

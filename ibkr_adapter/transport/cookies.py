@@ -95,6 +95,10 @@ class Cookies:
                 self._kept.pop(next(iter(self._kept)))
             self._changed()
 
+    def forked(self) -> None:
+        """Make the jar usable in a forked child, whatever thread of the parent was at it."""
+        self._lock = threading.Lock()
+
     def _drop_ended(self) -> None:
         now = self._clock.now()
         with self._lock:

@@ -7,7 +7,9 @@ injected clock; socket time-outs are real seconds.
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -76,6 +78,7 @@ class RequestsTransport:
         self._lines: Lines | None = None
         self._context: ssl.SSLContext | None = None
         self._origins: dict[str, _Origin] = {}
+        _all.add(self)
 
     def prepare(self, url: str) -> None:
         """Load the libraries and the certificate context; see :meth:`.contract.Transport.prepare`."""
@@ -133,6 +136,15 @@ class RequestsTransport:
             self._origins = {}
         if lines is not None:
             lines.close()
+
+    def forked(self) -> None:
+        """Leave, in a forked child, its lines to the parent: on a line that both use, each reads the other's answers."""
+        lines, self._lines, self._origins = self._lines, None, {}
+        # Whoever held them in the parent does not live here.
+        self._lock = threading.Lock()
+        self._cookies.forked()
+        if lines is not None:
+            lines.leave()
 
     def _find(self, url: str) -> tuple[_Origin, str]:
         cut = url.find("/", len("https://"))
@@ -232,3 +244,15 @@ def _unspeakable(what: str) -> ConfigurationError:
         f"{what} has a header or an address with characters that HTTP does not allow; nothing was sent.",
         remedy="Look for line breaks and letters beyond ASCII in the settings, first of all in keys and tokens.",
     )
+
+
+_all: weakref.WeakSet[RequestsTransport] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for transport in list(_all):
+        transport.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

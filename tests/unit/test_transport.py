@@ -7,6 +7,7 @@ the request, the transport must not say that nothing was sent.
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import ssl
 import subprocess
@@ -91,6 +92,28 @@ def texts_of(error):
 
 
 # --- What is carried -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_opens_lines_of_its_own(scheme, caller):
+    """On the parent's, each would read what was answered to the other; and the parent keeps its own."""
+    with server_for(scheme, serve_well) as server:
+        caller.get(server.url())
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                code = int(caller.get(server.url()).body != OK_BODY)
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        again = caller.get(server.url())
+        lines = server.accepted
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert again.body == OK_BODY
+    assert lines == 2
 
 
 def test_an_answer_comes_back_whole(scheme, caller):
