@@ -23,7 +23,7 @@ from ibkr_adapter.board import Board
 from ibkr_adapter.brokerage import RESTORE_WITHIN, TICKLE_EVERY, Brokerage, SessionState
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Flag
-from ibkr_adapter.errors import BrokerageUnavailable, NotSent, SessionError
+from ibkr_adapter.errors import BrokerageUnavailable, NotSent, SessionError, Throttled
 from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.turns import Needs
 from ibkr_adapter.wire import endpoints, portfolio
@@ -238,9 +238,11 @@ class SessionKeeper:
         needs: Needs | None,
     ) -> Any:
         login = self._auth.generation
+        refused: Deciphered | None = None
         for last in (False, True):
             epoch, losses = self._prepare(endpoint, until), self._brokerage.losses
-            answer = self._call(endpoint, deadline=until, path=path, query=query, body=body, needs=needs)
+            about = {"deadline": until, "path": path, "query": query, "body": body, "needs": needs}
+            answer = self._call(endpoint, refused=refused, **about)
             if answer.accounts_first and not last:
                 self.lose(epoch, "the accounts were not asked for")
                 continue
@@ -253,6 +255,7 @@ class SessionKeeper:
                     raise self._refused_again(endpoint, answer)
                 if last or not self._really_lost(endpoint, epoch, answer, until):
                     raise verdicts.refusal(endpoint, answer)
+                refused = None if endpoint.brokerage or losses != self._brokerage.losses else answer
                 continue
             down = self._brokerage.maintenance(answer)
             if down is not None:
@@ -277,9 +280,14 @@ class SessionKeeper:
                     raise
             self._clock.sleep(pause)
 
-    def _call(self, endpoint: Endpoint, **about: Any) -> Deciphered:
+    def _call(self, endpoint: Endpoint, *, refused: Deciphered | None = None, **about: Any) -> Deciphered:
         try:
             return self._client.call(endpoint, **about)
+        except Throttled:
+            if refused is None:
+                raise
+            # The repeat would come too late, and the session was up: what was refused stays so.
+            raise verdicts.refusal(endpoint, refused) from None
         except NotSent as failure:
             # A gateway that was restarted has forgotten the session.
             if failure.unreachable:

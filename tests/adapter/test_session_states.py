@@ -15,6 +15,7 @@ from crowd import at_once
 from ibkr_adapter import opening, outage
 from ibkr_adapter.clock import Redated
 from ibkr_adapter.errors import (
+    ApiError,
     AuthenticationError,
     BrokerageUnavailable,
     CompetingSession,
@@ -846,6 +847,17 @@ def test_an_opening_that_fails_quotes_ibkr(world, ibkr, call, status, said):
         ibkr.open()
 
     assert ("entitled" in caught.value.remedy) is (status == 500)
+
+
+def test_a_call_that_is_refused_for_itself_says_so_where_its_repeat_would_be_too_soon(world, ibkr):
+    """IBKR answers 401 to a wrong account; performance may be asked for once in a quarter of an hour."""
+    ibkr.open()
+    overrule(world, "POST /pa/performance", (401, ""))
+
+    with pytest.raises(ApiError, match="account id"):
+        ibkr.request("POST", "/pa/performance", json={"acctIds": ["DU7654321"], "period": "1M"})
+
+    assert ibkr.session.state is READY
 
 
 @pytest.mark.parametrize(
