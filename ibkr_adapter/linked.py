@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import parse_qsl
 
 import attrs
 
@@ -244,8 +245,8 @@ class Linked:
 
         Args:
             method: The HTTP verb.
-            path: The path below ``/v1/api``.
-            params: Query parameters.
+            path: The path below ``/v1/api``; a query behind it counts as ``params``.
+            params: Query parameters, which go before those in ``path``; ``None`` leaves one out.
             json: The body.
 
         Returns:
@@ -260,6 +261,8 @@ class Linked:
 
         endpoint = endpoints.find(method, path)
         values = endpoints.values(endpoint, path)
+        written = dict(parse_qsl(path.partition("?")[2].partition("#")[0], keep_blank_values=True))
+        query = {name: value for name, value in {**written, **(params or {})}.items() if value is not None}
         if "orderId" in values:
             # IBKR cancels *everything* for the id -1, by this road too.
             values["orderId"] = checked_id(values["orderId"])
@@ -269,10 +272,10 @@ class Linked:
 
             values["alertId"] = str(checked_alert(values["alertId"]))
         if not endpoint.changes_state:
-            return self.session.read(endpoint, path=values, query=params, body=json)
+            return self.session.read(endpoint, path=values, query=query, body=json)
         self.orders.check_request(endpoint)
         deadline = self._link().clock.monotonic() + self.settings.order_deadline
-        answer = self.session.change(endpoint, path=values, query=params, body=json, deadline=deadline)
+        answer = self.session.change(endpoint, path=values, query=query, body=json, deadline=deadline)
         if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)
             raise ApiError(
                 f"{endpoint.name} was answered with HTTP {answer.status}: {answer.error or 'no reason given'}",

@@ -233,6 +233,16 @@ def test_settings_come_from_the_environment(monkeypatch):
     assert found.settings.allow_short is False
 
 
+def test_a_query_behind_the_path_is_sent_as_parameters(ibkr):
+    """And signed like them; what is given beside the path goes first."""
+    assert list(ibkr.request("GET", "/trsrv/stocks?symbols=AAPL")) == ["AAPL"]
+    assert list(ibkr.request("GET", "/trsrv/stocks?symbols=AAPL#top", {"symbols": "MSFT"})) == ["MSFT"]
+    assert list(ibkr.request("GET", "/trsrv/stocks", {"symbols": "AAPL,MSFT", "more": None})) == [
+        "AAPL",
+        "MSFT",
+    ]
+
+
 def test_the_free_road_reads_and_changes(world, ibkr):
     assert ibkr.request("GET", "/iserver/accounts")["accounts"] == ["DU1234567"]
     order_id = ibkr.place_limit_order("AAPL", "buy", 1, 162)["orderId"]
