@@ -94,6 +94,8 @@ def context(trust: Trust, host: str) -> ssl.SSLContext:
         import certifi  # noqa: PLC0415  (loads on first use)
 
         made = ssl.create_default_context(cafile=certifi.where())
+        # Here alone the environment (SSLKEYLOGFILE) could have what opens the lines written to a file.
+        made.keylog_filename = None  # type: ignore[assignment]  # documented to take it
     else:
         made = _unjudging_context()
     made.minimum_version = ssl.TLSVersion.TLSv1_2

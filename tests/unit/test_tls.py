@@ -11,6 +11,7 @@ import subprocess
 import sys
 import warnings
 
+import certifi
 import pytest
 from certificates import gateway, signed_for
 from raw_server import RawServer, serve_well
@@ -244,3 +245,11 @@ def test_a_line_that_its_peer_has_reset_before_the_handshake_is_closed():
 
     assert line.fileno() == -1
     assert [warning for warning in told if "JudgingSocket" in str(warning.message)] == []
+
+
+@pytest.mark.parametrize("trust", [Trust(), Trust(fingerprint="ab" * 32), Trust(ca_file=certifi.where())])
+def test_no_variable_has_the_secrets_of_a_line_written_down(trust, tmp_path, monkeypatch):
+    """Whoever read such a file could read the session's tokens off the network."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+
+    assert context(trust, "api.ibkr.com").keylog_filename is None
