@@ -14,6 +14,7 @@ from worlds import URL, Doorway, World
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.host.bridge import keys as key_room
+from ibkr_adapter.host.bridge import over_stdio
 from ibkr_adapter.host.bridge.dispatcher import MOST_WAITING, Bridge
 from ibkr_adapter.host.bridge.fills import PolledFills
 from ibkr_adapter.host.bridge.frames import snake
@@ -986,6 +987,18 @@ def test_a_mistake_of_ours_with_a_frame_ends_nobody_elses_sessions(bridged, sess
         bridged.talk.ask("session.open", config={})
 
     assert session.call("getTicker", "AAPL")["lastPrice"]
+
+
+def test_a_signal_in_the_midst_of_a_frame_is_no_mistake_of_ours(bridged, monkeypatch):
+    """It comes wherever the reading is; answered as an error it would end nothing."""
+
+    def told(config, user):
+        raise over_stdio._Told
+
+    monkeypatch.setattr(bridged.talk.bridge._registry, "open", told)
+
+    with pytest.raises(over_stdio._Told):
+        bridged.talk.ask("session.open", config={})
 
 
 @pytest.mark.parametrize("timeout", ["1e999999999", "1e15", "1" + "0" * 400])

@@ -70,8 +70,8 @@ class Pipe:
                 log.warning("the client reads no more")
 
 
-class _Told(Exception):  # noqa: N818  (it ends the reading and is no error)
-    """A signal asked for the end."""
+class _Told(BaseException):
+    """A signal asked for the end; it is no error, and nobody who answers errors may hold it up."""
 
 
 def run(bridge: Bridge) -> None:
