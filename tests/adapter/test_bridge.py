@@ -15,12 +15,12 @@ from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.host.bridge import keys as key_room
 from ibkr_adapter.host.bridge import over_stdio
+from ibkr_adapter.host.bridge import registry as registry_room
 from ibkr_adapter.host.bridge.dispatcher import MOST_WAITING, Bridge
 from ibkr_adapter.host.bridge.fills import PolledFills
 from ibkr_adapter.host.bridge.frames import snake
 from ibkr_adapter.host.bridge.lines import READERS, Job, Lines
 from ibkr_adapter.host.bridge.methods import METHODS, Kind
-from ibkr_adapter.host.bridge.registry import MOST_SESSIONS
 from ibkr_adapter.host.executor import TradeExecutor
 from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.state import Store
@@ -328,16 +328,40 @@ def test_a_session_that_is_not_there_is_refused_before_anything_is_done(bridged,
         assert (refused.value.code, refused.value.data["repeatable"]) == (-32001, True)
 
 
-def test_there_are_only_so_many_sessions(bridged):
-    """A client that opens one for every request would fill the machine."""
-    for number in range(MOST_SESSIONS):
-        bridged.session(user=f"user {number}")
+def test_there_are_only_so_many_sessions(bridged, monkeypatch):
+    """A host with more users opens more, and closes none: who was away for longest makes room, and comes back."""
+    monkeypatch.setattr(registry_room, "MOST_SESSIONS", 3)
+    first, second, third = (bridged.session(user=f"user {number}") for number in range(3))
+    bridged.clock.sleep(1)
+    first.call("getTicker", "AAPL")
 
-    with pytest.raises(BridgeError, match="64 sessions already") as refused:
-        bridged.session(user="one more")
+    fourth = bridged.session(user="user 3")
+
+    users = [one["user"] for one in bridged.talk.ask("bridge.health")["sessions"]]
+    assert users == ["user 0", "user 2", "user 3"]
+    with pytest.raises(BridgeError, match="open it again") as gone:
+        second.call("getTicker", "AAPL")
+    assert gone.value.type == "UNKNOWN_SESSION"
+    back = bridged.session(user="user 1")
+    assert len({back.name, second.name, third.name, fourth.name}) == 4
+
+
+def test_a_session_at_work_or_watched_makes_no_room(bridged, monkeypatch):
+    monkeypatch.setattr(registry_room, "MOST_SESSIONS", 2)
+    talk = bridged.client(bridged.bridge(), pushes=True)
+    watched, working = bridged.session(talk, "watched"), bridged.session(talk, "working")
+    talk.ask("session.watch", session=watched.name)
+    reached, go_on = bridged.hold(PLACING)
+    order = working.send("placeMarketOrder", "AAPL", "BUY", 1, key="slow")
+    reached.wait()
+
+    with pytest.raises(BridgeError, match="2 sessions, and all are in use") as refused:
+        bridged.session(talk, "one more")
+    go_on.set()
 
     assert refused.value.type == "BUSY"
-    assert bridged.session(user="user 0").name
+    assert talk.answer(order)["orderId"]
+    assert bridged.session(talk, "one more").name
 
 
 def test_an_idle_session_is_closed_and_its_user_stays_logged_in(bridged):

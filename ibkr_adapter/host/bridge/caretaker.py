@@ -91,7 +91,7 @@ class Caretaker:
                 call.client.answer(call.id, {"result": events})
             for client, params in self._fresh():
                 client.notify("session.fill", params)
-            if registry.drop_idle(now, self.is_told):
+            if registry.drop_idle(now):
                 log.info("sessions that nobody uses were closed; their users stay logged in")
             for session in registry.all():
                 session.look_due(now)

@@ -54,7 +54,12 @@ class Bridge:
         self._waiting = Waiting()
         self._caretaker = Caretaker(self._clock, self._waiting)
         self._registry = Registry(
-            doors, fills, wake=self._caretaker.wake, idle_after=idle_after, environ=environ
+            doors,
+            fills,
+            wake=self._caretaker.wake,
+            in_use=self._caretaker.is_told,
+            idle_after=idle_after,
+            environ=environ,
         )
         self._begun_at = self._clock.monotonic()
         self._ended = self._clock.flag()

@@ -19,7 +19,8 @@ from .frames import Code, FrameError
 from .keys import SCHEMA_STEPS, Keys
 from .sessions import Session
 
-MOST_SESSIONS = 64
+# Each has a line to IBKR, and a process may have a thousand files open.
+MOST_SESSIONS = 256
 
 
 class Registry:
@@ -31,6 +32,7 @@ class Registry:
         fills: Source,
         *,
         wake: Callable[[], None],
+        in_use: Callable[[Session], bool],
         idle_after: float,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -38,6 +40,7 @@ class Registry:
         self._doors = doors
         self._fills = fills
         self._wake = wake
+        self._in_use = in_use
         self._environ = environ
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -80,10 +83,7 @@ class Registry:
                 if same and session.user == user:
                     session.used_at = self._doors.clock.monotonic()
                     return session
-            if len(self._sessions) >= MOST_SESSIONS:
-                raise FrameError(
-                    Code.BUSY, f"There are {MOST_SESSIONS} sessions already: close one.", repeatable=True
-                )
+            left = self._make_room() if len(self._sessions) >= MOST_SESSIONS else None
             session = Session(
                 self._doors.new_id(),
                 exchange,
@@ -94,7 +94,18 @@ class Registry:
                 wake=self._wake,
             )
             self._sessions[session.name] = session
-            return session
+        if left is not None:
+            left.close()
+        return session
+
+    def _make_room(self) -> Session:
+        """Take out the session that nobody has used for longest; whoever comes back to it opens it again."""
+        resting = [one for one in self._sessions.values() if not one.is_busy and not self._in_use(one)]
+        if not resting:
+            raise FrameError(
+                Code.BUSY, f"There are {MOST_SESSIONS} sessions, and all are in use.", repeatable=True
+            )
+        return self._sessions.pop(min(resting, key=lambda one: one.used_at).name)
 
     def find(self, name: Any) -> Session:
         """Return a session that is open.
@@ -130,13 +141,15 @@ class Registry:
             self._sessions.pop(session.name, None)
         session.close()
 
-    def drop_idle(self, now: float, in_use: Callable[[Session], bool]) -> int:
+    def drop_idle(self, now: float) -> int:
         """Drop those that nobody has used for long, and tell how many."""
         with self._lock:
             idle = [
                 session
                 for session in self._sessions.values()
-                if now - session.used_at >= self.idle_after and not session.is_busy and not in_use(session)
+                if now - session.used_at >= self.idle_after
+                and not session.is_busy
+                and not self._in_use(session)
             ]
             for session in idle:
                 del self._sessions[session.name]
