@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ibkr_adapter.errors import ConfigurationError
@@ -63,6 +63,16 @@ def check_owner(row: Mapping[str, Any], user: str | None) -> None:
     owners = {str(row[key]) for key in OWNERS if row.get(key) is not None}
     if len(owners | ({user} - {None})) > 1:
         raise of_another("user")
+
+
+def check_exchange_name(row: Mapping[str, Any], names: Collection[str]) -> None:
+    """See that a row is for the exchange of these names, where it says for which it is.
+
+    Raises:
+        ConfigurationError: It is for another one; nothing was sent.
+    """
+    if row.get("exchange") is not None and str(row["exchange"]).strip().lower() not in names:
+        raise of_another("exchange")
 
 
 def of_another(what: str) -> ConfigurationError:

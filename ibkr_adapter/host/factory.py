@@ -17,7 +17,7 @@ from ibkr_adapter.errors import ConfigurationError, IBKRError
 
 from .adapter import ADAPTER
 from .contract import BaseExchange
-from .credentials import check_owner, of_another
+from .credentials import check_exchange_name, check_owner, of_another
 from .registry import GROUP, Adapter
 
 log = logging.getLogger(__name__)
@@ -184,8 +184,7 @@ def _installed() -> Iterable[EntryPoint]:
 def _check_row(row: Mapping[str, Any], user_id: str, environment: str, names: set[str]) -> None:
     """See that the row is the one that was asked for: a loader by id may find anybody's."""
     check_owner(row, user_id)
-    if row.get("exchange") is not None and str(row["exchange"]).strip().lower() not in names:
-        raise of_another("exchange")
+    check_exchange_name(row, names)
     if row.get("environment") is None:
         return
     try:

@@ -303,6 +303,10 @@ def test_a_row_of_credentials_is_mapped_here_and_names_its_user(bridged):
         ({"credentials": {"accountId": None}}, "requires gatewayUrl and accountId; missing: accountId"),
         ({"credentials": {"apiKey": "what-for", "extra": None}}, "apiKey is not a setting"),
         ({"credentials": {}, "user": "8"}, "these credentials are another user's; nothing was sent"),
+        (
+            {"credentials": {"exchange": "alpaca"}},
+            "these credentials are another exchange's; nothing was sent",
+        ),
         ({"credentials": {"extra": {"guardrials": {}}}}, "guardrials is not a setting"),
         ({"credentials": {}, "config": {}}, "a config or credentials, not both"),
         ({"credentials": "a row"}, "The credentials are an object"),

@@ -9,8 +9,13 @@ from typing import Any
 
 from ibkr_adapter.doors import Doors
 from ibkr_adapter.exchange import IBKRExchange
-from ibkr_adapter.host.adapter import create
-from ibkr_adapter.host.credentials import OWNERS, check_owner, map_credentials_to_config
+from ibkr_adapter.host.adapter import ADAPTER, create
+from ibkr_adapter.host.credentials import (
+    OWNERS,
+    check_exchange_name,
+    check_owner,
+    map_credentials_to_config,
+)
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.state import state_directory
 
@@ -65,13 +70,14 @@ class Registry:
         The row's own user counts where none is named. Such a session is a tenant's: held to its account.
 
         Raises:
-            ConfigurationError: The row lacks something, or is another user's.
+            ConfigurationError: The row lacks something, or is another user's or another exchange's.
             FrameError: It is no row, or there are too many sessions.
         """
         config = map_credentials_to_config(credentials)
         if config is None:
             raise FrameError(Code.WRONG_PARAMS, "The credentials are an object: one row of the host's.")
         check_owner(credentials, user)
+        check_exchange_name(credentials, {ADAPTER.name, *ADAPTER.aliases})
         owner = next((str(credentials[key]) for key in OWNERS if credentials.get(key) is not None), user)
         return self._open(create(config, user=owner, doors=self._doors), owner)
 
