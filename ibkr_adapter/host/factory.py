@@ -121,12 +121,11 @@ class ExchangeFactory:
         """
         adapter = self._adapter(exchange)
         row = load(str(user_id), adapter.name, environment, credential_id)
-        if row is None:
+        # A list of rows, or none, is not a row that could be looked into.
+        config = adapter.map_credentials(row) if isinstance(row, Mapping) else None
+        if row is None or config is None:
             return None
         _check_row(row, str(user_id), environment, {adapter.name, *adapter.aliases})
-        config = adapter.map_credentials(row)
-        if config is None:
-            return None
         return adapter.make(config, str(user_id), self._doors)
 
     def _adapter(self, name: str) -> Adapter:

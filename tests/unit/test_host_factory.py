@@ -202,9 +202,8 @@ def test_a_user_without_credentials_has_no_exchange(factory):
     mapped_to_none = ExchangeFactory((bare,), found=tuple)
     assert mapped_to_none.create_exchange_for_user("ann", "bare", load=lambda *_: {}) is None
     assert factory.map_credentials_to_config("kraken", {}) is None
-    assert (
-        factory.create_exchange_for_user("ann", "ibkr", load=lambda *_: "no row at all"[0:0] or None) is None
-    )
+    for no_row in ([], [{"user_id": "ann"}], "no row", 5):
+        assert factory.create_exchange_for_user("ann", "ibkr", load=lambda *_, found=no_row: found) is None
 
 
 @pytest.mark.parametrize(
