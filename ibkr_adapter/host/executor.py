@@ -221,7 +221,7 @@ class TradeExecutor:
             # It stays open: its next repeat looks again.
             raise unknown.error from unknown.error.__cause__
         except IBKRError as error:
-            state = REFUSED if _nothing_stands(noted, error) else FAILED
+            state = REFUSED if _nothing_stands(entry, noted, error) else FAILED
             entry.end(state, failures.written(error))
             raise
         else:
@@ -257,9 +257,9 @@ class TradeExecutor:
         looked up.
         """
         last = entry.steps[-1]
+        if last.call == CLOSE and not _is_part(last):
+            return None
         if last.call == CLOSE:
-            if last.arguments.get("quantity") is None:
-                return None
             raise OrderError(
                 f"the process that was closing {last.arguments['quantity']} {webhook.symbol} for this webhook ended"
                 " in the midst of it, and a part is not closed again; nothing was sent now.",
@@ -269,7 +269,12 @@ class TradeExecutor:
 
     def _find(self, webhook: Webhook, last: Step) -> dict[str, Any]:
         coid = str(last.arguments.get("coid"))
-        order = self._exchange.find_order(coid)
+        try:
+            order = self._exchange.find_order(coid)
+            working = [] if order is None else self._exchange.get_open_orders(webhook.symbol)
+        except IBKRError as error:
+            # What cannot be looked up may stand all the same.
+            raise _StillOpen(error) from error
         if order is None:
             raise _StillOpen(
                 OrderOutcomeUnknown(
@@ -280,11 +285,7 @@ class TradeExecutor:
                     remedy="Look once more by sending this webhook again, or send one with another id.",
                 )
             )
-        exits = [
-            child
-            for child in self._exchange.get_open_orders(webhook.symbol)
-            if child.get("parentId") == order.get("orderId")
-        ]
+        exits = [child for child in working if child.get("parentId") == order.get("orderId")]
         return recovered(webhook, order, exits)
 
 
@@ -296,12 +297,18 @@ class _StillOpen(Exception):  # noqa: N818  (never leaves this room)
         super().__init__(str(error))
 
 
-def _nothing_stands(noted: Noted, error: IBKRError) -> bool:
+def _is_part(step: Step) -> bool:
+    """Tell whether a call closed a part, which cannot be made again as the close of a whole can."""
+    return step.call == CLOSE and step.arguments.get("quantity") is not None
+
+
+def _nothing_stands(entry: Entry, noted: Noted, error: IBKRError) -> bool:
     """Tell whether a webhook that failed may be carried out when it comes again."""
     if noted.done:
         return False
     if noted.failed is None:
-        return True
+        # A part that a dead process was closing may be closed.
+        return not any(_is_part(step) for step in entry.steps)
     if noted.failed.call == CLOSE and noted.failed.arguments.get("quantity") is None:
         return not isinstance(error, (OrderOutcomeUnknown, OutcomeUnknown))
     if noted.failed.call == CLOSE:

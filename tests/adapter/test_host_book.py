@@ -11,6 +11,7 @@ from worlds import AAPL, World
 
 from crowd import at_once
 from ibkr_adapter.errors import (
+    BrokerageUnavailable,
     ConfigurationError,
     GuardrailRefused,
     InvalidOrder,
@@ -51,6 +52,20 @@ class Dying:
             raise Killed
 
         return call
+
+
+class Unreachable:
+    """An exchange of which one method fails for want of a session."""
+
+    def __init__(self, exchange, method):
+        self._exchange = exchange
+        self._method = method
+
+    def __getattr__(self, name):
+        def fail(*_args, **_keywords):
+            raise BrokerageUnavailable("there is no session; nothing was sent.")
+
+        return fail if name == self._method else getattr(self._exchange, name)
 
 
 def run(world, payload=MARKET, exchange=None, **more):
@@ -240,6 +255,21 @@ def test_an_entry_that_is_not_found_is_not_sent_again_either(world):
     assert run(world, MARKET | {"webhook_id": "d2"})["action"] == "opened"
 
 
+@pytest.mark.parametrize("method", ["find_order", "get_open_orders"])
+def test_an_entry_that_cannot_be_looked_up_is_not_sent_again(world, method):
+    """A host that is started anew may hear of the webhook before it is logged in."""
+    resting = MARKET | {"orderType": "limit", "price": 162, "stop_loss_price": 155}
+    die(world, resting, "place_bracket_order", after=True)
+
+    for _ in range(2):
+        with pytest.raises(BrokerageUnavailable):
+            run(world, resting, Unreachable(world.exchange(), method))
+    result = run(world, resting)
+
+    assert (result["action"], result["recovered"]) == ("opened", True)
+    assert world.count(PLACE) == 1
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_a_close_of_a_dead_process_is_made_again(world, after):
     """It closes what is still there, be it nothing."""
@@ -259,8 +289,9 @@ def test_a_part_is_not_closed_again_by_guess(world):
     die(world, half, "close_position", after=True)
     world.pass_time(2)
 
-    with pytest.raises(OrderError, match="a part is not closed again"):
-        run(world, half)
+    for _ in range(3):
+        with pytest.raises(OrderError, match="a part is not closed again"):
+            run(world, half)
 
     assert world.position() == 5
 
