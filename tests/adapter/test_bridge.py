@@ -869,6 +869,28 @@ def test_a_client_that_was_away_is_told_what_filled_meanwhile(bridged, session):
     assert [event["fill"]["quantity"] for event in told["events"]] == [5]
 
 
+def test_two_that_come_back_at_once_are_told_each_fill_once(bridged, session):
+    """Several processes of a host lose the same bridge at the same moment."""
+    session.call("placeMarketOrder", "AAPL", "BUY", 1, key="seen")
+    bridged.clock.sleep(10)
+    seen = session.call("getTradeHistory")[0]["id"]
+    session.call("placeMarketOrder", "AAPL", "BUY", 5, key="missed")
+    session.talk.bridge.close()
+    bridged.clock.sleep(10)
+    restarted = bridged.session(bridged.client())
+    talk, name = restarted.talk, restarted.name
+
+    reached, go_on = bridged.hold("GET /iserver/account/trades")
+    first = talk.send("session.watch", session=name, known=seen)
+    reached.wait()
+    second = talk.send("session.watch", session=name, known=seen)
+    go_on.set()
+
+    assert [talk.answer(one)["last"] for one in (first, second)] == [0, 0]
+    told = talk.ask("session.events", session=name)["events"]
+    assert [event["fill"]["quantity"] for event in told] == [5]
+
+
 def test_a_slow_reader_is_told_how_many_events_it_missed(bridged, session):
     """A gap is seen, never silent."""
     found = session.talk.bridge._registry.all()[0]

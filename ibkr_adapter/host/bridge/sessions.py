@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ibkr_adapter.clock import Clock
+from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import IBKRError
 from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.settings import Settings
@@ -56,6 +56,8 @@ class Session:
         self.clock = clock
         self._fills = fills
         self._watch: Fills | None = None
+        # Up when the call that looks for the first time has done so.
+        self._first_look: Flag | None = None
         self._lock = threading.Lock()
         self._events: deque[tuple[int, Mapping[str, Any]]] = deque(maxlen=KEPT_EVENTS)
         self._count = 0
@@ -79,24 +81,33 @@ class Session:
         Raises:
             IBKRError: They cannot be read, so nothing is watched.
         """
-        with self._lock:
-            if self._watch is not None:
-                numbers = [number for number, event in self._events if event["fill"]["id"] == after]
-                # A fill that is not among the events came before all of them.
-                last = self._count if after is None else (numbers or [0])[0]
+        while True:
+            with self._lock:
+                if self._watch is not None:
+                    numbers = [number for number, event in self._events if event["fill"]["id"] == after]
+                    # A fill that is not among the events came before all of them.
+                    last = self._count if after is None else (numbers or [0])[0]
+                    return {"watching": True, "last": last}
+                last, other = self._count, self._first_look
+                if other is None:
+                    looked = self._first_look = self.clock.flag()
+            if other is None:
+                self._begin_to_watch(after, looked)
                 return {"watching": True, "last": last}
-            last = self._count
-        watch = self._fills(self.exchange, self._note, after)
-        watch.look()
-        self._follow(watch)
-        return {"watching": True, "last": last}
+            # Two that look for the first time would both tell what is new.
+            other.wait()
 
-    def _follow(self, watch: Fills) -> None:
-        with self._lock:
-            # Another call may have been as fast.
-            if self._watch is None:
+    def _begin_to_watch(self, after: str | None, looked: Flag) -> None:
+        try:
+            watch = self._fills(self.exchange, self._note, after)
+            watch.look()
+            with self._lock:
                 self._watch = watch
                 self.look_at = self.clock.monotonic() + LOOK_EVERY
+        finally:
+            with self._lock:
+                self._first_look = None
+            looked.set()
 
     def unwatch(self) -> None:
         """Look no more."""
