@@ -12,7 +12,7 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter import order_builder
-from ibkr_adapter.errors import InvalidOrder, OrderRejected
+from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected
 from ibkr_adapter.holdings import Holding, group_of
 from ibkr_adapter.mandates import Close, Hands, Mandate, ticket_of
 from ibkr_adapter.model.order import Order, OrderType, Placed, Side
@@ -42,7 +42,8 @@ class Closes(Hands):
         Raises:
             InvalidOrder: There is no position; nothing was sent.
             ConfigurationError: There is no journal; nothing was ended and nothing sent.
-            OrderRejected: IBKR refused the closing order; the position stands.
+            OrderRejected: IBKR refused the closing order; the position stands, and like every error of that
+                order it says which orders of ours were ended before.
             PartlyPlaced: Our own orders could not be ended; nothing was sent, and it says which
                 of them still work.
             BrokerageUnavailable: Another thread is not done with the same position; nothing was sent.
@@ -68,7 +69,9 @@ class Closes(Hands):
         filled = tuple(order for order in ended if order.state.is_over and order.filled > 0)
         if left == 0 or (left > 0) != (holding.quantity > 0):
             return Closed(side=side, placed=None, quantity=Decimal(0), filled_meanwhile=filled)
-        placed = self._market(mandate, side, abs(left), left)
+        names = ", ".join(order.order_id for order in ended)
+        done = f"Before this our own orders {names} were ended, and the position stands without them."
+        placed = self._market(mandate, side, abs(left), left, done if ended else "")
         return Closed(side=side, placed=placed, quantity=abs(left), filled_meanwhile=filled)
 
     def _close_part(self, mandate: Mandate, holding: Holding, asked: Decimal, deadline: float) -> Closed:
@@ -82,18 +85,27 @@ class Closes(Hands):
                     remedy="Close the whole position, or cancel that order first.",
                 )
         held = abs(holding.quantity)
+        done = ""
         if self._bring_down(mandate, holding, side, remainder, deadline):
             # An exit may have filled while it was being brought down.
+            done = f"Before this our exits were brought down to {remainder.normalize():f} at most."
             held = max(Decimal(0), -self._holdings.quantity(mandate.account, mandate.conid) * side.sign)
         size = min(asked, held)
         if size == 0:
             return Closed(side=side, placed=None, quantity=Decimal(0))
-        placed = self._market(mandate, side, size, -held * side.sign)
+        placed = self._market(mandate, side, size, -held * side.sign, done)
         return Closed(side=side, placed=placed, quantity=size)
 
-    def _market(self, mandate: Mandate, side: Side, size: Decimal, before: Decimal) -> Placed:
+    def _market(self, mandate: Mandate, side: Side, size: Decimal, before: Decimal, done: str) -> Placed:
+        """Close ``size`` of the ``before`` that are held; ``done`` is what was done for it already."""
         ticket = order_builder.closing(mandate.terms, side=side, size=size, coid=self._own.new_coid())
-        placed = self._place(mandate, (ticket,))
+        try:
+            placed = self._place(mandate, (ticket,))
+        except IBKRError as failure:
+            # "Nothing was sent" is true of the order only.
+            if done:
+                failure.tell_also(done)
+            raise
         self._last_closes[(mandate.account, mandate.conid)] = Close(
             order_id=placed.entry.order_id, before=before, sent=self._clock.monotonic()
         )

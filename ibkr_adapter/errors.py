@@ -56,6 +56,11 @@ class IBKRError(Exception):
         copy.remedy = more
         return copy
 
+    def tell_also(self, fact: str) -> None:
+        """Add to it, whatever its kind, what had been done before it was raised."""
+        self.message = f"{self.message} {redact(fact)}"
+        self.args = (f"{self.message} {self.remedy}" if self.remedy else self.message,)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Let it cross to another process whole: one that a pool's worker raises is pickled there."""
         # By its text alone, as Exception has it, no class could be made that needs more than a text.

@@ -158,7 +158,7 @@ class Carrier:
             plan = self._plan(webhook) if needs_market_price(webhook) else plan
             return opened(webhook, plan, self._place(plan), reversal=ack)
         except IBKRError as error:
-            _tell(error, before)
+            error.tell_also(before)
             raise
 
     def _check(self, webhook: Webhook, held: Decimal) -> None:
@@ -254,7 +254,7 @@ class Carrier:
             try:
                 left = self._held(symbol)
             except IBKRError as error:
-                _tell(error, f"To close {held:f} {symbol} there is {_order(ack)}, and nothing was opened.")
+                error.tell_also(f"To close {held:f} {symbol} there is {_order(ack)}, and nothing was opened.")
                 raise
             if left == 0:
                 return ack
@@ -290,9 +290,3 @@ def _order(ack: Mapping[str, Any]) -> str:
     """Name the order that closes; where an exit had closed on the way it may have no id."""
     order_id = ack.get("orderId")
     return "an exit that filled" if order_id is None else f"order {order_id}"
-
-
-def _tell(error: IBKRError, fact: str) -> None:
-    """Add to an error, whatever its kind, what had been done before it was raised."""
-    error.message = f"{error.message} {fact}"
-    error.args = (f"{error.message} {error.remedy}" if error.remedy else error.message,)

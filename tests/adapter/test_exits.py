@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
 from worlds import AAPL
 
-from ibkr_adapter.errors import InvalidOrder, OrderRejected, PartlyPlaced
+from ibkr_adapter.errors import InvalidOrder, NotSent, OrderRejected, PartlyPlaced
 
 EVERY_LOGIN = True
 
@@ -90,6 +91,29 @@ def test_a_close_whose_orders_cannot_be_ended_sends_nothing(world, ibkr):
 
     assert world.position() == 10
     assert world.count(PLACE) == 1
+
+
+@pytest.mark.parametrize(
+    ("quantity", "told"),
+    [
+        (None, r"our own orders {} were ended, and the position stands without them"),
+        (2, "brought down to 3 at most"),
+    ],
+)
+def test_a_close_that_cannot_leave_says_what_was_ended_for_it(world, ibkr, quantity, told):
+    """Whoever reads that nothing was sent believes that the stop still stands."""
+    ibkr.place_market_order("AAPL", "buy", 5)
+    stop = ibkr.place_stop_loss("AAPL", "sell", 5, 155)
+
+    def cut():
+        raise NotSent("the line is gone; nothing was sent.")
+
+    world.doorway.before["POST /iserver/account/DU1234567/orders"] = cut
+    with pytest.raises(NotSent, match="nothing was sent") as lost:
+        ibkr.close_position("AAPL", "sell", quantity)
+
+    assert re.search(told.format(stop["orderId"]), str(lost.value))
+    assert (world.position(), len(world.working())) == (5, 0 if quantity is None else 1)
 
 
 def test_a_close_also_ends_our_own_pending_entry(world, ibkr):
