@@ -45,7 +45,7 @@ def read(text: str, key: rsa.RSAPublicKey) -> Assertion:
     try:
         head, claims, signature = (_decode(part) for part in parts)
         header, body = json.loads(head), json.loads(claims)
-    except ValueError:  # a wrong count of parts, wrong base64, wrong UTF-8 and wrong JSON alike
+    except (ValueError, RecursionError):  # a wrong count of parts, wrong base64, UTF-8 and JSON alike
         raise AssertionRefusedError("the assertion is no JSON Web Token") from None
     if not isinstance(header, dict) or not isinstance(body, dict):
         raise AssertionRefusedError("the assertion is no JSON Web Token")

@@ -71,7 +71,9 @@ class ControlRoom:
             if not isinstance(body, dict):
                 raise WishError("the body is a JSON object")
             return answers.json_answer(self._serve(request.method, name, body))
-        except (ValueError, RefusalError) as problem:
+        except RefusalError as refused:  # in the broker's own words, which are JSON already
+            return attrs.evolve(refused.answer, status=400)
+        except ValueError as problem:
             return answers.refusal(str(problem), 400)
         except LookupError as problem:
             return answers.refusal(str(problem).strip("'"), 404)

@@ -73,6 +73,11 @@ class Edge:
         return f"{_AFFINITY_COOKIE}=0.{before:08x}.{epoch}.{after:08x}; secure; HttpOnly"
 
 
+def unreadable() -> Answer:
+    """Refuse a body that cannot be unpacked."""
+    return _page(400, "Bad Request", "The body of the request cannot be read.")
+
+
 def compress(request: Request, answer: Answer) -> Answer:
     """Compress a body that is worth it, for a client that says it can read that."""
     encoded = any(name.lower() == "content-encoding" for name, _ in answer.headers)

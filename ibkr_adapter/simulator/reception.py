@@ -24,11 +24,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .breakage import duration, hold, inflict, reset
 from .door import Answer, HelloFault, Request, WireFault, WireFaultKind
 from .doorstep import Doorstep
-from .edge import CONTROL_ROOM, Edge, compress
+from .edge import CONTROL_ROOM, Edge, compress, unreadable
 from .stream_door import carry
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ if TYPE_CHECKING:
     from .certificate import Wardrobe
 
 log = logging.getLogger(__name__)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the log is news; what a client has written wrong is answered, and no accident."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+
+log.addFilter(_is_ours)
 
 # How long a request that is being answered may still take when the server stops.
 _GRACE_SECONDS = 0.2
@@ -142,6 +152,8 @@ class Reception:
             arrived = attrs.evolve(arrived, body=await request.read())
         except OSError:  # the client left in the middle of its body: nothing was asked
             return _hang_up(request)
+        except web.RequestPayloadError:  # it is not compressed as it is said to be
+            return _response(self._edge.dress(arrived, unreadable()), last=True)
         answer = self._edge.dress(arrived, self._gateway.handle(arrived))
         log.debug("%s %s -> %d %s", arrived.method, path, answer.status, answer.wire or "")
         return await self._deliver(request, line, arrived, answer)
@@ -209,6 +221,8 @@ def _folded(request: web.BaseRequest) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         lower = name.lower()
+        # Bytes that are no UTF-8 arrive as halves of characters, which nobody could write or compare.
+        value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # noqa: PLW2901
         between = "; " if lower == "cookie" else ", "
         headers[lower] = f"{headers[lower]}{between}{value}" if lower in headers else value
     return headers

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import attrs
 
 from ibkr_adapter.simulator.door import Answer, Request
 from ibkr_adapter.simulator.tickets import decode
+
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Needs(Enum):
@@ -49,7 +51,10 @@ class Call:
         return decode(self.request.body)
 
     def either(self) -> dict[str, Any]:
-        """Parameters from the query or the body, for endpoints that take both."""
+        """Parameters from the query or the body, JSON or a form, for endpoints that take them all."""
+        if self.request.headers.get("content-type", "").lower().startswith(_FORM):
+            text = self.request.body.decode("utf-8", "replace")
+            return {**self.query, **dict(parse_qsl(text, keep_blank_values=True))}
         body = self.json()
         return {**self.query, **(body if isinstance(body, dict) else {})}
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ibkr_adapter.simulator.world import World
 
 _TOPIC_LENGTH = 3
+# The second for brackets within brackets without end.
+_UNREADABLE = (ValueError, RecursionError)
 # A number of eight digits and more before the point, where it is a value of JSON.
 _LONG = re.compile(r"(?<=[:\[,] )(-?)(\d)(\d{7,})\.(\d+)(?=[,}\]])")
 
@@ -72,7 +74,7 @@ def session_in(written: str | bytes) -> str | None:
     """The session id, if this is a client's answer to the question for it."""
     try:
         body = json.loads(written)
-    except ValueError:
+    except _UNREADABLE:
         return None
     session = body.get("session") if isinstance(body, dict) else None
     return session if isinstance(session, str) else None
@@ -81,7 +83,7 @@ def session_in(written: str | bytes) -> str | None:
 def _arguments(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except _UNREADABLE:
         return {}
     return found if isinstance(found, dict) else {}
 

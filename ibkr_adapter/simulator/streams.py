@@ -191,6 +191,6 @@ def _session_cookie(cookies: str) -> str | None:
 def _bare(value: str) -> str:
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
     return str(found.get("session", "")) if isinstance(found, dict) else value

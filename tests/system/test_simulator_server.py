@@ -339,6 +339,37 @@ def test_the_edge_refuses_unsuitable_bodies(line, broker, head, status):
     assert broker.seen == []
 
 
+def test_a_body_that_is_not_packed_as_it_says_is_refused(plain, broker, caplog):
+    """It is the client's mistake, not the server's."""
+    packed = {"Content-Encoding": "gzip"}
+
+    response, _ = call(plain, "POST", "/v1/api/iserver/reply/1", b"{}", packed)
+
+    assert (response.status, broker.seen) == (400, [])
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /%b HTTP/1.1\r\n\r\n" % (b"a" * 9000), b"\0\r\n\r\n", b"GET /\0 HTTP/1.1\r\n\r\n"]
+)
+def test_what_is_no_http_is_answered_and_not_told_as_an_accident(plain, caplog, head):
+    """The log tells mistakes of the simulator, not of its clients."""
+    with closing(Line(plain.port)) as line:
+        line.say(GET + head)
+        heard, _ = line.hear_out()
+
+    assert b" 400 Bad Request" in heard
+    assert "Traceback" not in caplog.text
+
+
+def test_header_bytes_that_are_no_text_can_be_written_and_compared(line, broker):
+    """A broken signature is a wrong one, and no accident."""
+    line.say(b'GET /v1/api/tickle HTTP/1.1\r\nHost: x\r\nAuthorization: OAuth a="\xff"\r\n\r\n')
+    line.hear()
+
+    assert broker.seen[0].headers["authorization"] == 'OAuth a="\ufffd"'
+
+
 def test_the_control_room_takes_what_curl_sends(plain, broker):
     """`curl -X POST` sends no length at all; only the broker's edge minds."""
     with closing(Line(plain.port)) as line:

@@ -167,3 +167,26 @@ def test_the_control_room_turns_down_what_makes_no_sense(broker, room, body):
     assert reply.status == 400
     assert reply.body["error"]
     assert broker.call("GET", "/simulator/ledger").status == 200
+
+
+@pytest.mark.parametrize("room", ["advance", "orders", "faults"])
+def test_the_control_room_says_in_words_that_a_body_is_no_json(broker, room):
+    """And not in JSON within JSON."""
+    reply = broker.post(f"/simulator/{room}", b"{")
+
+    assert (reply.status, reply.body) == (400, {"error": "java.lang.Exception: invalid request content"})
+
+
+def test_a_stream_outlives_brackets_without_end(broker):
+    """In its cookie, in arguments and in place of the session."""
+    endless = '{"a":' * 100_000
+    waiting = broker.gateway.open_stream(cookies={"api": endless})
+    stream = broker.gateway.open_stream()
+    broker.wait(1)
+
+    waiting.send(endless)
+    stream.send(f"smd+{AAPL}+{endless}")
+    stream.send("ech+hb")
+
+    assert waiting.receive() == [b'{"message":"waiting for session"}']
+    assert stream.receive()[-1] == b"ech+hb"

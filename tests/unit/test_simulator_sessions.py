@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from simulator_client import Broker
+from simulator_client import Broker, Reply
+
+from ibkr_adapter.simulator.door import Request
 
 ACCOUNTS_FIRST = {"error": "Bad Request: Please query /accounts first", "statusCode": 400}
 NO_BRIDGE = {"error": "Bad Request: no bridge", "statusCode": 400}
@@ -51,6 +53,23 @@ def test_init_takes_parameters_from_query_and_body(parameters):
     in_body = Broker().post("/iserver/auth/ssodh/init", parameters)
 
     assert in_query.body["authenticated"] is in_body.body["authenticated"] is True
+
+
+@pytest.mark.parametrize(
+    "form", ["publish=true&compete=true", "compete=true&locale=en_US&mac=F4-03&machineId=1&username=-"]
+)
+def test_init_takes_a_form_also_without_publishing(form):
+    """The portal's own form names the machine instead."""
+    request = Request(
+        method="POST",
+        path="/v1/api/iserver/auth/ssodh/init",
+        headers={"content-type": "application/x-www-form-urlencoded; charset=UTF-8"},
+        body=form.encode(),
+    )
+
+    reply = Reply(Broker().gateway.handle(request))
+
+    assert (reply.status, reply.body["authenticated"]) == (200, True)
 
 
 def test_init_without_publishing_fails_unless_a_session_is_up():
