@@ -285,7 +285,9 @@ class Book:
                 commission=cost,
                 moment=moment,
                 position_after=account.held(instrument.conid),
-                exchange="ISLAND" if instrument.sec_type == "STK" else instrument.exchange,
+                exchange="ISLAND"
+                if instrument.sec_type == "STK" and instrument.is_us
+                else instrument.exchange,
                 realised=account.realised(instrument.conid) - before,
             )
         )

@@ -16,7 +16,7 @@ from ibkr_adapter.simulator.catalogue import Catalogue
 from ibkr_adapter.simulator.currencies import RATES
 from ibkr_adapter.simulator.ladder_table import BY_CLASS
 
-ES, SPX, BOND, FUND = 515416632, 416904, 900000203, 900000121
+ES, SPX, BOND, FUND, SAP = 515416632, 416904, 900000203, 900000121, 900000019
 CALL = option_ladders.contract(BY_CLASS["AAPL"], date(2026, 12, 18), Decimal(165), "C")
 PUT = option_ladders.contract(BY_CLASS["AAPL"], date(2026, 12, 18), Decimal(165), "P")
 WARRANT = option_ladders.contract(BY_CLASS["IBM warrants"], date(2026, 12, 18), Decimal(190), "C")
@@ -203,6 +203,17 @@ def test_us_futures_say_who_places_them(conid, wanted, given, missing):
 def test_shares_need_no_operator(broker):
     """Nor do options on them."""
     assert "order_id" in broker.place(ticket(conid=CALL.conid, price=1.0)).body[0]
+
+
+@pytest.mark.parametrize(("conid", "venue"), [(AAPL, "ISLAND"), (SAP, "IBIS"), (ES, "CME")])
+def test_a_contract_trades_where_it_is_listed(broker, conid, venue):
+    """American shares at any of their venues, others at home."""
+    trade(broker, conid, quantity=10 if conid != ES else 1, **OPERATOR if conid == ES else {})
+
+    filled = broker.get("/iserver/account/trades").body[0]
+
+    assert filled["exchange"] == venue
+    assert filled["order_description"].endswith(f" on {venue}")
 
 
 def test_a_future_trades_by_night_without_asking_for_it(broker):

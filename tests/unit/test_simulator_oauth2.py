@@ -263,6 +263,8 @@ def test_the_other_family_of_errors_names_them(changes, error):
         (-600, -59, 200),
         (-600, -60, 400),
         (0, 600, 200),
+        pytest.param(10**400, 600, 400, id="issued beyond all time"),
+        pytest.param(0, 10**400, 200, id="without end"),
     ],
 )
 def test_assertions_are_judged_by_the_wall_clock(issued, expires, status):
