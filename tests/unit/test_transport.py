@@ -588,7 +588,9 @@ def test_the_status_of_an_unusable_answer_is_told(caller):
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-@pytest.mark.parametrize("body", [OK_BODY, b' [{"order_id": "1"}]\r\n', gzip.compress(OK_BODY)])
+@pytest.mark.parametrize(
+    "body", [OK_BODY, b' [{"order_id": "1"}]\r\n', gzip.compress(OK_BODY)], ids=["object", "list", "packed"]
+)
 def test_a_body_without_a_length_that_shows_its_end_is_taken(scheme, caller, version, body):
     """HTTP allows it, and small servers answer so: the line's end is the body's."""
     packed = "Content-Encoding: gzip\r\n" if body[:2] == b"\x1f\x8b" else ""
