@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ibkr_adapter import shapes, words
+from ibkr_adapter.errors import IBKRError
 from ibkr_adapter.inquiries import Inquiries
-from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, OrderType, Placed
+from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed
 from ibkr_adapter.submissions import lives, rejected
 
 
@@ -309,23 +310,26 @@ class IBKRExchange(Inquiries):
 
     def cancel_order(self, symbol: str | None, order_id: Any) -> dict[str, Any]:  # noqa: ARG002  (the id is enough)
         """Cancel an order of ours; the status says how it really ended."""
-        order = self.orders.cancel(order_id)
-        return {
-            "orderId": order.order_id,
-            "status": shapes.status(order),
-            "filledQuantity": shapes.number(order.filled),
-        }
+        return _ended(self.orders.cancel(order_id))
 
     def cancel_all_orders(self, symbol: str) -> list[dict[str, Any]]:
-        """Cancel every working order of ours on ``symbol``, entries before their exits."""
+        """Cancel every working order of ours on ``symbol``, entries before their exits.
+
+        One that cannot be ended does not keep the others; the first such failure is raised after all.
+        """
         working = sorted(self.orders.working(symbol), key=lambda order: order.parent_id is not None)
         done = []
+        failures = []
         for order in working:
-            seen = self.orders.status(order.order_id)
-            if seen is not None and seen.state.is_over:
-                done.append({"orderId": seen.order_id, "status": shapes.status(seen)})
-            else:
-                done.append(self.cancel_order(symbol, order.order_id))
+            try:
+                seen = self.orders.status(order.order_id)
+                if seen is None or not seen.state.is_over:
+                    seen = self.orders.cancel(order.order_id)
+                done.append(_ended(seen))
+            except IBKRError as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
         return done
 
     # Acknowledgements ----------------------------------------------------------------------
@@ -341,6 +345,14 @@ class IBKRExchange(Inquiries):
     def _exit(self, placed: Placed, symbol: str, name: str) -> dict[str, Any]:
         leg = placed.leg(name) or placed.entry
         return shapes.acknowledgement(leg, symbol, leg.ticket.coid) | shapes.unsent(placed.unsent)
+
+
+def _ended(order: Order) -> dict[str, Any]:
+    return {
+        "orderId": order.order_id,
+        "status": shapes.status(order),
+        "filledQuantity": shapes.number(order.filled),
+    }
 
 
 def _ids(target: dict[str, Any] | None, stop: dict[str, Any] | None) -> dict[str, Any]:

@@ -873,6 +873,41 @@ def test_a_list_that_cannot_be_read_shows_nothing_either(broker, ibkr):
     assert ibkr.orders.status(order_id) is None
 
 
+def test_one_order_that_cannot_be_ended_does_not_keep_the_others(broker, ibkr):
+    order_ids = [limit(ibkr)["orderId"] for _ in range(3)]
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        if method == "DELETE" and path.endswith(order_ids[0]):
+            return 200, {"error": "Order cannot be changed now"}
+        return plain(method, path, query, content)
+
+    broker.answer = answer
+
+    with pytest.raises(OrderRejected, match=f"order {order_ids[0]} was not cancelled"):
+        ibkr.cancel_all_orders("SPY")
+
+    assert states(broker) == ["Submitted", "Cancelled", "Cancelled"]
+
+
+def test_orders_that_go_with_another_are_told_like_it(broker, ibkr):
+    """IBKR ends the exits of an entry with it."""
+    bracket(ibkr)
+
+    def takes_along():
+        for row in broker.rows:
+            row["status"] = "Cancelled"
+
+    broker.cancel = takes_along
+
+    done = ibkr.cancel_all_orders("SPY")
+
+    assert [(one["orderId"], one["status"], one["filledQuantity"]) for one in done] == [
+        (order_id, "canceled", 0) for order_id in ids(broker)
+    ]
+    assert broker.cancels == 1
+
+
 def test_a_question_about_a_cancel_is_answered_with_yes_whatever_it_is(broker, ibkr):
     """Nothing that ends an order is held up by words that nobody knows."""
     order_id = limit(ibkr)["orderId"]
