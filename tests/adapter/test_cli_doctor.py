@@ -126,6 +126,27 @@ def test_people_read_a_line_a_step_with_its_remedy(shell):
 # What the server says ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("words", "verdict"), [((), "note"), (("--login",), "ok")])
+def test_a_brokerage_session_that_timed_out_is_no_missing_login(shell, words, verdict):
+    """Its status says "not connected" of both; a tickle tells them apart."""
+    disconnected = {"authenticated": False, "competing": False, "connected": False}
+    shell.world.overrule(STATUS, *[(200, disconnected)] * 2)
+
+    told = examine(shell, *words)
+
+    assert bad(told) == []
+    assert told["brokerage_session"]["verdict"] == verdict
+    assert told["account"]["facts"]["kind"] == "PAPER"
+
+
+def test_a_login_that_no_tickle_keeps_alive_is_missing(shell):
+    disconnected = {"authenticated": False, "competing": False, "connected": False}
+    shell.world.overrule(STATUS, *[(200, disconnected)] * 2)
+    shell.world.overrule("POST /tickle", (200, {"error": "no session"}))
+
+    assert bad(examine(shell, code=20)) == ["outer_session"]
+
+
 def test_another_login_is_named(shell):
     """The account is still told, because the outer session is enough for it."""
     shell.world.gateway.change_session("rival")

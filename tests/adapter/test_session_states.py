@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -727,21 +725,6 @@ def test_credentials_that_are_refused_leave_it_lost(world, ibkr, login):
 # What IBKR says of a session that is not up ---------------------------------------------------
 
 
-def overrule(world: World, call: str, *answers: tuple[int, object]) -> None:
-    """Answer the next calls of one kind with these, one after another, and not with the broker's own."""
-    send, waiting = world.doorway.send, list(answers)
-
-    def scripted(method: str, url: str, **about: Any) -> Answer:
-        answer = send(method, url, **about)
-        if f"{method} {urlsplit(url).path.removeprefix('/v1/api')}" != call or not waiting:
-            return answer
-        status, content = waiting.pop(0)
-        body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
-        return attrs.evolve(answer, status=status, body=body)
-
-    world.doorway.send = scripted  # type: ignore[method-assign]
-
-
 DISCONNECTED = {"authenticated": False, "competing": False, "connected": False, "MAC": "98:B2:C3:45:DE:F6"}
 NO_BRIDGE = (400, {"error": "Bad Request: no bridge", "statusCode": 400})
 
@@ -749,7 +732,7 @@ NO_BRIDGE = (400, {"error": "Bad Request: no bridge", "statusCode": 400})
 @pytest.mark.parametrize("said", [(200, DISCONNECTED), NO_BRIDGE], ids=["not connected", "no bridge"])
 def test_a_status_without_a_brokerage_session_has_it_opened(world, ibkr, login, said):
     """IBKR says "not connected" of a login that is gone, and of a session that only timed out."""
-    overrule(world, STATUS, said)
+    world.overrule(STATUS, said)
 
     assert ibkr.get_ticker("AAPL")["lastPrice"]
     assert world.count(INIT) == 1
@@ -759,8 +742,8 @@ def test_a_status_without_a_brokerage_session_has_it_opened(world, ibkr, login, 
 
 def test_an_opening_that_leaves_it_disconnected_is_a_missing_login(world, ibkr, login):
     """At the gateway a person is asked at once; with OAuth one more login is made before that is said."""
-    overrule(world, STATUS, *[(200, DISCONNECTED)] * 9)
-    overrule(world, INIT, *[(200, DISCONNECTED)] * 9)
+    world.overrule(STATUS, *[(200, DISCONNECTED)] * 9)
+    world.overrule(INIT, *[(200, DISCONNECTED)] * 9)
     began = world.clock.monotonic()
 
     with pytest.raises(LoginRequired if login == "gateway" else AuthenticationError):
@@ -775,8 +758,8 @@ def test_a_disconnected_session_that_stays_so_uses_up_no_takeover(world, login):
     if login != "gateway":
         pytest.skip("a login of its own is made, and held off")
     ibkr = world.exchange(compete=True)
-    overrule(world, STATUS, *[(200, DISCONNECTED)] * 9)
-    overrule(world, INIT, *[(200, DISCONNECTED)] * 9)
+    world.overrule(STATUS, *[(200, DISCONNECTED)] * 9)
+    world.overrule(INIT, *[(200, DISCONNECTED)] * 9)
     for _ in range(9):
         with pytest.raises(IBKRError):
             ibkr.get_ticker("AAPL")
@@ -791,14 +774,14 @@ def test_a_disconnected_session_that_stays_so_uses_up_no_takeover(world, login):
 @pytest.mark.parametrize("said", [NO_BRIDGE, (200, {})], ids=["no bridge", "no accounts"])
 def test_a_fresh_session_that_has_no_accounts_yet_is_waited_for(world, ibkr, said):
     """They come within seconds of an opening; the call that needed it just takes longer."""
-    overrule(world, "GET /iserver/accounts", said, said, said)
+    world.overrule("GET /iserver/accounts", said, said, said)
 
     assert ibkr.get_ticker("AAPL")["lastPrice"]
     assert world.count(INIT) == 1
 
 
 def test_a_session_that_never_tells_its_accounts_is_given_up(world, ibkr):
-    overrule(world, "GET /iserver/accounts", *[(200, {})] * 99)
+    world.overrule("GET /iserver/accounts", *[(200, {})] * 99)
     began = world.clock.monotonic()
 
     with pytest.raises(BrokerageUnavailable, match="no account yet"):
@@ -810,8 +793,8 @@ def test_a_session_that_never_tells_its_accounts_is_given_up(world, ibkr):
 def test_a_status_that_is_better_than_the_truth_has_it_opened(world, ibkr):
     """It calls the session established, and every call is answered that there is none."""
     ibkr.open()
-    overrule(world, "GET /iserver/accounts", NO_BRIDGE)
-    overrule(world, SNAPSHOT, NO_BRIDGE)
+    world.overrule("GET /iserver/accounts", NO_BRIDGE)
+    world.overrule(SNAPSHOT, NO_BRIDGE)
 
     assert ibkr.get_ticker("AAPL")["lastPrice"]
     assert world.count(INIT) == 2
@@ -819,8 +802,8 @@ def test_a_status_that_is_better_than_the_truth_has_it_opened(world, ibkr):
 
 def test_a_way_to_the_login_page_is_a_missing_login(world, ibkr, login):
     """Some gateways send whoever is not logged in there, without a page of their own."""
-    overrule(world, "GET /portfolio/accounts", (302, ""))
-    overrule(world, STATUS, (302, ""))
+    world.overrule("GET /portfolio/accounts", (302, ""))
+    world.overrule(STATUS, (302, ""))
 
     if login != "gateway":
         assert ibkr.get_positions() == []
@@ -841,7 +824,7 @@ def test_a_way_to_the_login_page_is_a_missing_login(world, ibkr, login):
     ],
 )
 def test_an_opening_that_fails_quotes_ibkr(world, ibkr, call, status, said):
-    overrule(world, call, (status, {"error": said}))
+    world.overrule(call, (status, {"error": said}))
 
     with pytest.raises(BrokerageUnavailable, match=said) as caught:
         ibkr.open()
@@ -852,7 +835,7 @@ def test_an_opening_that_fails_quotes_ibkr(world, ibkr, call, status, said):
 def test_a_call_that_is_refused_for_itself_says_so_where_its_repeat_would_be_too_soon(world, ibkr):
     """IBKR answers 401 to a wrong account; performance may be asked for once in a quarter of an hour."""
     ibkr.open()
-    overrule(world, "POST /pa/performance", (401, ""))
+    world.overrule("POST /pa/performance", (401, ""))
 
     with pytest.raises(ApiError, match="account id"):
         ibkr.request("POST", "/pa/performance", json={"acctIds": ["DU7654321"], "period": "1M"})

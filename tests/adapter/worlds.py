@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+import attrs
 
 from ibkr_adapter.clock import ManualClock
 from ibkr_adapter.doors import Doors
@@ -182,6 +185,20 @@ class World:
 
     def arm(self, fault: str, on: str | None = None, **wishes: Any) -> None:
         self.gateway.arm({"fault": fault, **({"on": on} if on else {}), **wishes})
+
+    def overrule(self, call: str, *answers: tuple[int, object]) -> None:
+        """Answer the next calls of one kind with these, one after another, and not with the broker's own."""
+        send, waiting = self.doorway.send, list(answers)
+
+        def overruled(method: str, url: str, **about: Any) -> Answer:
+            answer = send(method, url, **about)
+            if f"{method} {urlsplit(url).path.removeprefix('/v1/api')}" != call or not waiting:
+                return answer
+            status, content = waiting.pop(0)
+            body = content if isinstance(content, str) else json.dumps(content)
+            return attrs.evolve(answer, status=status, body=body.encode())
+
+        self.doorway.send = overruled  # type: ignore[method-assign]
 
     def pass_time(self, seconds: float) -> None:
         self.gateway.advance(seconds)

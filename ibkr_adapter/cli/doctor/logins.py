@@ -30,7 +30,7 @@ from ibkr_adapter.settings import PREFIX, Settings
 from ibkr_adapter.transport import Answer, Transport
 from ibkr_adapter.wire import endpoints, fields, marketdata, portfolio
 from ibkr_adapter.wire.response import Deciphered, decipher
-from ibkr_adapter.wire.session import SessionStatus, read_status
+from ibkr_adapter.wire.session import SessionStatus, read_status, read_tickle
 
 from .steps import Stage, Step, failed, note, ok, skipped
 
@@ -189,6 +189,8 @@ class Visit:
         if not self._may_ask:
             return skipped(Stage.OUTER_SESSION, "not asked without a login")
         answer = self._ask_status()
+        if self._status is not None and not self._status.connected and self._is_kept_alive():
+            self._status = attrs.evolve(self._status, connected=True)
         if self._status is not None and self._status.connected:
             return ok(Stage.OUTER_SESSION, "somebody is logged in")
         if answer.status == _UNAUTHORISED or answer.login_page or self._status is not None:
@@ -249,6 +251,12 @@ class Visit:
                 f"End that one, use a user name of its own for each, or set {PREFIX}COMPETE=true to take it.",
             )
         return ok(Stage.COMPETING_LOGIN, "none")
+
+    def _is_kept_alive(self) -> bool:
+        """Ask whether there is a login: a status says "not connected" of a brokerage session that timed out, too."""
+        answer = self._ask(endpoints.TICKLE)
+        found = read_tickle(answer.content) if answer.status == _GOOD else None
+        return found is not None and found.session is not None
 
     def _ask_status(self) -> Deciphered:
         answer = self._ask(endpoints.AUTH_STATUS)
