@@ -20,7 +20,7 @@ from ibkr_adapter.host.bridge.dispatcher import MOST_WAITING, Bridge
 from ibkr_adapter.host.bridge.fills import PolledFills
 from ibkr_adapter.host.bridge.frames import snake
 from ibkr_adapter.host.bridge.lines import READERS, Job, Lines
-from ibkr_adapter.host.bridge.methods import METHODS, Kind
+from ibkr_adapter.host.bridge.methods import METHODS, Kind, line_of
 from ibkr_adapter.host.executor import TradeExecutor
 from ibkr_adapter.simulator.gateway import Gateway
 from ibkr_adapter.state import Store
@@ -468,6 +468,21 @@ def test_changes_of_a_symbol_go_in_order_and_a_cancel_overtakes(bridged, session
     assert both["running"] == 2
     assert session.talk.answer(cancel)["status"] == "canceled"
     assert session.talk.answer(stop)["orderId"] > session.talk.answer(entry)["orderId"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "line"),
+    [
+        ({"action": "buy", "symbol": "NASDAQ:AAPL"}, "AAPL"),
+        ('{"action": "buy", "symbol": "aapl"}', "AAPL"),
+        ('{"action": "buy", "symbol": ["AAPL"]}', ""),
+        ("no webhook", ""),
+        (5, ""),
+    ],
+)
+def test_a_webhook_stands_in_the_line_of_its_symbol_also_as_a_text(payload, line):
+    """As it was posted it would wait for those of all other symbols, and go beside an order for its own."""
+    assert line_of(METHODS["executeWebhook"], {"payload": payload}) == line
 
 
 def test_reads_never_keep_an_order_waiting(bridged, session):

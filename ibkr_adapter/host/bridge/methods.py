@@ -16,6 +16,9 @@ from typing import Any
 
 import attrs
 
+from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.host.webhook import parse
+
 from . import frames
 from .frames import Code, FrameError, snake
 
@@ -170,6 +173,14 @@ METHODS = {
 _SYMBOL_FIRST = frozenset({"getOrder", "cancelOrder"})
 
 
+def _said(payload: Any) -> Mapping[str, Any]:
+    try:
+        return parse(payload)
+    except InvalidOrder:
+        # It is refused when its turn comes.
+        return {}
+
+
 def line_of(method: Method, arguments: Mapping[str, Any]) -> str | None:
     """In which line of a session a call stands: changes of one symbol go one after the other.
 
@@ -177,9 +188,7 @@ def line_of(method: Method, arguments: Mapping[str, Any]) -> str | None:
     """
     if method.kind in {Kind.READ, Kind.CANCEL}:
         return None
-    told = arguments
-    if method.name == "executeWebhook" and isinstance(arguments.get("payload"), Mapping):
-        told = arguments["payload"]
+    told = _said(arguments["payload"]) if method.name == "executeWebhook" else arguments
     symbol = told.get("symbol")
     # "NASDAQ:AAPL" is what some call AAPL.
     return symbol.rpartition(":")[2].strip().upper() if isinstance(symbol, str) else ""
