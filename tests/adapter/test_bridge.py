@@ -702,6 +702,35 @@ def test_what_a_dead_process_left_is_looked_up_or_left_alone(bridged, session):
     assert bridged.world.position() == 4
 
 
+@pytest.mark.parametrize(
+    ("args", "is_done"),
+    [
+        ([{"webhook_id": "w1"}], True),
+        ([{"webhookId": "w1"}], True),
+        ([{}, None, "w1"], True),
+        ([{"webhook_id": None}], False),
+        ([{"webhook_id": " "}], False),
+        ([{}], False),
+    ],
+)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_webhook_with_an_id_is_carried_out_once_whoever_died(bridged, session, args, is_done, as_text):
+    """The executor's own book knows it, wherever the id stands."""
+    payload = {"action": "buy", "symbol": "AAPL", "quantity": 1, **args[0]}
+    args = [json.dumps(payload) if as_text else payload, *args[1:]]
+    dead_process(bridged, session, "hook", "executeWebhook", args).close()
+
+    if is_done:
+        assert [session.call("executeWebhook", *args, key="hook")["action"] for _ in range(2)] == [
+            "opened"
+        ] * 2
+    else:
+        with pytest.raises(BridgeError, match="nobody knows how it ended"):
+            session.call("executeWebhook", *args, key="hook")
+
+    assert bridged.world.position() == is_done
+
+
 def test_another_living_process_at_the_key_is_waited_for(bridged, session):
     """Two hosts that act on one signal with two bridges of their own."""
     other = dead_process(bridged, session, "shared", "placeMarketOrder", ["AAPL", "BUY", 1])

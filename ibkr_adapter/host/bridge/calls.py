@@ -9,7 +9,7 @@ is carried out once; anything else is left alone and the client is told to look.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,12 @@ from ibkr_adapter.errors import (
     Throttled,
 )
 from ibkr_adapter.host.executor import TradeExecutor
+from ibkr_adapter.host.fields import field_of
 
 from . import frames
 from .frames import Code
 from .keys import Earlier
-from .methods import Kind, Method
+from .methods import Kind, Method, said
 
 if TYPE_CHECKING:
     from .sessions import Session
@@ -90,7 +91,15 @@ def perform(work: Work) -> Outcome:
 def _may_ask_again(work: Work) -> bool:
     """Whether the exchange itself knows the call again, or making it twice does no harm."""
     # A webhook with an id is in the executor's own book.
-    return work.method.kind is not Kind.CHANGE or "webhook_id" in work.arguments
+    return work.method.kind is not Kind.CHANGE or _has_webhook_id(work.arguments)
+
+
+def _has_webhook_id(arguments: Mapping[str, Any]) -> bool:
+    """Whether a webhook is told from every other one, by an argument or by itself."""
+    if "webhook_id" in arguments:
+        return True
+    fields = said(arguments.get("payload")).items()
+    return any(field_of(key) == "webhook_id" and str(value or "").strip() for key, value in fields)
 
 
 def _begin(work: Work) -> Earlier | None:

@@ -173,7 +173,8 @@ METHODS = {
 _SYMBOL_FIRST = frozenset({"getOrder", "cancelOrder"})
 
 
-def _said(payload: Any) -> Mapping[str, Any]:
+def said(payload: Any) -> Mapping[str, Any]:
+    """What a webhook says, be it an object or the text of one; nothing where it makes no sense."""
     try:
         return parse(payload)
     except InvalidOrder:
@@ -188,7 +189,7 @@ def line_of(method: Method, arguments: Mapping[str, Any]) -> str | None:
     """
     if method.kind in {Kind.READ, Kind.CANCEL}:
         return None
-    told = _said(arguments["payload"]) if method.name == "executeWebhook" else arguments
+    told = said(arguments["payload"]) if method.name == "executeWebhook" else arguments
     symbol = told.get("symbol")
     # "NASDAQ:AAPL" is what some call AAPL.
     return symbol.rpartition(":")[2].strip().upper() if isinstance(symbol, str) else ""
