@@ -8,6 +8,7 @@ made to fall between two requests of a client.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from ibkr_adapter.simulator.tickets import decode
 
 if TYPE_CHECKING:
     from ibkr_adapter.simulator.gateway import Gateway
+
+log = logging.getLogger(__name__)
 
 Action = Callable[[dict[str, Any]], Any]
 
@@ -109,11 +112,15 @@ class ControlRoom:
         return {"oauth_verifier": self._gateway.authorise(token)}
 
     def run_triggers(self, name: str, *, after: bool) -> None:
-        """Do what waits for this call."""
+        """Do what waits for this call; what cannot be done is told by the log."""
         for trigger in list(self.triggers):
             if trigger.on == name and trigger.after is after and trigger.times > 0:
                 trigger.times -= 1
-                self._actions[trigger.action](dict(trigger.body))
+                try:
+                    self._actions[trigger.action](dict(trigger.body))
+                except (ValueError, LookupError, RefusalError) as problem:
+                    # The call that it hangs on is a client's, who has not asked for it.
+                    log.warning("the trigger on %s could not %s: %s", name, trigger.action, problem)
 
     def _faults(self, method: str, body: dict[str, Any]) -> Any:
         if method == "DELETE":

@@ -320,8 +320,10 @@ class Gateway:
         """Move a price; orders that it reaches trade at once."""
         with self._lock:
             now = self.world.settle()
-            if last <= 0:
+            if any(one is not None and one <= 0 for one in (last, bid, ask)):
                 raise WishError("a price is above nothing")
+            if bid is not None and ask is not None and bid > ask:
+                raise WishError("the bid is not above the ask")
             self.world.prices.set(self._instrument(conid), last, now, walks=walk, bid=bid, ask=ask)
             self.world.book.nudge(now)
 
@@ -377,6 +379,8 @@ class Gateway:
         """Fill an order now, by id or client order id."""
         with self._lock:
             now = self.world.settle()
+            if size is not None and size <= 0:
+                raise WishError("what fills is more than nothing")
             for account_id in self.world.accounts:
                 order = self.world.book.find(reference, account_id)
                 if order is not None:
@@ -393,6 +397,8 @@ class Gateway:
             owner = self.world.accounts.get(account or self.account)
             if owner is None:
                 raise LookupError(f"there is no account {account}")
+            if price is not None and price <= 0:
+                raise WishError("a price is above nothing")
             owner.seed(instrument, quantity, price or self.world.last(instrument))
 
     def change_session(self, action: str, seconds: float | None = None) -> None:

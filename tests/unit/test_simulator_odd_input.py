@@ -156,6 +156,12 @@ def test_a_number_that_is_too_large_is_refused(broker, key):
         ("faults", {"fault": "F03", "for": "Infinity"}),
         ("faults", {"fault": "F03", "seconds": 10**400}),
         ("advance", {"seconds": 10**20}),
+        ("price", {"conid": AAPL, "last": 165, "bid": -1}),
+        ("price", {"conid": AAPL, "last": 165, "ask": 0}),
+        ("price", {"conid": AAPL, "last": 165, "bid": 166, "ask": 164}),
+        ("positions", {"conid": AAPL, "quantity": 1, "price": -1}),
+        ("fill", {"order_id": "1", "quantity": 0}),
+        ("fill", {"order_id": "1", "quantity": -1}),
         ("options", {"size_limit": 10**400}),
         ("orders", ticket(quantity=10**30)),
     ],
@@ -190,3 +196,24 @@ def test_a_stream_outlives_brackets_without_end(broker):
 
     assert waiting.receive() == [b'{"message":"waiting for session"}']
     assert stream.receive()[-1] == b"ech+hb"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"fill": {"coid": "nobody's"}},
+        {"price": {"conid": 1, "last": 1}},
+        {"options": {"x": 1}},
+        {"orders": ticket(conid=0)},
+        {"session": {"action": "x"}},
+        {"streams": {"action": "x"}},
+    ],
+)
+def test_a_trigger_that_cannot_be_done_leaves_its_call_alone(broker, caplog, wish):
+    """The client has not asked for it; the log tells."""
+    broker.post("/simulator/triggers", {"on": "GET /iserver/accounts", **wish})
+
+    reply = broker.get("/iserver/accounts")
+
+    assert reply.status == 200
+    assert f"the trigger on GET /iserver/accounts could not {next(iter(wish))}" in caplog.text
