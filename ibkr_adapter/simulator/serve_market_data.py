@@ -120,7 +120,7 @@ class MarketDataEndpoints:
         return answers.json_answer(
             {
                 "conid": instrument.conid,
-                "conidEx": conid,
+                "conidEx": str(conid),
                 "sizeMinTick": 1.0,
                 "BboExchange": "9c",
                 "HasDelayed": False,
