@@ -19,7 +19,7 @@ import attrs
 
 from ibkr_adapter.auth.base import Auth
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import NotSent, OutcomeUnknown, Throttled, TransportError
+from ibkr_adapter.errors import InvalidRequest, NotSent, OutcomeUnknown, Throttled, TransportError
 from ibkr_adapter.listeners import Listeners
 from ibkr_adapter.transport import Transport
 from ibkr_adapter.turns import Needs, Turns
@@ -108,6 +108,7 @@ class Client:
             needs: What must hold of the session when it leaves; it is brought about where it does not.
 
         Raises:
+            InvalidRequest: It cannot be written as an address and JSON; nothing was sent.
             NotSent: The request never left; nothing happened at the broker.
             OutcomeUnknown: It left, and no usable answer came.
             Throttled: The pacing limits do not allow it before the deadline; nothing was sent.
@@ -134,14 +135,23 @@ class Client:
         urgent: bool,
         needs: Needs | None,
     ) -> Deciphered:
-        filled = endpoint.path(**path) if path else endpoint.path()
-        payload = None if body is None else json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        try:
+            filled = endpoint.path(**path) if path else endpoint.path()
+            payload = (
+                None if body is None else json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+            )
+            text = {key: _text(value) for key, value in query.items()} if query else {}
+            url = f"{self._auth.base_url}{filled}"
+            full = f"{url}?{urlencode(text, quote_via=quote)}" if text else url
+        except (TypeError, ValueError, RecursionError) as wrong:
+            # What JSON or an address cannot hold: not a number, half a character, a value of no kind of JSON's.
+            raise InvalidRequest(
+                f"{endpoint.name} cannot be written ({str(wrong)[:160]}); nothing was sent.",
+                endpoint=endpoint.name,
+            ) from None
         if payload is None and endpoint.method == "POST":
             # The edge answers 411 to a POST without a body.
             payload = b"{}"
-        text = {key: _text(value) for key, value in query.items()} if query else {}
-        url = f"{self._auth.base_url}{filled}"
-        full = f"{url}?{urlencode(text, quote_via=quote)}" if text else url
         if not self._prepared:
             self._transport.prepare(url)
             self._prepared = True

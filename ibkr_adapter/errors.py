@@ -332,3 +332,15 @@ class StreamClosed(StreamError):
 
 class StreamStale(StreamError):
     """Nothing has arrived for longer than the subscription allows."""
+
+
+def quoted(value: object, most: int = 40) -> str:
+    """Show a wrong value in a message, cut to ``most`` characters.
+
+    What cannot be shown (a whole number of thousands of digits is one) is named by its type, so that
+    the refusal is no error of Python's.
+    """
+    try:
+        return repr(value)[:most]
+    except Exception:  # noqa: BLE001  (whatever the value's own repr raises)
+        return f"of the type {type(value).__name__}, which cannot be shown,"

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import attrs
 
 from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
-from ibkr_adapter.errors import ApiError, ConfigurationError
+from ibkr_adapter.errors import ApiError, ConfigurationError, InvalidRequest, quoted
 from ibkr_adapter.settings import Settings
 
 # A host imports this room when it starts and may never use it, so the rooms below are loaded with
@@ -253,12 +253,16 @@ class Linked:
             The answer's JSON. What changes state at the broker is sent once, whatever comes back.
 
         Raises:
+            InvalidRequest: It is no call that could be sent; nothing was sent.
             GuardrailRefused: It could go past a guardrail; nothing was sent.
             IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
         """
         from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
         from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
 
+        method, path = endpoints.checked(method, path)
+        if params is not None and not isinstance(params, Mapping):
+            raise InvalidRequest(f"params={quoted(params)} is no mapping; nothing was sent.")
         endpoint = endpoints.find(method, path)
         values = endpoints.values(endpoint, path)
         written = dict(parse_qsl(path.partition("?")[2].partition("#")[0], keep_blank_values=True))

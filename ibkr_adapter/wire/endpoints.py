@@ -18,7 +18,12 @@ from urllib.parse import quote, unquote
 
 import attrs
 
+from ibkr_adapter.errors import InvalidRequest, quoted
+
 _MARK = re.compile(r"\{(\w+)\}")
+_VERB = re.compile(r"[A-Za-z]{3,7}")
+# What means the same encoded or not, and is decoded by whoever carries it.
+_PLAIN = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
@@ -301,6 +306,35 @@ def _fits(segments: list[str], given: list[str]) -> bool:
         segment == part or (segment.startswith("{") and part != "")
         for segment, part in zip(segments, given, strict=True)
     )
+
+
+def checked(method: object, path: object) -> tuple[str, str]:
+    """Return a verb and a path that somebody wrote as they are met over there, or refuse them.
+
+    What is sent must be the address that was looked at. On its way a path loses what stands after a
+    ``#`` or a ``;``, its dots and its empty segments, and whatever need not be encoded is decoded: then
+    ``order/x/../-1`` would cancel *everything* without having been taken for a cancel.
+
+    Raises:
+        InvalidRequest: They are no verb and no path; nothing was sent.
+    """
+    if not isinstance(method, str) or _VERB.fullmatch(method) is None:
+        raise InvalidRequest(
+            f"{quoted(method)} is no verb of HTTP; nothing was sent.",
+            remedy="Write GET, POST, PUT or DELETE.",
+        )
+    if not isinstance(path, str) or not path.isprintable():
+        raise InvalidRequest(
+            f"{quoted(path, 80)} is no path; nothing was sent.",
+            remedy="Write what stands below /v1/api, such as /iserver/accounts.",
+        )
+    bare = _PLAIN.sub(lambda found: unquote(found[0]), path.partition("?")[0]).strip("/")
+    if set(bare) & set("#;\\") or not {"", ".", ".."}.isdisjoint(bare.split("/")):
+        raise InvalidRequest(
+            f"the path {quoted(path, 80)} is another one by the time it arrives; nothing was sent.",
+            remedy="Leave out dots, empty segments and backslashes; write %23 for # and %3B for ;.",
+        )
+    return method.upper(), f"/{bare}"
 
 
 def find(method: str, path: str) -> Endpoint:

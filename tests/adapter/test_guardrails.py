@@ -759,7 +759,7 @@ def test_a_rehearsed_reversal_waits_for_nothing(world):
     [
         "/iserver/account/DU1234567/orders",
         "/iserver/account/DU1234567/order/1370093238",
-        "/iserver//account/DU1234567/orders",
+        "/iserver/v2/account/DU1234567/orders",
     ],
 )
 def test_no_order_goes_past_the_guardrails_by_hand(world, rails, rule, path):
