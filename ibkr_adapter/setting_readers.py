@@ -16,6 +16,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
+
+from ibkr_adapter.errors import quoted
 from ibkr_adapter.model.guardrails import Guardrails
 from ibkr_adapter.model.maintenance import Region
 
@@ -24,6 +27,7 @@ DIRECT_URL = "https://api.ibkr.com/v1/api"
 # How much longer each second of a pacing window is taken, on this machine and across a network.
 NEAR_MARGIN, FAR_MARGIN = 0.015, 0.05
 _FOREVER = 10**9
+_LARGEST_POWER = 30
 # Where a key is kept in the system's key ring; the rest is SERVICE/NAME.
 KEYRING = "keyring:"
 # Longer than any path here, shorter than any key that IBKR takes.
@@ -126,9 +130,10 @@ def number(value: Any) -> Decimal:
         raise ValueError("must be a number")  # noqa: TRY004  (one kind of error for every wrong value)
     try:
         found = Decimal(str(value).strip())
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):
         raise ValueError("must be a number") from None
-    if not found.is_finite() or found <= 0:
+    # Arithmetic on powers beyond that overflows, or does not end.
+    if not found.is_finite() or found <= 0 or abs(found.adjusted()) > _LARGEST_POWER:
         raise ValueError("must be a number above 0")
     return found
 
@@ -281,22 +286,25 @@ def guardrails(value: Any) -> Guardrails:
     if value is None:
         return Guardrails()
     if isinstance(value, Guardrails):
-        return value
+        # A program may have put anything into them: not a number bounds nothing, and neither does a zero.
+        value = {field.name: getattr(value, field.name) for field in attrs.fields(Guardrails)}
     if not isinstance(value, Mapping):
         raise ValueError("must be a mapping")  # noqa: TRY004  (one kind of error for every wrong value)
     found: dict[str, Any] = {}
     for key, given in value.items():
-        name = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", str(key)).lower()
+        name = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower() if isinstance(key, str) else ""
         if name not in _GUARDRAILS:
             near = difflib.get_close_matches(name, _GUARDRAILS, n=1, cutoff=0.6)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            raise UnshownError(f"has {key!s:.40}, which is no guardrail{hint}")
+            raise UnshownError(
+                f"has {key[:40] if isinstance(key, str) else quoted(key)}, which is no guardrail{hint}"
+            )
         if name in found:
             raise UnshownError(f"has {name} twice: give one of them")
         try:
             found[name] = None if given is None else _GUARDRAILS[name](given)
         except ValueError as wrong:
-            raise UnshownError(f"has {key}, which {wrong}, not {given!r:.60}") from None
+            raise UnshownError(f"has {key}, which {wrong}, not {quoted(given, 60)}") from None
     return Guardrails(**{name: given for name, given in found.items() if given is not None})
 
 
@@ -315,7 +323,8 @@ def _accounts(value: Any) -> tuple[str, ...]:
 def _place(value: Any) -> str:
     """A path, made independent of the folder that the process is in."""
     written = text(value)
-    if written is None:
+    # With a NUL in its name no file is ever there.
+    if written is None or "\0" in written:
         raise ValueError("must be a path")
     return os.path.abspath(os.path.expanduser(written))  # noqa: PTH100, PTH111  (a path stays text here)
 

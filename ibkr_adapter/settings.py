@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ibkr_adapter import setting_readers as read
-from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.errors import ConfigurationError, quoted
 from ibkr_adapter.model.guardrails import Guardrails
 from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.redact import remember
@@ -78,7 +78,7 @@ def _converted(field: attrs.Attribute[Any], value: Any, written: str = "") -> An
         return _CONVERTERS[field.name](value)
     except (ValueError, TypeError) as wrong:
         hidden = field.metadata.get("secret") or isinstance(wrong, UnshownError)
-        shown = "" if hidden else f", not {value!r:.80}"
+        shown = "" if hidden else f", not {quoted(value, 80)}"
         raise ConfigurationError(f"{written or field.name} {wrong}{shown}.") from None
 
 
@@ -268,7 +268,7 @@ class Settings:
 def name_of(key: Any) -> str:
     """Tell which setting a spelling means, without the prefix of variables."""
     if not isinstance(key, str):
-        raise ConfigurationError(f"a setting's name must be a text, not {key!r}.")
+        raise ConfigurationError(f"a setting's name must be a text, not {quoted(key)}.")
     snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
     name = _ALIASES.get(snake, snake)
     known = [field.name for field in attrs.fields(Settings)]
@@ -276,4 +276,4 @@ def name_of(key: Any) -> str:
         return name
     near = difflib.get_close_matches(name, [*known, *_ALIASES], n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise ConfigurationError(f"{key} is not a setting.{hint}")
+    raise ConfigurationError(f"{key[:80]} is not a setting.{hint}")

@@ -212,3 +212,30 @@ def test_a_size_in_money_is_unchanged_or_another_order():
 
     assert bounds.is_lowered(money, money)
     assert not bounds.is_lowered(money, ticket())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"max_quantity": float("nan")},
+        {"max_quantity": Decimal("NaN")},
+        {"max_notional": Decimal(0)},
+        {"daily_loss": Decimal(-5)},
+        {"price_collar": 10**5000},
+        {"orders_per_minute": 0},
+        {"allowed_symbols": ()},
+        {"allowed_accounts": [1]},
+        {"dry_run": "perhaps"},
+        {"kill_switch_file": "stop\0"},
+    ],
+)
+def test_guardrails_of_a_program_are_read_as_those_of_a_host(given):
+    """Not a number and zero bounded nothing, and nobody was told."""
+    with pytest.raises(ConfigurationError, match=f"guardrails has {next(iter(given))}, which must"):
+        Settings.of({"guardrails": Guardrails(**given)})
+
+
+def test_an_account_that_a_program_allows_is_one_account_and_not_a_part_of_one():
+    settings = Settings(guardrails=Guardrails(allowed_accounts="DU1234567"))
+
+    assert settings.guardrails.allowed_accounts == ("DU1234567",)

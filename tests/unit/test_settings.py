@@ -472,3 +472,20 @@ def test_any_mapping_becomes_settings_or_one_error(config):
     assert isinstance(settings.auth_method, AuthMethod)
     assert settings.verify_tls or is_loopback(settings.host)
     assert Settings.of(attrs.asdict(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("account_id", 10**5000, id="text"),
+        pytest.param("requests_per_second", 10**5000, id="seconds"),
+        ("default_order_usd", "1e999999999"),
+        ("default_order_usd", Decimal("1e-999999")),
+        ("spread_conids", {"EUR": 10**5000}),
+        ("guardrails", {10**5000: 1}),
+        pytest.param(10**5000, 1, id="name"),
+    ],
+)
+def test_what_cannot_be_written_or_reckoned_with_is_no_setting(key, value):
+    with pytest.raises(ConfigurationError, match=r"must be|must map|is no guardrail"):
+        Settings.of({key: value})
