@@ -64,8 +64,8 @@ def decimal(value: Any) -> Decimal | None:
         return None
     if isinstance(value, int) and value.bit_length() > 4 * _LONGEST:
         return None
-    # The shortest text that means a float is what IBKR wrote.
-    return _sane(Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
+    # The shortest text that means a float is what IBKR wrote; NumPy's floats write their type around it.
+    return _sane(Decimal(float.__repr__(value)) if isinstance(value, float) else Decimal(value))
 
 
 def integer(value: Any) -> int | None:

@@ -356,3 +356,11 @@ def test_a_flag_is_yes_no_or_unknown(written, meant):
 def test_a_day_is_eight_digits_of_the_calendar(written, meant):
     """Futures come with them as numbers, everything else as texts."""
     assert numbers.day(written) == meant
+
+
+def test_a_float_of_numpys_is_read_as_the_float_that_it_is():
+    """Its ``repr`` writes its type around the number."""
+    numpy = pytest.importorskip("numpy")
+
+    assert numbers.decimal(numpy.float64(1.5)) == Decimal("1.5")
+    assert numbers.decimal(numpy.float64("nan")) is None
