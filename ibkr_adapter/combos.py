@@ -11,13 +11,13 @@ IBKR says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 
 import attrs
 
 from ibkr_adapter import measures, permits
-from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, ComboLeg, ComboPart, Spread, misfit, reduced
 from ibkr_adapter.model.contract import Contract, SecType
@@ -156,7 +156,14 @@ def _spread(asked: Spread | Combo | Sequence[Leg]) -> Spread:
     if isinstance(asked, Combo):
         legs = tuple(ComboLeg(contract=part.contract.conid, ratio=part.ratio) for part in asked.parts)
         return Spread(legs=legs, shape=asked.shape)
-    return asked if isinstance(asked, Spread) else Spread(legs=tuple(_leg(leg) for leg in asked))
+    if isinstance(asked, Spread):
+        return asked
+    if isinstance(asked, (str, bytes, Mapping)) or not isinstance(asked, Iterable):
+        raise InvalidOrder(
+            f"{quoted(asked)} are no legs of a combination; nothing was sent.",
+            remedy='Write a list of pairs, such as [("SPY", 1), ("QQQ", -1)].',
+        )
+    return Spread(legs=tuple(_leg(leg) for leg in asked))
 
 
 def _leg(asked: object) -> ComboLeg:
@@ -167,7 +174,7 @@ def _leg(asked: object) -> ComboLeg:
         if isinstance(contract, (str, int)) and not isinstance(contract, bool):
             return ComboLeg(contract=contract, ratio=ratio)
     raise InvalidOrder(
-        f"{asked!r:.60} is no leg of a combination; nothing was sent.",
+        f"{quoted(asked, 60)} is no leg of a combination; nothing was sent.",
         remedy='Write a pair of what and how many, such as ("SPY", 1) and ("QQQ", -1).',
     )
 

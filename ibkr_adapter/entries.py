@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter import combos, order_builder, permits
+from ibkr_adapter import combos, order_builder, permits, typed
 from ibkr_adapter.combos import Combos
 from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import InvalidOrder
@@ -140,6 +140,16 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("an order")
+        typed.side(side)
+        typed.order_type(order_type)
+        typed.trailing_unit(trailing_unit)
+        typed.optional_amounts(
+            quantity=quantity,
+            cash_quantity=cash_quantity,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            trailing=trailing,
+        )
         wish = self._wish(coid, wait_for_outcome)
         terms = self.terms(symbol)
         self._terms.check_short(terms, side, quantity)
@@ -191,6 +201,16 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("an order")
+        typed.side(side)
+        typed.order_type(order_type)
+        typed.amounts(quantity=quantity)
+        typed.optional_amounts(
+            limit_price=limit_price,
+            stop_price=stop_price,
+            take_profit=take_profit,
+            stop_loss=stop_loss,
+            trailing_percent=trailing_percent,
+        )
         wish = self._wish(coid, wait_for_outcome)
         terms = self.terms(symbol)
         self._terms.check_short(terms, side, quantity)
@@ -283,6 +303,9 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("an order")
+        typed.side(side)
+        typed.amounts(quantity=quantity)
+        typed.optional_amounts(limit_price=limit_price)
         wish = self._wish(coid, wait_for_outcome)
         bundle = self._combos.bundle(legs, exchange)
         ticket = combos.ticket(
@@ -338,6 +361,8 @@ class Entries(Standing):
             OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
         """
         self._guard.check_writable("a conversion")
+        typed.amounts(amount=amount)
+        typed.optional_amounts(limit_price=limit_price)
         wish = self._wish(coid, wait_for_outcome)
         terms, pair = self._terms.pair(source, target)
         ticket = order_builder.conversion(

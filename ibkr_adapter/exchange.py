@@ -163,7 +163,8 @@ class IBKRExchange(Inquiries):
         coid: str | None = None,
     ) -> dict[str, Any]:
         """Place a bracket in another host's words; the answer is the entry's, with both exits' ids."""
-        trailing = (options or {}).get("trailingStop", (options or {}).get("trailing_stop"))
+        given = words.options(options)
+        trailing = given.get("trailingStop", given.get("trailing_stop"))
         legs = self.place_bracket_order(
             symbol,
             side,

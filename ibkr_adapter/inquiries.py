@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ibkr_adapter import shapes
+from ibkr_adapter import shapes, words
 from ibkr_adapter.errors import ApiError, OrderRejected, UnexpectedAnswer
 from ibkr_adapter.linked import Linked
 from ibkr_adapter.model.contract import SecType
@@ -145,17 +145,16 @@ class Inquiries(Linked):
 
     def get_all_orders(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """The latest orders of the day, at most ``limit``."""
-        return self.get_orders(symbol)[: int(limit) if limit is not None else None]
+        most = words.most(limit)
+        return self.get_orders(symbol)[:most]
 
     def get_trade_history(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """The fills of the last days, newest first."""
+        most = words.most(limit)
         conid = self._conid(symbol) if symbol else None
         fills = [fill for fill in self.orders.fills() if conid in {None, fill.conid}]
         fills.sort(key=lambda fill: fill.time.timestamp() if fill.time is not None else 0.0, reverse=True)
-        return [
-            shapes.fill(fill, symbol or self._spelling(fill))
-            for fill in fills[: int(limit) if limit is not None else None]
-        ]
+        return [shapes.fill(fill, symbol or self._spelling(fill)) for fill in fills[:most]]
 
     def find_order(self, coid: str) -> dict[str, Any] | None:
         """Look an order up by its cOID; ``None`` is "not listed now", after fresh reads."""

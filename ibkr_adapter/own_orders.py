@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ibkr_adapter import written_tickets
-from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.model.order import Fill, Order, Ticket
 from ibkr_adapter.state import StateUnavailable, Store
 
@@ -144,9 +144,20 @@ def checked_coid(coid: object) -> str:
     """
     if not isinstance(coid, str) or _COID.fullmatch(coid) is None:
         raise InvalidOrder(
-            f"{coid!r:.80} cannot be a client order id; nothing was sent.",
+            f"{quoted(coid, 80)} cannot be a client order id; nothing was sent.",
             remedy="Take 1 to 64 letters, digits, dots, colons, dashes and underscores.",
         )
+    return coid
+
+
+def sought_coid(coid: object) -> str:
+    """Return a client order id to look for; others than ours may be written otherwise.
+
+    Raises:
+        InvalidOrder: It is none: orders without one are listed too, and none of them is meant.
+    """
+    if not isinstance(coid, str) or not coid.strip():
+        raise InvalidOrder(f"{quoted(coid)} is no client order id; nothing was sent.")
     return coid
 
 
@@ -156,9 +167,10 @@ def checked_id(order_id: object) -> str:
     Raises:
         InvalidOrder: It is no positive whole number; nothing was sent.
     """
-    text = (
-        str(order_id).strip() if isinstance(order_id, (str, int)) and not isinstance(order_id, bool) else ""
-    )
+    text = order_id.strip() if isinstance(order_id, str) else ""
+    # A longer number is none of IBKR's, and Python refuses to write one of thousands of digits.
+    if isinstance(order_id, int) and not isinstance(order_id, bool) and 0 < order_id < 10**_LONGEST_ID:
+        text = str(int(order_id))
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID) or int(text) <= 0:
-        raise InvalidOrder(f"{order_id!r:.40} is no order id of IBKR; nothing was sent.")
+        raise InvalidOrder(f"{quoted(order_id)} is no order id of IBKR; nothing was sent.")
     return str(int(text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.order import OrderType, Tif
 from ibkr_adapter.model.rules import Rules
@@ -100,7 +100,7 @@ def closing_tif(terms: Terms) -> Tif:
     return Tif.IOC if terms.is_crypto or only_at_once else Tif.DAY
 
 
-def time_in_force(terms: Terms, written: Tif | str | None) -> Tif | None:
+def time_in_force(terms: Terms, written: object) -> Tif | None:
     """Read a time in force that somebody wrote; ``None`` stays ``None``.
 
     Raises:
@@ -110,7 +110,8 @@ def time_in_force(terms: Terms, written: Tif | str | None) -> Tif | None:
         return written
     tif = Tif.named(written)
     if tif is None:
-        raise _not_in_force(terms, f"{written!s:.20}".strip().upper())
+        word = written.strip().upper()[:20] if isinstance(written, str) else quoted(written, 20)
+        raise _not_in_force(terms, word)
     return tif
 
 

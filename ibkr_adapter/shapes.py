@@ -57,8 +57,10 @@ def number(value: Decimal | None) -> float | int | None:
 
 def side_of(word: object) -> Side | None:
     """Read the host's word for a side, in any case; ``None`` if it is none."""
+    if not isinstance(word, str):
+        return None
     return {"BUY": Side.BUY, "LONG": Side.BUY, "SELL": Side.SELL, "SHORT": Side.SELL}.get(
-        str(word).strip().upper()
+        word.strip().upper()
     )
 
 

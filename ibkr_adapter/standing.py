@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import attrs
 
-from ibkr_adapter import measures
+from ibkr_adapter import measures, typed
 from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
 from ibkr_adapter.guardrails import Guard
@@ -19,7 +19,7 @@ from ibkr_adapter.legs import LOOKS, as_it_stands
 from ibkr_adapter.model.contract import Contract
 from ibkr_adapter.model.order import Fill, Leg, Order, Placed, Ticket
 from ibkr_adapter.model.query import ContractQuery
-from ibkr_adapter.own_orders import checked_id
+from ibkr_adapter.own_orders import checked_id, sought_coid
 from ibkr_adapter.price_rules import Effect
 from ibkr_adapter.rehearsal import Ways, ways
 from ibkr_adapter.replies import ReplyHandler, ReplyPolicy
@@ -28,8 +28,6 @@ from ibkr_adapter.settling import Unsettled
 from ibkr_adapter.terms import AccountTerms
 from ibkr_adapter.wire.combos import read_conidex
 from ibkr_adapter.wire.endpoints import Endpoint
-
-_FOREVER = 10.0**9
 
 
 class Standing:
@@ -76,8 +74,12 @@ class Standing:
         return self._connection.reads.status(self.account(), order_id)
 
     def find(self, coid: str) -> Order | None:
-        """Look an order up by its cOID in live orders and trades."""
-        return self._connection.reads.find(self.account(), coid)
+        """Look an order up by its cOID in live orders and trades.
+
+        Raises:
+            InvalidOrder: It is no cOID; nothing was asked.
+        """
+        return self._connection.reads.find(self.account(), sought_coid(coid))
 
     def modify(
         self,
@@ -101,6 +103,7 @@ class Standing:
             ConfigurationError: There is no journal; the order stands as it was.
         """
         order_id = checked_id(order_id)
+        typed.optional_amounts(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
         self._guard.check_writable("modifying an order")
         self._terms.permit(self.account())
         self._connection.desk.ready(self.account(), self._replies)
@@ -192,10 +195,7 @@ class Standing:
             OrderRejected: It cannot be seen.
         """
         order_id = checked_id(order_id)
-        if not timeout >= 0:
-            raise InvalidOrder(f"{timeout!r:.20} is no time to wait for an order; nothing was sent.")
-        # A machine cannot wait for longer than some centuries, and says so by an error of its own.
-        until = self._connection.clock.monotonic() + min(timeout, _FOREVER)
+        until = self._connection.clock.monotonic() + typed.seconds(timeout, "to wait for an order")
         order = self._connection.watch.until(self.account(), order_id, lambda seen: seen.state.is_over, until)
         if order is None:
             raise OrderRejected(f"the status of order {order_id} cannot be read.")

@@ -24,6 +24,7 @@ from ibkr_adapter.errors import (
     InvalidOrder,
     MarketClosed,
     OutcomeUnknown,
+    quoted,
 )
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, Spread
@@ -243,10 +244,10 @@ class AccountTerms:
             InvalidOrder: They are no two currencies; nothing was sent.
             ContractError: IBKR lists no such pair, or another contract under it; nothing was sent.
         """
-        names = source.strip().upper(), target.strip().upper()
+        names = _code(source), _code(target)
         if names[0] == names[1] or not all(re.fullmatch("[A-Z]{3}", name) for name in names):
             raise InvalidOrder(
-                f"{source!r:.10} and {target!r:.10} are no two currencies; nothing was sent.",
+                f"{quoted(source, 10)} and {quoted(target, 10)} are no two currencies; nothing was sent.",
                 remedy="Write codes such as USD and EUR.",
             )
         found = self._connection.reference.pair(*names)
@@ -336,3 +337,7 @@ def _shown(moment: datetime, zone: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return written
     return f"{written} ({there:%H:%M} {zone})"
+
+
+def _code(word: object) -> str:
+    return word.strip().upper() if isinstance(word, str) else ""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
+from ibkr_adapter import typed
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import (
     ApiError,
@@ -60,10 +61,11 @@ class Tracker:
         """
         if isinstance(order, Placed):
             order = order.entry
-        order_id = checked_id(order if isinstance(order, (str, int)) else order.order_id)
-        if not timeout > 0:
-            raise InvalidOrder(f"{timeout!r:.20} is no time to follow an order for; nothing was sent.")
-        return self._changes(account, order_id, self._clock.monotonic() + timeout, timeout)
+        order_id = checked_id(order.order_id if isinstance(order, (Order, Leg)) else order)
+        lasts = typed.seconds(timeout, "to follow an order for")
+        if lasts == 0:
+            raise InvalidOrder(f"{timeout!r} is no time to follow an order for; nothing was sent.")
+        return self._changes(account, order_id, self._clock.monotonic() + lasts, lasts)
 
     def _changes(
         self, find: Callable[[], str], order_id: str, until: float, timeout: float

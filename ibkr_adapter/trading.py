@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ibkr_adapter import measures, order_builder
+from ibkr_adapter import measures, order_builder, typed
 from ibkr_adapter.closes import Closed
 from ibkr_adapter.entries import Entries
 from ibkr_adapter.errors import InvalidOrder
@@ -33,6 +33,9 @@ class Trading(Entries):
         limit_price: Decimal | None = None,
     ) -> Placed:
         """Protect a position, or our working entry, by a stop; ``side`` is the stop's own."""
+        typed.side(side)
+        typed.amounts(quantity=quantity, stop_price=stop_price)
+        typed.optional_amounts(limit_price=limit_price)
         mandate = self._mandate(symbol)
 
         def build(size: Decimal, coid: str) -> Ticket:
@@ -45,6 +48,8 @@ class Trading(Entries):
 
     def take_profit(self, symbol: str, *, side: Side, quantity: Decimal, price: Decimal) -> Placed:
         """Give a position, or our working entry, a target; ``side`` is the target's own."""
+        typed.side(side)
+        typed.amounts(quantity=quantity, price=price)
         mandate = self._mandate(symbol)
 
         def build(size: Decimal, coid: str) -> Ticket:
@@ -55,6 +60,8 @@ class Trading(Entries):
 
     def trailing_stop(self, symbol: str, *, side: Side, quantity: Decimal, percent: Decimal) -> Placed:
         """Protect a position, or our working entry, by a trailing stop; 1.5 is 1.5 percent."""
+        typed.side(side)
+        typed.amounts(quantity=quantity, percent=percent)
         mandate = self._mandate(symbol)
 
         def build(size: Decimal, coid: str) -> Ticket:
@@ -69,6 +76,8 @@ class Trading(Entries):
         self, symbol: str, *, side: Side, quantity: Decimal, take_profit: Decimal, stop_loss: Decimal
     ) -> Placed:
         """Protect a position by a target and a stop of which one cancels the other."""
+        typed.side(side)
+        typed.amounts(quantity=quantity, take_profit=take_profit, stop_loss=stop_loss)
         mandate = self._mandate(symbol)
         coids = self._connection.own.new_coid(), self._connection.own.new_coid()
 
@@ -88,6 +97,7 @@ class Trading(Entries):
 
     def close(self, symbol: str, quantity: Decimal | None = None) -> Closed:
         """Close a position, wholly or in part; its own direction decides the side."""
+        typed.optional_amounts(quantity=quantity)
         mandate = self._mandate(symbol)
         size = None if quantity is None else self._size(mandate, quantity, OrderType.MARKET)
         return self._ways().exits.close(mandate, size)

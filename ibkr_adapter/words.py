@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from numbers import Integral
 from typing import Any
 
 from ibkr_adapter import shapes
-from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.errors import InvalidOrder, InvalidRequest, quoted
 from ibkr_adapter.model.combo import ComboLeg, Spread
 from ibkr_adapter.model.order import OrderType, Side
 from ibkr_adapter.wire import numbers
@@ -22,26 +23,36 @@ ENTRIES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderTyp
 
 def _decimal(value: Any, what: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
-        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.")
+        raise InvalidOrder(f"the {what} {quoted(value)} is no number; nothing was sent.")
     try:
-        return Decimal(value.strip()) if isinstance(value, str) else Decimal(str(value))
+        if isinstance(value, str):
+            return Decimal(value.strip())
+        # The shortest text that means a float is what was written.
+        return Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     except InvalidOperation:
-        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.") from None
+        raise InvalidOrder(f"the {what} {quoted(value)} is no number; nothing was sent.") from None
 
 
 def number(value: Any, what: str) -> Decimal:
     """Read an amount above 0, written as a number or as text."""
     found = _decimal(value, what)
     if not found.is_finite() or found <= 0:
-        raise InvalidOrder(f"the {what} {value!r:.40} is not above 0; nothing was sent.")
-    return found
+        raise InvalidOrder(f"the {what} {quoted(value)} is not above 0; nothing was sent.")
+    return _bounded(found, value, what)
 
 
 def signed(value: Any, what: str) -> Decimal:
     """Read an amount that may be negative or zero, as the price of a combination."""
     found = _decimal(value, what)
     if not found.is_finite():
-        raise InvalidOrder(f"the {what} {value!r:.40} is no number; nothing was sent.")
+        raise InvalidOrder(f"the {what} {quoted(value)} is no number; nothing was sent.")
+    return _bounded(found, value, what)
+
+
+def _bounded(found: Decimal, value: Any, what: str) -> Decimal:
+    # Arithmetic on powers far beyond any market overflows, or does not end.
+    if found.adjusted() > numbers.LARGEST_POWER:
+        raise InvalidOrder(f"the {what} {quoted(value)} is more than any market has; nothing was sent.")
     return found
 
 
@@ -55,7 +66,7 @@ def legs(value: Any) -> Spread | list[ComboLeg]:
         return value
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise InvalidOrder(
-            f"{value!r:.40} are no legs of a combination; nothing was sent.",
+            f"{quoted(value)} are no legs of a combination; nothing was sent.",
             remedy='Write a list such as [{"symbol": "SPY", "ratio": 1}, {"symbol": "QQQ", "ratio": -1}].',
         )
     return [leg if isinstance(leg, ComboLeg) else _leg(leg) for leg in value]
@@ -81,25 +92,25 @@ def _leg(value: Any) -> ComboLeg:
         named, ratio = value[0], _ratio(value[1])
     else:
         raise InvalidOrder(
-            f"{value!r:.40} is no leg of a combination; nothing was sent.",
+            f"{quoted(value)} is no leg of a combination; nothing was sent.",
             remedy='Write {"symbol": "SPY", "ratio": -1}, or a pair of what and ratio.',
         )
     if isinstance(named, bool) or not isinstance(named, (str, int)):
-        raise InvalidOrder(f"{named!r:.40} names no leg; nothing was sent.")
+        raise InvalidOrder(f"{quoted(named)} names no leg; nothing was sent.")
     return ComboLeg(contract=named, ratio=ratio)
 
 
 def _conid(value: Any) -> int:
     found = numbers.conid(value)
     if found is None:
-        raise InvalidOrder(f"{value!r:.40} is no contract id; nothing was sent.")
+        raise InvalidOrder(f"{quoted(value)} is no contract id; nothing was sent.")
     return found
 
 
 def _ratio(value: Any) -> int:
     found = numbers.integer(value)
     if found is None:
-        raise InvalidOrder(f"the ratio {value!r:.20} of a leg is no whole number; nothing was sent.")
+        raise InvalidOrder(f"the ratio {quoted(value, 20)} of a leg is no whole number; nothing was sent.")
     return found
 
 
@@ -108,11 +119,38 @@ def optional(value: Any, what: str) -> Decimal | None:
     return None if value is None else number(value, what)
 
 
+def options(value: Any) -> Mapping[str, Any]:
+    """Read the mapping that some hosts put the rest of an order into; left out it is empty."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidOrder(
+            f"the options {quoted(value)} are no mapping; nothing was sent.",
+            remedy='Write {"trailingStop": 1.5}, or leave them out.',
+        )
+    return value
+
+
+def most(value: Any) -> int | None:
+    """Read how many rows are wanted at most, written as a number or as text; ``None`` is all."""
+    if value is None:
+        return None
+    # A data frame's whole numbers are of NumPy's types.
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    found = int(value) if whole else numbers.integer(value)
+    if found is None or found < 0:
+        raise InvalidRequest(
+            f"the limit {quoted(value)} is no whole number from 0 on; nothing was sent.",
+            remedy="Leave it out for all there are.",
+        )
+    return found
+
+
 def side(word: Any) -> Side:
     """Read a side in any case."""
     found = shapes.side_of(word)
     if found is None:
-        raise InvalidOrder(f"{word!r:.40} is no side; nothing was sent.", remedy="Write BUY or SELL.")
+        raise InvalidOrder(f"{quoted(word)} is no side; nothing was sent.", remedy="Write BUY or SELL.")
     return found
 
 
@@ -121,7 +159,7 @@ def order_type(word: Any) -> OrderType:
     kind = OrderType.named(word)
     if kind not in ENTRIES:
         raise InvalidOrder(
-            f"{word!r:.40} is no order type for an entry; nothing was sent.",
+            f"{quoted(word)} is no order type for an entry; nothing was sent.",
             remedy="Write market, limit, stop or stop_limit.",
         )
     return kind

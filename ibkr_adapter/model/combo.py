@@ -15,7 +15,7 @@ from math import gcd
 
 import attrs
 
-from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.shown import Shown
 
@@ -46,11 +46,11 @@ class ComboLeg(Shown):
     def __attrs_post_init__(self) -> None:
         if isinstance(self.ratio, bool) or not isinstance(self.ratio, int):
             raise InvalidOrder(
-                f"the ratio {self.ratio!r:.20} of {self.contract} is no whole number; nothing was sent."
+                f"the ratio {quoted(self.ratio, 20)} of {self.contract} is no whole number; nothing was sent."
             )
         if not 0 < abs(self.ratio) <= _LARGEST_RATIO:
             raise InvalidOrder(
-                f"the ratio {self.ratio} of {self.contract} is no ratio; nothing was sent.",
+                f"the ratio {quoted(self.ratio, 20)} of {self.contract} is no ratio; nothing was sent.",
                 remedy="Write how many of it one combination holds, negative where it is sold.",
             )
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
-from ibkr_adapter.errors import ContractNotFound
+from ibkr_adapter.errors import ContractNotFound, quoted
 from ibkr_adapter.model import products
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.identifiers import as_number, as_right, as_strike, is_cusip, is_isin
@@ -141,7 +141,7 @@ def clean(text: object) -> str:
     """
     if not isinstance(text, str) or not text.strip():
         raise ContractNotFound(
-            f"{text!r:.60} is no symbol; nothing was sent.", remedy="Write a symbol such as AAPL."
+            f"{quoted(text, 60)} is no symbol; nothing was sent.", remedy="Write a symbol such as AAPL."
         )
     written = text.strip()
     if len(written) > LONGEST or not written.isprintable():

@@ -54,7 +54,9 @@ class OrderType(StrEnum):
     @classmethod
     def named(cls, word: object) -> OrderType | None:
         """Find the type that people, hosts and other clients call ``word``; ``None`` if none is."""
-        return _CALLED.get("".join(letter for letter in str(word).upper() if letter.isalpha()))
+        if not isinstance(word, str):
+            return None
+        return _CALLED.get("".join(letter for letter in word.upper() if letter.isalpha()))
 
     @property
     def has_limit(self) -> bool:
@@ -112,7 +114,7 @@ class Tif(StrEnum):
     @classmethod
     def named(cls, word: object) -> Tif | None:
         """Find the time in force that is written ``word``; ``None`` if the API has none such."""
-        written = str(word).strip().upper()
+        written = word.strip().upper() if isinstance(word, str) else ""
         return next((tif for tif in cls if tif.value == written), None)
 
 

@@ -1,0 +1,177 @@
+"""What makes no sense is refused in the library's own words, and nothing is sent for it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from ibkr_adapter.errors import IBKRError, InvalidOrder, InvalidRequest
+from ibkr_adapter.model.order import OrderType, Side
+
+PLACE = "POST /iserver/account/{accountId}/orders"
+DIGITS = 10**5000
+
+
+class Unshown:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+def entry(ibkr, **changed):
+    asked = {"side": Side.BUY, "order_type": OrderType.LIMIT, "quantity": Decimal(1)}
+    return ibkr.orders.place("AAPL", **{**asked, "limit_price": Decimal(160), **changed})
+
+
+def bracket(ibkr, **changed):
+    asked = {"side": Side.BUY, "order_type": OrderType.LIMIT, "quantity": Decimal(1)}
+    asked |= {"limit_price": Decimal(160), "take_profit": Decimal(190), "stop_loss": Decimal(150)}
+    return ibkr.orders.bracket("AAPL", **{**asked, **changed})
+
+
+# Hosts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ibkr: ibkr.place_market_order("AAPL", "BUY", DIGITS),
+        lambda ibkr: ibkr.place_market_order("AAPL", DIGITS, 1),
+        lambda ibkr: ibkr.place_market_order(DIGITS, "BUY", 1),
+        lambda ibkr: ibkr.place_market_order("AAPL", "BUY", 1, coid=DIGITS),
+        lambda ibkr: ibkr.place_market_order("AAPL", "BUY", Unshown()),
+        lambda ibkr: ibkr.place_bracket_order("AAPL", "BUY", DIGITS, 1),
+        lambda ibkr: ibkr.place_combo_order([("AAPL", DIGITS), ("MSFT", -1)], "BUY", 1),
+        lambda ibkr: ibkr.place_combo_order([("AAPL", 1), ("MSFT", -1)], "BUY", "1e999999999"),
+        lambda ibkr: ibkr.place_combo_order([("AAPL", 1), ("MSFT", -1)], "BUY", 1, "1e999999999"),
+        lambda ibkr: ibkr.close_position("AAPL", None, DIGITS),
+        lambda ibkr: ibkr.cancel_order("AAPL", DIGITS),
+        lambda ibkr: ibkr.get_order("AAPL", -DIGITS),
+        lambda ibkr: ibkr.orders.convert(Decimal(100), None, b"EUR"),
+        lambda ibkr: entry(ibkr, tif=DIGITS),
+    ],
+)
+def test_what_cannot_be_written_out_is_refused_all_the_same(world, ibkr, call):
+    """Python refuses to write numbers of thousands of digits, and its error came instead."""
+    with pytest.raises(IBKRError, match="nothing was sent"):
+        call(ibkr)
+
+    assert world.count(PLACE) == 0
+
+
+@pytest.mark.parametrize("options", ["trailingStop", 1.5, ["trailingStop", 1.5], "", 0])
+def test_options_that_are_no_mapping_are_refused_and_not_left_out(world, ibkr, options):
+    with pytest.raises(InvalidOrder, match="no mapping"):
+        ibkr.place_otoco_order("AAPL", "BUY", 1, "limit", 160, 190, None, options)
+
+    assert world.count(PLACE) == 0
+
+
+@pytest.mark.parametrize("limit", ["", "ten", -1, "-1", 1.5, True, float("nan"), Decimal("1E+999999"), [1]])
+def test_a_limit_that_is_none_is_refused(ibkr, limit):
+    """A negative one cut the list from its end, and a decimal of a million digits took minutes."""
+    for listed in (ibkr.get_all_orders, ibkr.get_trade_history):
+        with pytest.raises(InvalidRequest, match="is no whole number"):
+            listed(limit=limit)
+
+
+def test_a_limit_may_be_a_text_or_a_number_of_numpys(ibkr):
+    numpy = pytest.importorskip("numpy")
+    for less in (1, 2):
+        ibkr.place_limit_order("AAPL", "BUY", 1, ibkr.sizing_price("AAPL") - less)
+
+    assert len(ibkr.get_all_orders(limit="1")) == len(ibkr.get_all_orders(limit=numpy.int64(1))) == 1
+    assert ibkr.get_all_orders(limit=0) == []
+
+
+@pytest.mark.parametrize("coid", [None, "", " ", 7, ["x"]])
+def test_an_order_without_a_coid_is_never_the_one_that_is_looked_for(world, ibkr, coid):
+    ticket = {"conid": 265598, "side": "SELL", "orderType": "LMT", "price": 180, "quantity": 5, "tif": "GTC"}
+    world.gateway.place_foreign(ticket)
+
+    with pytest.raises(InvalidOrder, match="is no client order id"):
+        ibkr.find_order(coid)
+
+
+@pytest.mark.parametrize("timeout", [None, "1", True, float("nan"), -1, Decimal(1), [1]])
+def test_a_time_that_is_none_is_refused(ibkr, timeout):
+    with pytest.raises(InvalidOrder, match="is no time"):
+        ibkr.wait_for(1, timeout=timeout)
+    with pytest.raises(InvalidOrder, match="is no time"):
+        ibkr.orders.track(1, timeout=timeout)
+
+
+# Programs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [1, 1.5, "1", True, float("nan"), Decimal("NaN"), Decimal("sNaN"), pytest.param(DIGITS, id="digits")],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ibkr, amount: entry(ibkr, quantity=amount),
+        lambda ibkr, amount: entry(ibkr, limit_price=amount),
+        lambda ibkr, amount: entry(ibkr, quantity=None, cash_quantity=amount),
+        lambda ibkr, amount: entry(ibkr, stop_price=amount),
+        lambda ibkr, amount: entry(ibkr, trailing=amount),
+        lambda ibkr, amount: bracket(ibkr, quantity=amount),
+        lambda ibkr, amount: bracket(ibkr, take_profit=amount),
+        lambda ibkr, amount: bracket(ibkr, stop_loss=amount),
+        lambda ibkr, amount: bracket(ibkr, stop_loss=None, trailing_percent=amount),
+        lambda ibkr, amount: ibkr.orders.place_combo(
+            [("AAPL", 1), ("MSFT", -1)], side=Side.BUY, quantity=amount
+        ),
+        lambda ibkr, amount: ibkr.orders.convert(amount, "USD", "EUR"),
+        lambda ibkr, amount: ibkr.orders.close("AAPL", amount),
+        lambda ibkr, amount: ibkr.orders.modify(1, limit_price=amount),
+        lambda ibkr, amount: ibkr.orders.stop_loss(
+            "AAPL", side=Side.SELL, quantity=amount, stop_price=Decimal(150)
+        ),
+        lambda ibkr, amount: ibkr.orders.take_profit(
+            "AAPL", side=Side.SELL, quantity=Decimal(1), price=amount
+        ),
+        lambda ibkr, amount: ibkr.orders.trailing_stop(
+            "AAPL", side=Side.SELL, quantity=Decimal(1), percent=amount
+        ),
+        lambda ibkr, amount: ibkr.orders.oco(
+            "AAPL", side=Side.SELL, quantity=Decimal(1), take_profit=amount, stop_loss=Decimal(150)
+        ),
+    ],
+)
+def test_an_amount_that_is_no_decimal_is_refused_before_anything_is_asked(world, ibkr, call, amount):
+    with pytest.raises(InvalidOrder, match=r"is no (Decimal|number); nothing was sent"):
+        call(ibkr, amount)
+
+    assert world.doorway.sent == []
+
+
+@pytest.mark.parametrize("side", [None, "BUY", "buy", 1, True, OrderType.LIMIT])
+def test_a_word_for_a_side_is_no_side_to_a_program(world, ibkr, side):
+    for call in (
+        lambda: entry(ibkr, side=side),
+        lambda: bracket(ibkr, side=side),
+        lambda: ibkr.orders.take_profit("AAPL", side=side, quantity=Decimal(1), price=Decimal(190)),
+    ):
+        with pytest.raises(InvalidOrder, match=r"is no Side.*Side\.BUY or Side\.SELL"):
+            call()
+
+    assert world.doorway.sent == []
+
+
+def test_other_words_of_a_program_are_held_against_their_kinds_too(world, ibkr):
+    with pytest.raises(InvalidOrder, match=r"is no OrderType.*OrderType\.LIMIT"):
+        entry(ibkr, order_type="limit")
+    with pytest.raises(InvalidOrder, match="is no TrailingUnit"):
+        entry(ibkr, order_type=OrderType.TRAIL, trailing=Decimal(5), trailing_unit="%")
+    with pytest.raises(InvalidOrder, match="more than any market has"):
+        entry(ibkr, quantity=Decimal("1e999999999"))
+
+    assert world.doorway.sent == []
+
+
+@pytest.mark.parametrize("legs", [None, 5, "AAPL", {"AAPL": 1}])
+def test_legs_that_are_no_list_are_refused(ibkr, legs):
+    with pytest.raises(InvalidOrder, match="are no legs"):
+        ibkr.orders.combo(legs)
