@@ -41,6 +41,12 @@ _PLACING = frozenset(
 _LISTED = frozenset(endpoint.template for endpoint in endpoints.ENDPOINTS)
 
 
+def could_place(endpoint: Endpoint) -> bool:
+    """Whether a call by hand places or modifies an order, or nobody knows that it does not."""
+    unlisted = endpoint.template not in _LISTED
+    return endpoint.method != "DELETE" and (unlisted or endpoint.template in _PLACING)
+
+
 class Guard:
     """The guardrails of one object over one connection."""
 
@@ -90,8 +96,7 @@ class Guard:
                 figure=endpoint.name,
                 remedy="Use the methods of ibkr.orders, which say what they would send.",
             )
-        unlisted = endpoint.template not in _LISTED
-        if endpoint.method == "DELETE" or not (unlisted or endpoint.template in _PLACING):
+        if not could_place(endpoint):
             return
         stopped = self.stopped()
         if stopped is not None:

@@ -255,6 +255,8 @@ class Linked:
         Raises:
             InvalidRequest: It is no call that could be sent; nothing was sent.
             GuardrailRefused: It could go past a guardrail; nothing was sent.
+            ConfigurationError: It could place an order on a live account, and ``environment`` does not say
+                ``production``; nothing was sent.
             IBKRError: As its name says; ``OutcomeUnknown`` where a change was sent and not answered.
         """
         from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
@@ -277,7 +279,7 @@ class Linked:
             values["alertId"] = str(checked_alert(values["alertId"]))
         if not endpoint.changes_state:
             return self.session.read(endpoint, path=values, query=query, body=json)
-        self.orders.check_request(endpoint)
+        self.orders.check_request(endpoint, values.get("accountId"))
         deadline = self._link().clock.monotonic() + self.settings.order_deadline
         answer = self.session.change(endpoint, path=values, query=query, body=json, deadline=deadline)
         if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)

@@ -14,7 +14,7 @@ import attrs
 from ibkr_adapter import measures, typed
 from ibkr_adapter.connection import Connection
 from ibkr_adapter.errors import InvalidOrder, OrderRejected
-from ibkr_adapter.guardrails import Guard
+from ibkr_adapter.guardrails import Guard, could_place
 from ibkr_adapter.legs import LOOKS, as_it_stands
 from ibkr_adapter.model.contract import Contract
 from ibkr_adapter.model.order import Fill, Leg, Order, Placed, Ticket
@@ -23,6 +23,7 @@ from ibkr_adapter.own_orders import checked_id, sought_coid
 from ibkr_adapter.price_rules import Effect
 from ibkr_adapter.rehearsal import Ways, ways
 from ibkr_adapter.replies import ReplyHandler, ReplyPolicy
+from ibkr_adapter.setting_readers import Environment
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.settling import Unsettled
 from ibkr_adapter.terms import AccountTerms
@@ -228,13 +229,20 @@ class Standing:
         """Why the kill switch is on, or ``None`` if it is off."""
         return self._guard.stopped()
 
-    def check_request(self, endpoint: Endpoint) -> None:
-        """Refuse a call by hand that could go past the guardrails.
+    def check_request(self, endpoint: Endpoint, account: str | None = None) -> None:
+        """Refuse a call by hand that could go past the guardrails, or place an order on a live account.
+
+        Args:
+            endpoint: What is to be called.
+            account: Whose it is, where the address says so; the object's own otherwise.
 
         Raises:
-            GuardrailRefused: It could; nothing was sent.
+            GuardrailRefused: It could go past one; nothing was sent.
+            ConfigurationError: ``environment`` does not allow orders there; nothing was sent.
         """
         self._guard.check_request(endpoint)
+        if could_place(endpoint) and self._settings.environment is not Environment.PRODUCTION:
+            self._terms.permit(account or self.account())
 
     def _ways(self) -> Ways:
         return ways(self._connection, dry_run=self._guard.dry_run)

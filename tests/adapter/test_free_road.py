@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from worlds import World
 
-from ibkr_adapter.errors import InvalidOrder, InvalidRequest
+from ibkr_adapter.errors import ConfigurationError, InvalidOrder, InvalidRequest
 
 DIGITS = 10**5000
 ACCOUNT = "/iserver/account/DU1234567"
@@ -62,3 +63,38 @@ def test_a_call_that_cannot_be_written_is_refused(world, ibkr, asked):
         ibkr.request(**({"method": "POST", "path": "/iserver/watchlist"} | asked))
 
     assert not [path for _, path, _ in world.doorway.sent if path == "/iserver/watchlist"]
+
+
+LIVE_ORDERS = [
+    ("POST", "/iserver/account/U1234567/orders"),
+    ("POST", "/iserver/account/U1234567/order/1370093238"),
+    ("POST", "/iserver/account/U1234567/order"),
+    ("POST", "/iserver/v2/account/U1234567/orders"),
+    ("POST", "/fa/model/invest-divest"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), LIVE_ORDERS)
+@pytest.mark.parametrize("environment", [None, "paper"])
+def test_no_order_reaches_a_live_account_by_hand_unless_a_person_wrote_that_it_may(
+    tmp_path, method, path, environment
+):
+    world = World(tmp_path, account="U1234567")
+    ibkr = world.exchange(environment=environment)
+
+    with pytest.raises(ConfigurationError, match="LIVE account"):
+        ibkr.request(method, path, json={"orders": []})
+
+    assert [sent for verb, sent, _ in world.doorway.sent if verb == "POST" and sent == path] == []
+    world.close()
+
+
+def test_with_production_written_orders_by_hand_reach_a_live_account(tmp_path):
+    world = World(tmp_path, account="U1234567")
+    ibkr = world.exchange(environment="production")
+    ticket = {"acctId": "U1234567", "conid": 265598, "orderType": "LMT", "price": 164, "side": "BUY"}
+
+    ibkr.request(*LIVE_ORDERS[0], json={"orders": [ticket | {"quantity": 1, "tif": "DAY"}]})
+
+    assert world.count("POST /iserver/account/{accountId}/orders") == 1
+    world.close()
