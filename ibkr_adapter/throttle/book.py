@@ -6,7 +6,8 @@ address another: it is shared by all logins to the same host.
 
 Departures are moments of the machine's monotonic clock, which is one for all processes; those
 that lie ahead are from before a restart of the machine and are dropped. What must outlive one,
-closed paths and the box, is written in wall time. Of calls under way each process has its own
+closed paths and the box, is written in wall time; where that was set back they end no later than
+they could if they had begun just now. Of calls under way each process has its own
 count, under a name that dies with it (:mod:`ibkr_adapter.lifeline`), so that nobody waits for
 a call of a dead one.
 
@@ -28,7 +29,7 @@ from typing import Protocol
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.lifeline import Lifeline
 from ibkr_adapter.state import StateUnavailable, Store
-from ibkr_adapter.throttle.pace import BOX, LONGEST_CLOSED, Pace
+from ibkr_adapter.throttle.pace import BOX, LONGEST_CLOSED, PROBE_EVERY, Pace
 from ibkr_adapter.wire.endpoints import Endpoint, find
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ _CLAIMED_FOR = 0.05
 _LONGEST_CLAIM = 5.0
 # Nobody books into the future: a moment that lies further ahead is from before a restart.
 _AHEAD = 1.0
+# What a moment can move by between the two clocks.
+_ROUNDING = 1.0
 _ALL, _BOX = "all", "box"
 
 # What is written of one rule: moments and figures.
@@ -199,23 +202,34 @@ class SharedBook:
                 "SELECT name, marks FROM rule WHERE whose IN (?, ?)", (self._login, self._host)
             )
         }
+        # Moments that lie further ahead than they can: the machine's time was set back since.
+        set_back: set[str] = set()
+
+        def moment(name: str, dated: float, longest: float) -> float:
+            told = self._moment(dated, now)
+            if told > now + longest + _ROUNDING:
+                set_back.add(name)
+            return min(told, now + longest)
+
         for name, marks in found.items():
             if name == _BOX:
-                pace.boxed_until = min(self._moment(marks[0], now), now + BOX)
-                pace.probe_at = self._moment(marks[1], now)
+                pace.boxed_until = moment(name, marks[0], BOX)
+                pace.probe_at = moment(name, marks[1], PROBE_EVERY)
             elif name == _ALL:
                 refused, pace.rate_then, *claim = marks[:4]
-                pace.refused_at = None if math.isnan(refused) else min(self._moment(refused, now), now)
+                pace.refused_at = None if math.isnan(refused) else moment(name, refused, 0.0)
                 self._claim = tuple(claim)
                 pace.departures = _departures(marks[4:], now, pace.departures)
             else:
                 path = pace.path(_endpoint(name))
-                path.closed_until = min(self._moment(marks[0], now), now + LONGEST_CLOSED)
+                path.closed_until = moment(name, marks[0], LONGEST_CLOSED)
                 path.departures = _departures(marks[1:], now, path.departures)
         theirs = self._claim[1] != self._number and self._claim[0] < now + _LONGEST_CLAIM
         pace.yields_until = self._claim[0] if theirs else -math.inf
         self._read_under_way(store)
-        before = {name: marks for name, marks in self._rows().items() if name in found}
+        # What was set right here is written again, or it would lie ahead until the time has caught up.
+        right = found.keys() - set_back
+        before = {name: marks for name, marks in self._rows().items() if name in right}
         if ours is not None:
             pace.join(ours)
         return before

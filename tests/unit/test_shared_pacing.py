@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
 
@@ -48,12 +48,23 @@ class Restarted(ManualClock):
         return super().monotonic() + self.offset
 
 
+class Adjusted(Restarted):
+    """A clock whose time of day is set by somebody."""
+
+    def __init__(self, start, **more):
+        self.set_by = timedelta(0)
+        super().__init__(start, **more)
+
+    def now(self):
+        return super().now() + self.set_by
+
+
 class Machine:
     """Several processes, which share a folder and a clock."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.clock = Restarted(START, jump=True)
+        self.clock = Adjusted(START, jump=True)
         self.throttles = []
 
     def process(self, *, login="alice", host="api.ibkr.com:443", per_second=10, margin=0.0):
@@ -240,6 +251,36 @@ def test_the_box_outlives_a_restart_of_the_machine_and_departures_do_not(machine
     machine.clock.sleep(800.1)
     asked = machine.now()
     assert leave(after, LIVE_ORDERS) == pytest.approx([asked], abs=NEAR)
+
+
+def test_the_box_ends_although_the_time_was_set_back(machine):
+    """What lies hours ahead by then holds as long as a box ever does, and no longer."""
+    one, other = machine.process(), machine.process()
+    one.refused(LEDGER)
+    one.refused(LIVE_ORDERS)
+
+    machine.clock.set_by = timedelta(hours=-3)
+
+    assert other.state().boxed_for == pytest.approx(900, abs=NEAR)
+    with pytest.raises(Throttled):
+        other.acquire(TICKLE, deadline=machine.now() + 12)
+    machine.clock.sleep(60)
+    assert leave(other, TICKLE) == pytest.approx([60], abs=NEAR)
+    machine.clock.sleep(840)
+    assert one.state().boxed_for == other.state().boxed_for == 0
+    assert leave(one, PLACE_ORDERS) == pytest.approx([machine.now()], abs=NEAR)
+
+
+def test_the_rate_recovers_and_a_path_opens_although_the_time_was_set_back(machine):
+    one = machine.process()
+    one.refused(LEDGER)
+
+    machine.clock.set_by = timedelta(hours=-3)
+    assert set(one.state().closed) == {LEDGER.name}
+    machine.clock.sleep(4000)
+
+    assert one.state().rate == 10
+    assert one.state().closed == {}
 
 
 def test_departures_that_lie_ahead_are_from_before_a_restart(machine):
