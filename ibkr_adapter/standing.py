@@ -107,7 +107,9 @@ class Standing:
         typed.optional_amounts(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
         self._guard.check_writable("modifying an order")
         self._terms.permit(self.account())
-        self._connection.desk.ready(self.account(), self._replies)
+        way = self._ways()
+        # What an earlier process left open is put right first, by orders that a rehearsal must not send.
+        way.desk.ready(self.account(), self._replies)
         sent = self._connection.own.ticket(order_id)
         if sent is None or sent.account != self.account():
             raise InvalidOrder(
@@ -122,7 +124,7 @@ class Standing:
         )
         self._check_numbers(changed, quantity, limit_price, stop_price)
         self._guard.check_change(order_id, ticket, changed, lambda: self._effect(changed))
-        return self._ways().changes.modify(
+        return way.changes.modify(
             order_id, changed, replies=self._replies, deadline=self._deadline(), reducing=False
         )
 

@@ -11,6 +11,7 @@ from worlds import AAPL, MSFT
 
 from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder
 from ibkr_adapter.model.order import OrderType, Side, TrailingUnit
+from ibkr_adapter.simulator.door import Request
 from ibkr_adapter.sweeps import Desk
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -723,6 +724,30 @@ def test_a_cancel_of_an_order_that_is_over_is_told_as_it_is(world):
     answer = world.exchange(guardrails={"dry_run": True}).cancel_order("AAPL", order_id)
 
     assert answer["status"] == "filled"
+
+
+def test_a_dry_run_leaves_a_bracket_alone_that_a_dead_process_left_without_its_stop(world):
+    """Putting that right is an order, and what is only rehearsed sends none."""
+    before = world.exchange()
+    before.place_bracket_order("AAPL", "buy", "market", 3, stop_loss_price=161)
+    (stop,) = world.working()
+    other = before.place_limit_order("AAPL", "buy", 1, 162)["orderId"]
+    world.gateway.handle(
+        Request(method="DELETE", path=f"/v1/api/iserver/account/DU1234567/order/{stop['order_id']}")
+    )
+    before.orders._connection._placed().write(
+        "UPDATE entry SET ended = NULL, step = 'sending' WHERE about LIKE '%STP%'"
+    )
+    before.close()
+    world.clock.sleep(10)
+    placed = world.orders()
+
+    order = world.exchange(guardrails={"dry_run": True}).orders.modify(other, quantity=Decimal(2))
+
+    assert order.dry_run
+    assert world.orders() == placed
+    world.exchange().orders.modify(other, quantity=Decimal(2))
+    assert len(world.orders()) == len(placed) + 1
 
 
 def test_a_rehearsed_reversal_waits_for_nothing(world):
