@@ -85,7 +85,7 @@ class Catalogue(AccountDesk):
 
         The policy of the settings answers them.
         """
-        self._check_change("asking for IBKR's questions")
+        self._guard.check_request(endpoints.SUPPRESS_RESET)
         self._session.read(endpoints.SUPPRESS_RESET, body={})
 
     def logout(self) -> None:
@@ -96,7 +96,8 @@ class Catalogue(AccountDesk):
         Raises:
             OutcomeUnknown: The answer was lost; the connection is closed all the same.
         """
-        self._check_change("logging out")
+        # Before the connection is at stake: who is refused stays logged in and goes on.
+        self._guard.check_request(endpoints.LOGOUT)
         try:
             self._change(endpoints.LOGOUT, what="logging out", look="ibkr.catalogue.validate()", silent=True)
         finally:

@@ -277,9 +277,10 @@ class Linked:
             from ibkr_adapter.alerts import checked_alert  # noqa: PLC0415  (loaded with the first call)
 
             values["alertId"] = str(checked_alert(values["alertId"]))
+        if endpoint.changes_state or endpoint in endpoints.ABOUT_QUESTIONS:
+            self.orders.check_request(endpoint, values.get("accountId"))
         if not endpoint.changes_state:
             return self.session.read(endpoint, path=values, query=query, body=json)
-        self.orders.check_request(endpoint, values.get("accountId"))
         deadline = self._link().clock.monotonic() + self.settings.order_deadline
         answer = self.session.change(endpoint, path=values, query=query, body=json, deadline=deadline)
         if not 200 <= answer.status < 300 or answer.error:  # noqa: PLR2004  (HTTP's own numbers)

@@ -118,12 +118,12 @@ class PortfolioDesk(Analyst):
 
         Raises:
             ConfigurationError: It is not an account of this login; nothing was sent.
-            GuardrailRefused: This object may only read; nothing was sent.
+            GuardrailRefused: This object may only read, or sends nothing; nothing was sent.
             ApiError: IBKR refuses, or shows another account afterwards.
             OutcomeUnknown: The answer was lost; either account may be selected.
         """
         wanted = self._named(account)
-        self._check_change("switching the account")
+        self._guard.check_request(endpoints.SWITCH_ACCOUNT)
         self._connection.selection.select(wanted)
         return wanted
 

@@ -222,6 +222,8 @@ CANCEL_ORDER = _endpoint("DELETE", "/iserver/account/{accountId}/order/{orderId}
 REPLY = _endpoint("POST", "/iserver/reply/{replyId}", changes=True)
 SUPPRESS = _endpoint("POST", "/iserver/questions/suppress")
 SUPPRESS_RESET = _endpoint("POST", "/iserver/questions/suppress/reset")
+# Harmless to repeat, and yet they decide which orders of the session go through unasked.
+ABOUT_QUESTIONS = frozenset({SUPPRESS, SUPPRESS_RESET})
 NOTIFICATION = _endpoint("POST", "/iserver/notification", changes=True)
 PLACE_ORDERS_FOR_GROUP = _endpoint("POST", "/iserver/account/orders/{faGroup}", changes=True)
 PLACE_ORDER = _endpoint("POST", "/iserver/account/{accountId}/order", changes=True)

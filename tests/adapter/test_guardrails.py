@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from worlds import AAPL, MSFT
+from worlds import AAPL, MSFT, World
 
 from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder
 from ibkr_adapter.model.order import OrderType, Side, TrailingUnit
@@ -796,6 +796,31 @@ def test_no_order_goes_past_the_guardrails_by_hand(world, rails, rule, path):
 
     assert refused.value.rule == rule
     assert all(method != "POST" or "orders" not in sent for method, sent, _ in world.doorway.sent)
+
+
+@pytest.mark.parametrize("rule", ["read_only", "dry_run"])
+@pytest.mark.parametrize("path", ["/iserver/questions/suppress", "/iserver/questions/suppress/reset"])
+def test_who_may_change_nothing_does_not_decide_what_ibkr_asks(world, rule, path):
+    """A question that is suppressed is a yes for every order of the session."""
+    ibkr = world.exchange(guardrails={rule: True}).open()
+    before = len(world.doorway.sent)
+
+    with pytest.raises(GuardrailRefused, match=f"guardrail {rule}"):
+        ibkr.request("POST", path, json={"messageIds": ["o163"]})
+
+    assert len(world.doorway.sent) == before
+
+
+@pytest.mark.parametrize("rule", ["read_only", "dry_run"])
+def test_who_may_change_nothing_switches_no_account_by_hand(tmp_path, rule):
+    world = World(tmp_path, accounts=["DU7654321"])
+    ibkr = world.exchange(guardrails={rule: True}, account_id="DU1234567").open()
+
+    with pytest.raises(GuardrailRefused, match=f"guardrail {rule}"):
+        ibkr.portfolio.switch("DU7654321")
+
+    assert world.count("POST /iserver/account") == 0
+    world.close()
 
 
 def test_calls_by_hand_that_place_nothing_go_on(world):

@@ -603,8 +603,9 @@ def test_questions_can_be_asked_for_again(desk, book):
     book["POST /iserver/questions/suppress/reset"] = {"status": "submitted"}
 
     desk.exchange().catalogue.reset_suppressed()
-    with pytest.raises(GuardrailRefused):
-        desk.exchange(guardrails={"read_only": True}).catalogue.reset_suppressed()
+    for rule in ("read_only", "dry_run"):
+        with pytest.raises(GuardrailRefused, match=rule):
+            desk.exchange(guardrails={rule: True}).catalogue.reset_suppressed()
 
     assert desk.book.count("POST /iserver/questions/suppress/reset") == 1
 
@@ -640,8 +641,9 @@ def test_a_lost_logout_ends_it_as_well(desk, book):
     assert desk.book.count("POST /logout") == 1
 
 
-def test_who_may_change_nothing_stays_logged_in(desk):
-    ibkr = desk.exchange(guardrails={"read_only": True})
+@pytest.mark.parametrize("rule", ["read_only", "dry_run"])
+def test_who_may_change_nothing_stays_logged_in(desk, rule):
+    ibkr = desk.exchange(guardrails={rule: True})
 
     with pytest.raises(GuardrailRefused):
         ibkr.catalogue.logout()
