@@ -91,6 +91,14 @@ class Connections:
                     del self._open[key]
         connection.close()
 
+    def forget(self, doors: Doors) -> None:
+        """Drop the pace and the brakes of logins whose broker is gone for good; nobody else has these doors."""
+        with self._lock:
+            kept: tuple[dict[tuple[Any, ...], Any], ...] = (self._throttles, self._brakes)
+            for by_login in kept:
+                for key in [key for key in by_login if any(part is doors for part in key)]:
+                    del by_login[key]
+
 
 def _agree(first: Settings, second: Settings) -> None:
     wanted = second.connection_settings()

@@ -137,6 +137,8 @@ class Linked:
             from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
 
             shared.release(connection, self)
+            if self._simulator is not None and self._doors is not None:
+                shared.forget(self._doors)
         if self._simulator is not None:
             self._simulator.stop()
 

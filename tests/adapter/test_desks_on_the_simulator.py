@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from worlds import AAPL
 
 from ibkr_adapter.errors import ApiError, OutcomeUnknown
+from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.model.alert import Condition, NewAlert
 from ibkr_adapter.model.performance import Measure
 
@@ -87,3 +91,15 @@ def test_lists_are_there_for_everybody(ibkr):
     assert any(category.markets for category in ibkr.forecasts.categories())
     assert len(ibkr.catalogue.venues("AAPL")) > 0
     assert ibkr.catalogue.validate().is_valid is True
+
+
+def test_an_embedded_simulator_that_was_closed_is_forgotten():
+    """Whoever makes one for each of a thousand tests would else keep a thousand brokers."""
+    with IBKRExchange.simulated() as ibkr:
+        assert ibkr.get_balance()
+        broker = weakref.ref(ibkr.simulator.gateway)
+
+    del ibkr
+    gc.collect()
+
+    assert broker() is None
