@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ibkr_adapter.connection import Connection
-from ibkr_adapter.errors import ApiError, InvalidRequest, OutcomeUnknown
+from ibkr_adapter.errors import ApiError, InvalidRequest, OutcomeUnknown, quoted
 from ibkr_adapter.guardrails import Guard
+from ibkr_adapter.model.identifiers import checked_conid
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.wire.endpoints import Endpoint
 from ibkr_adapter.wire.response import Deciphered, Form
@@ -21,6 +22,21 @@ from ibkr_adapter.wire.response import Deciphered, Form
 # Those of a session that is gone, of a service in trouble, of a limit: whether it acted nobody can tell.
 # With 500 IBKR refuses now and then, and now and then it fails after it has acted.
 _UNCLEAR = frozenset({401, 408, 410, 423, 429, 500, 502, 503, 504})
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is a text that holds something."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def check_switch(value: object, what: str) -> None:
+    """See that something is to be switched on or off: the word ``"False"`` would switch it on.
+
+    Raises:
+        InvalidRequest: It is neither true nor false; nothing was sent.
+    """
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{what}={quoted(value)} is neither True nor False; nothing was sent.")
 
 
 class AccountDesk:
@@ -36,16 +52,15 @@ class AccountDesk:
     # Whose, and what ----------------------------------------------------------------------
 
     def _named(self, account: str | None) -> str:
-        return self._books.choose(account or self._settings.account_id).account_id
+        # An empty name is not "the usual one": it names an account, and there is none of that name.
+        return self._books.choose(self._settings.account_id if account is None else account).account_id
 
     def _several(self, accounts: Sequence[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._named(name) for name in accounts)) or (self._named(None),)
 
     def _conid(self, contract: str | int) -> int:
-        if isinstance(contract, int) and not isinstance(contract, bool) and contract > 0:
-            return contract
         if not isinstance(contract, str):
-            raise InvalidRequest(f"{contract!r:.40} is neither a name nor a contract id; nothing was sent.")
+            return checked_conid(contract)
         # What has expired can still be held and looked at.
         return self._connection.conids.resolve(contract, for_trading=False).conid
 

@@ -9,7 +9,7 @@ Source: Web API reference, "Allocation Management"; docs/portfolio.md.
 from __future__ import annotations
 
 from ibkr_adapter.account_desk import AccountDesk, unknown
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.adviser import FUNDS_COLUMNS, GROUP_COLUMNS, Group, GroupName, SubAccountFunds
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.wire import advisers, endpoints
@@ -54,7 +54,7 @@ class Advisers(AccountDesk):
 
     def delete(self, name: str) -> None:
         """Delete a group; its accounts stay."""
-        self._put(endpoints.FA_GROUP_DELETE, f"deleting group {name:.40}", {"name": _named(name)})
+        self._put(endpoints.FA_GROUP_DELETE, f"deleting group {_named(name):.40}", {"name": _named(name)})
 
     def _put(self, endpoint: Endpoint, what: str, body: dict[str, object]) -> None:
         content = self._change(endpoint, what=what, look=_LOOK, body=body)
@@ -64,5 +64,5 @@ class Advisers(AccountDesk):
 
 def _named(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise InvalidRequest(f"{name!r:.40} is no group's name; nothing was sent.")
+        raise InvalidRequest(f"{quoted(name)} is no group's name; nothing was sent.")
     return name.strip()

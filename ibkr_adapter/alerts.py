@@ -9,7 +9,7 @@ Source: Web API reference, "Alerts"; docs/portfolio.md.
 from __future__ import annotations
 
 from ibkr_adapter.account_desk import AccountDesk, unknown
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.alert import ALERT_COLUMNS, Alert, AlertDetails, NewAlert
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.wire import alerts, endpoints
@@ -123,13 +123,14 @@ def checked_alert(alert_id: object) -> int:
     Raises:
         InvalidRequest: It is no positive whole number; nothing was sent.
     """
-    text = (
-        str(alert_id).strip() if isinstance(alert_id, (int, str)) and not isinstance(alert_id, bool) else ""
-    )
+    text = alert_id.strip() if isinstance(alert_id, str) else ""
+    # A longer number is none of IBKR's, and Python refuses to write one of thousands of digits.
+    if isinstance(alert_id, int) and not isinstance(alert_id, bool) and 0 < alert_id < 10**_LONGEST_ID:
+        text = str(int(alert_id))
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID else 0
     if number <= 0:
         raise InvalidRequest(
-            f"{alert_id!r:.40} is no alert's id; IBKR takes 0 for all alerts; nothing was sent.",
+            f"{quoted(alert_id)} is no alert's id; IBKR takes 0 for all alerts; nothing was sent.",
             remedy=f"Take it from {_LOOK}.",
         )
     return number

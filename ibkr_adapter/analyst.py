@@ -9,8 +9,8 @@ Source: Web API reference, "Portfolio Analyst"; docs/portfolio.md.
 
 from __future__ import annotations
 
-from ibkr_adapter.account_desk import AccountDesk
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.account_desk import AccountDesk, is_text
+from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.holding import SHARE_COLUMNS, Share
 from ibkr_adapter.model.performance import AllPeriods, Performance, Transactions
 from ibkr_adapter.model.table import Table
@@ -33,10 +33,10 @@ class Analyst(AccountDesk):
             InvalidRequest: IBKR knows no such period; nothing was sent.
             Throttled: It was asked less than fifteen minutes ago; nothing was sent.
         """
-        wanted = period.strip().upper()
+        wanted = period.strip().upper() if is_text(period) else ""
         if wanted not in performance.PERIODS:
             raise InvalidRequest(
-                f"{period!r:.20} is no period that IBKR answers for; nothing was sent.",
+                f"{quoted(period, 20)} is no period that IBKR answers for; nothing was sent.",
                 remedy=f"Write one of {', '.join(performance.PERIODS)}.",
             )
         body = performance.performance_body(self._several(accounts), wanted)
@@ -66,8 +66,10 @@ class Analyst(AccountDesk):
             InvalidRequest: The days are none; nothing was sent.
             Throttled: It was asked less than fifteen minutes ago; nothing was sent.
         """
-        if isinstance(days, bool) or not 0 < days <= MOST_DAYS:
-            raise InvalidRequest(f"{days!r:.20} is no number of days; nothing was sent.")
+        if type(days) is not int or not 0 < days <= MOST_DAYS:
+            raise InvalidRequest(f"{quoted(days, 20)} is no number of days; nothing was sent.")
+        if currency is not None and not is_text(currency):
+            raise InvalidRequest(f"{quoted(currency)} is no currency; nothing was sent.")
         conid = self._conid(contract)
         if currency is None:
             found, _ = self._connection.conids.rules(conid)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ibkr_adapter.account_desk import AccountDesk
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.account_desk import AccountDesk, is_text
+from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.catalogue import (
     FILTER_COLUMNS,
     SHARE_LIST_COLUMNS,
@@ -45,10 +45,10 @@ class Catalogue(AccountDesk):
 
     def venues(self, symbol: str, asset_class: str = "STK", exchange: str | None = None) -> Table[VenueHours]:
         """The calendars of all venues of a symbol; ``ibkr.orders.schedule`` tells when a contract trades now."""
-        kind = asset_class.strip().upper()
+        kind = asset_class.strip().upper() if is_text(asset_class) else ""
         if kind not in _CLASSES:
             raise InvalidRequest(
-                f"{asset_class!r:.20} has no calendar by symbol; nothing was sent.",
+                f"{quoted(asset_class, 20)} has no calendar by symbol; nothing was sent.",
                 remedy=f"Write one of {', '.join(_CLASSES)}.",
             )
         query = {"assetClass": kind, "symbol": _word(symbol, "symbol")}

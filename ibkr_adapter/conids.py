@@ -208,7 +208,7 @@ class ConidResolver:
         Raises:
             ContractNotFound: IBKR lists no future under that name.
         """
-        root = product.rpartition(":")[2].strip().upper()
+        root = names.clean(product).rpartition(":")[2].strip().upper()
         symbol = products.future_symbol(names.front_root(root) or root)
         return self._futures.chain(symbol, deadline)
 

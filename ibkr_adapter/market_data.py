@@ -28,6 +28,7 @@ from ibkr_adapter.market.option_prices import OptionPrices
 from ibkr_adapter.market.scanners import Figure, Scanners
 from ibkr_adapter.market.snapshots import Snapshots, quote_table
 from ibkr_adapter.model.bars import Bars, BarSize, BarSource
+from ibkr_adapter.model.identifiers import checked_conid
 from ibkr_adapter.model.market import Quote
 from ibkr_adapter.model.optionrow import OptionRow
 from ibkr_adapter.model.query import ContractQuery
@@ -335,14 +336,12 @@ class MarketData:
             return None
 
     def _conid(self, what: What) -> int:
-        if isinstance(what, int):
-            return what
         if isinstance(what, str | ContractQuery):
             return self._conids.resolve(what, for_trading=False).conid
-        return what.conid
+        return checked_conid(getattr(what, "conid", what))
 
 
 def _written(what: What) -> str:
     if isinstance(what, int | str | ContractQuery):
         return str(what)
-    return str(getattr(what, "symbol", None) or what.conid)
+    return str(getattr(what, "symbol", None) or getattr(what, "conid", what))

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ibkr_adapter.account_desk import AccountDesk, unknown
-from ibkr_adapter.errors import ApiError, InvalidRequest
+from ibkr_adapter.account_desk import AccountDesk, check_switch, is_text, unknown
+from ibkr_adapter.errors import ApiError, InvalidRequest, quoted
 from ibkr_adapter.model.notice import KIND_COLUMNS, NOTICE_COLUMNS, Delivery, Notice, NoticeKind
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.own_orders import checked_id
@@ -64,9 +64,9 @@ class Notifications(AccountDesk):
 
     def mark_read(self, notice_id: str) -> None:
         """Mark a notice as read."""
-        wanted = notice_id.strip()
-        if not wanted or wanted == "0":
-            raise InvalidRequest(f"{notice_id!r:.40} is no notice's id; nothing was sent.")
+        wanted = notice_id.strip() if is_text(notice_id) else "0"
+        if wanted == "0":
+            raise InvalidRequest(f"{quoted(notice_id)} is no notice's id; nothing was sent.")
         self._accept(
             endpoints.FYI_NOTIFICATION_READ,
             f"marking notice {wanted:.40} as read",
@@ -123,6 +123,7 @@ class Notifications(AccountDesk):
 
     def by_email(self, *, enabled: bool) -> None:
         """Have notices sent by email, or no longer."""
+        check_switch(enabled, "enabled")
         self._accept(
             endpoints.FYI_DELIVERY_EMAIL,
             f"switching notices by email {'on' if enabled else 'off'}",
@@ -134,8 +135,9 @@ class Notifications(AccountDesk):
         self, name: str, device_id: str, *, shown_as: str | None = None, enabled: bool = True
     ) -> None:
         """Have notices go to a device, too."""
-        if not name.strip() or not device_id.strip():
+        if not is_text(name) or not is_text(device_id):
             raise InvalidRequest("a device needs a name and an id; nothing was sent.")
+        check_switch(enabled, "enabled")
         self._accept(
             endpoints.FYI_DELIVERY_DEVICE,
             f"adding the device {name:.40}",
@@ -154,7 +156,7 @@ class Notifications(AccountDesk):
         Raises:
             ApiError: There is no such device.
         """
-        if not device_id.strip():
+        if not is_text(device_id):
             raise InvalidRequest("a device needs an id; nothing was sent.")
         self._change(
             endpoints.FYI_DELIVERY_DELETE,
@@ -177,7 +179,7 @@ class Notifications(AccountDesk):
             text: One of the answers that it offers, such as ``Yes``.
         """
         number = int(checked_id(order_id))
-        if not request_id.strip() or not text.strip():
+        if not is_text(request_id) or not is_text(text):
             raise InvalidRequest("a prompt is answered by its id and one of its options; nothing was sent.")
         self._change(
             endpoints.NOTIFICATION,
@@ -213,10 +215,10 @@ class Notifications(AccountDesk):
 
 
 def _code(code: str) -> str:
-    known = code.strip().upper()
+    known = code.strip().upper() if is_text(code) else ""
     if not _CODE.fullmatch(known):
         raise InvalidRequest(
-            f"{code!r:.20} is no code of a kind of notice; nothing was sent.",
+            f"{quoted(code, 20)} is no code of a kind of notice; nothing was sent.",
             remedy="Take it from ibkr.notifications.kinds().",
         )
     return known

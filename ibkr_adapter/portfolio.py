@@ -59,7 +59,7 @@ class Portfolio:
             if account.account_id == account_id:
                 return account
         raise ConfigurationError(
-            f"account_id {account_id} is not an account of this login: {listed}.",
+            f"account_id {account_id!s:.40} is not an account of this login: {listed}.",
             remedy="Set account_id to one of these, or log in as its user.",
         )
 

@@ -10,6 +10,7 @@ Source: Web API reference, "Accounts", "Portfolio"; docs/portfolio.md.
 
 from __future__ import annotations
 
+from ibkr_adapter.account_desk import is_text
 from ibkr_adapter.analyst import Analyst
 from ibkr_adapter.errors import InvalidRequest, UnexpectedAnswer
 from ibkr_adapter.model.account import Account, AccountSummary, LedgerRow, PnlRow, Position
@@ -96,7 +97,7 @@ class PortfolioDesk(Analyst):
             InvalidRequest: The pattern is empty; nothing was sent.
             ApiError: This login is not of that kind (IBKR says 503 then).
         """
-        if not pattern.strip():
+        if not is_text(pattern):
             raise InvalidRequest("an empty pattern finds no account; nothing was sent.")
         content = self._session.read(endpoints.SEARCH_ACCOUNTS, path={"pattern": pattern.strip()})
         return Table(allocation.read_found_accounts(content), FOUND_COLUMNS, title=f"accounts like {pattern}")
@@ -134,7 +135,7 @@ class PortfolioDesk(Analyst):
             ApiError: IBKR said no; nothing was changed.
             OutcomeUnknown: The answer was lost, or is 401 or 503, by which IBKR also refuses other logins.
         """
-        wanted = account.strip()
+        wanted = account.strip() if is_text(account) else ""
         if not wanted:
             raise InvalidRequest("no account is named; nothing was sent.")
         look = "ibkr.portfolio.selected()"

@@ -8,9 +8,9 @@ Source: Web API reference, "Watchlists"; docs/portfolio.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from ibkr_adapter.account_desk import AccountDesk, unknown
+from ibkr_adapter.account_desk import AccountDesk, is_text, unknown
 from ibkr_adapter.errors import InvalidRequest
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.model.watchlist import LIST_COLUMNS, Watchlist, WatchlistName
@@ -70,9 +70,9 @@ class Watchlists(AccountDesk):
             ApiError: IBKR said no; nothing was changed.
             OutcomeUnknown: The answer was lost; the list of lists tells whether it is there.
         """
-        if not name.strip():
+        if not is_text(name):
             raise InvalidRequest("a watchlist needs a name; nothing was sent.")
-        if isinstance(contracts, str):
+        if isinstance(contracts, (str, bytes)) or not isinstance(contracts, Iterable):
             raise InvalidRequest("contracts are a list of names, not one text; nothing was sent.")
         self._check_change("making a watchlist")
         conids = list(dict.fromkeys(self._conid(contract) for contract in contracts))

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal, InvalidOperation
+from numbers import Integral
 
-from ibkr_adapter.errors import ContractNotFound
+from ibkr_adapter.errors import ContractNotFound, InvalidRequest, quoted
 
 CALL, PUT = "C", "P"
 _LONGEST_NUMBER = 24
+# IBKR's ids have ten digits at most.
+_LAST_CONID = 10**18
 # The caller's decimal context may be set to few digits.
 _EXACT = Context(prec=100)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
@@ -52,13 +55,13 @@ def as_strike(value: object) -> Decimal:
 
 def as_number(value: object, what: str) -> Decimal:
     """Read a figure of a name exactly; a float is what it prints as."""
-    text = str(value).strip()
     try:
+        text = str(value).strip()
         number = Decimal(text if len(text) <= _LONGEST_NUMBER else "NaN")
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):
         number = Decimal("NaN")
     if not number.is_finite() or abs(number.adjusted()) > _LONGEST_NUMBER:
-        raise ContractNotFound(f"{text[:40]!r} is no {what}; nothing was sent.")
+        raise ContractNotFound(f"{quoted(value)} is no {what}; nothing was sent.")
     # 220, 220.0 and 2.2E+2 are one strike; written plainly they are one text too.
     whole = number == number.to_integral_value(context=_EXACT)
     return number.quantize(Decimal(1), context=_EXACT) if whole else number.normalize(_EXACT)
@@ -82,3 +85,16 @@ def _luhn(digits: str) -> int:
         value = int(digit) * (2 if place % 2 else 1)
         total += value // 10 + value % 10
     return total % 10
+
+
+def checked_conid(value: object) -> int:
+    """Return a contract id that a program wrote, a positive whole number.
+
+    Raises:
+        InvalidRequest: It is neither one nor a name; nothing was sent.
+    """
+    # Truth is a number to Python, and would be contract 1. Data frames hold NumPy's whole numbers.
+    found = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
+    if not 0 < found < _LAST_CONID:
+        raise InvalidRequest(f"{quoted(value)} is neither a name nor a contract id; nothing was sent.")
+    return found

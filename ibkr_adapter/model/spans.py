@@ -10,7 +10,7 @@ import re
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, quoted
 
 When = datetime | date | timedelta | str
 _PERIOD = re.compile(r"([0-9]{1,4}) ?(min|h|d|w|m|y)", re.IGNORECASE)
@@ -38,7 +38,9 @@ def moment(when: When, *, back_from: datetime, zone: tzinfo) -> datetime:
     try:
         return _moment(when, back_from, zone)
     except OverflowError:
-        raise InvalidRequest(f"{when!r:.60} is too long ago; no bar was asked for.", remedy=_HOW) from None
+        raise InvalidRequest(
+            f"{quoted(when, 60)} is too long ago; no bar was asked for.", remedy=_HOW
+        ) from None
 
 
 def _moment(when: When, back_from: datetime, zone: tzinfo) -> datetime:
@@ -55,6 +57,10 @@ def _moment(when: When, back_from: datetime, zone: tzinfo) -> datetime:
                 f"{when.isoformat()} does not say its time zone; no bar was asked for.", remedy=_HOW
             )
         return when.astimezone(UTC)
+    if not isinstance(when, date):
+        raise InvalidRequest(
+            f"{quoted(when, 60)} is no moment and no period; no bar was asked for.", remedy=_HOW
+        )
     return datetime.combine(when, time(), zone).astimezone(UTC)
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.model.identifiers import checked_conid
 from ibkr_adapter.model.stream import Event
 from ibkr_adapter.order_reads import OrderReads
 from ibkr_adapter.own_orders import OwnOrders
@@ -284,8 +285,8 @@ class StreamDesk:
         return self._connection.portfolio.choose(self._settings.account_id).account_id
 
     def _conid(self, symbol: str | int) -> int:
-        if isinstance(symbol, int):
-            return symbol
+        if not isinstance(symbol, str):
+            return checked_conid(symbol)
         # What can no longer be traded can still be looked at.
         return self._connection.conids.resolve(symbol, for_trading=False).conid
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ibkr_adapter.errors import IBKRError, InvalidOrder, InvalidRequest
+from ibkr_adapter.errors import ConfigurationError, IBKRError, InvalidOrder, InvalidRequest
 from ibkr_adapter.model.order import OrderType, Side
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -175,3 +175,70 @@ def test_other_words_of_a_program_are_held_against_their_kinds_too(world, ibkr):
 def test_legs_that_are_no_list_are_refused(ibkr, legs):
     with pytest.raises(InvalidOrder, match="are no legs"):
         ibkr.orders.combo(legs)
+
+
+# The other desks ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ibkr: ibkr.portfolio.find_accounts(None),
+        lambda ibkr: ibkr.portfolio.set_dynamic_account(7),
+        lambda ibkr: ibkr.portfolio.performance(None),
+        lambda ibkr: ibkr.portfolio.transactions("AAPL", days="90"),
+        lambda ibkr: ibkr.portfolio.transactions("AAPL", currency=1),
+        lambda ibkr: ibkr.notifications.mark_read(None),
+        lambda ibkr: ibkr.notifications.enable(None),
+        lambda ibkr: ibkr.notifications.add_device(None, "x"),
+        lambda ibkr: ibkr.notifications.add_device("x", "y", enabled="False"),
+        lambda ibkr: ibkr.notifications.by_email(enabled="False"),
+        lambda ibkr: ibkr.notifications.by_email(enabled=None),
+        lambda ibkr: ibkr.notifications.remove_device(7),
+        lambda ibkr: ibkr.notifications.answer_prompt(1, None, "Yes"),
+        lambda ibkr: ibkr.watchlists.create(None, ["AAPL"]),
+        lambda ibkr: ibkr.watchlists.create("mine", b"AAPL"),
+        lambda ibkr: ibkr.watchlists.create("mine", None),
+        lambda ibkr: ibkr.alerts.delete(DIGITS),
+        lambda ibkr: ibkr.advisers.delete(None),
+        lambda ibkr: ibkr.catalogue.venues("AAPL", None),
+        lambda ibkr: ibkr.contracts.futures_chain(None),
+        lambda ibkr: ibkr.contracts.option_chain("AAPL", strikes=[DIGITS]),
+        lambda ibkr: ibkr.market_data.quote(True),
+        lambda ibkr: ibkr.market_data.quotes([-1]),
+        lambda ibkr: ibkr.market_data.history(None),
+        lambda ibkr: ibkr.stream.quotes(True),
+        lambda ibkr: ibkr.stream.depth(0),
+    ],
+)
+def test_what_no_desk_can_read_is_refused_and_nothing_is_changed(world, ibkr, call):
+    ibkr.open()
+    before = len(world.doorway.sent)
+
+    with pytest.raises((InvalidRequest, IBKRError), match="nothing was"):
+        call(ibkr)
+
+    assert {method for method, _, _ in world.doorway.sent[before:]} <= {"GET"}
+
+
+@pytest.mark.parametrize("since", [None, 5, 1.5, ["1y"]])
+def test_a_span_of_history_that_is_none_is_refused(ibkr, since):
+    with pytest.raises(InvalidRequest, match="no moment and no period"):
+        ibkr.market_data.history("AAPL", since=since)
+
+
+@pytest.mark.parametrize("account", ["", " ", 0, False])
+def test_an_empty_account_is_not_the_usual_one(world, ibkr, account):
+    """It named the account of the settings, and what was meant for none was done there."""
+    with pytest.raises(ConfigurationError, match="is not an account of this login"):
+        ibkr.portfolio.positions(account)
+    with pytest.raises(ConfigurationError, match="is not an account of this login"):
+        ibkr.alerts.delete(1, account)
+
+    assert not [sent for method, sent, _ in world.doorway.sent if method == "DELETE"]
+
+
+def test_a_contract_id_may_be_one_of_numpys(ibkr):
+    numpy = pytest.importorskip("numpy")
+
+    assert ibkr.market_data.quote(numpy.int64(265598)).conid == 265598
