@@ -93,6 +93,17 @@ def text(value: Any) -> str | None:
     return value.strip() or None
 
 
+def place(value: Any) -> str | None:
+    """A path, made independent of the folder that the process is in; an empty one counts as none."""
+    written = text(value)
+    if written is None:
+        return None
+    if "\0" in written:
+        # No file is ever there.
+        raise ValueError("must be a path")
+    return os.path.abspath(os.path.expanduser(written))  # noqa: PTH100, PTH111  (a path stays text here)
+
+
 def can_be_written(value: str) -> bool:
     """Tell whether a text can be written down: JSON can spell halves of characters, which nothing can."""
     try:
@@ -321,12 +332,10 @@ def _accounts(value: Any) -> tuple[str, ...]:
 
 
 def _place(value: Any) -> str:
-    """A path, made independent of the folder that the process is in."""
-    written = text(value)
-    # With a NUL in its name no file is ever there.
-    if written is None or "\0" in written:
+    found = place(value)
+    if found is None:
         raise ValueError("must be a path")
-    return os.path.abspath(os.path.expanduser(written))  # noqa: PTH100, PTH111  (a path stays text here)
+    return found
 
 
 _GUARDRAILS: dict[str, Callable[[Any], Any]] = {

@@ -146,7 +146,7 @@ class Settings:
     manual_indicator: bool = attrs.field(default=False, converter=read.switch)
     spread_conids: dict[str, int] = attrs.field(factory=dict, converter=read.conids)
     guardrails: Guardrails = attrs.field(factory=Guardrails, converter=read.guardrails)
-    state_dir: str | None = _connection(None, read.text)
+    state_dir: str | None = _connection(None, read.place)
 
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(Settings):

@@ -54,7 +54,8 @@ def state_directory(setting: str | None, environ: Mapping[str, str], *, platform
     """
     named = setting or environ.get("IBKR_ADAPTER_STATE_DIR")
     if named:
-        return Path(named).expanduser()
+        # Whoever changes folders goes on with the files that are open.
+        return Path(named).expanduser().absolute()
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     if platform == "win32":
         local = environ.get("LOCALAPPDATA")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ibkr_adapter.settings import Settings
 from ibkr_adapter.state import StateUnavailable, Store, distrust, state_directory
 
 ONE = (("CREATE TABLE note (word TEXT PRIMARY KEY)",),)
@@ -78,6 +79,18 @@ def test_the_nearest_word_decides_where_state_is_kept(setting, environ, platform
 def test_a_tilde_and_a_missing_home_mean_the_users_own_folder():
     assert state_directory("~/trading", {}) == Path.home() / "trading"
     assert Path.home() in state_directory(None, {}, platform="linux").parents
+
+
+def test_a_folder_stays_where_it_is_when_the_process_changes_its_own(tmp_path, monkeypatch):
+    """A second, empty journal would know nothing of the orders in the first."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(state_dir="state")
+    named = state_directory(None, {"IBKR_ADAPTER_STATE_DIR": "state"})
+
+    monkeypatch.chdir(tmp_path / "other")
+
+    assert state_directory(settings.state_dir, {}) == named == tmp_path / "state"
 
 
 # --- private -----------------------------------------------------------------------------------
