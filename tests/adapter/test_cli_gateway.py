@@ -400,6 +400,20 @@ def test_no_browser_means_none(shell):
     assert "login" in names(events)
 
 
+@pytest.mark.parametrize("tickled", [True, False], ids=["logged in", "not logged in"])
+def test_a_session_that_timed_out_is_no_missing_login(shell, tickled):
+    """Its status says "not connected" of both; a tickle tells them apart."""
+    disconnected = {"authenticated": False, "competing": False, "connected": False}
+    shell.world.overrule("POST /iserver/auth/status", *[(200, disconnected)] * (2 if tickled else 4))
+    if not tickled:
+        shell.world.overrule("POST /tickle", *[(200, {"error": "no session"})] * 4)
+
+    _, events = run(shell, clock=leave_when_ready(shell))
+
+    assert names(events)[-2:] == ["ready", "stopped"]
+    assert ("login" in names(events)) is not tickled
+
+
 def test_ibkr_being_away_is_no_missing_login(shell):
     """Logging in would not help; it is looked at again."""
     shell.world.arm("F10", "POST /iserver/auth/status", times=6)

@@ -19,12 +19,12 @@ from ibkr_adapter.cli.reach import AGREED, Terminal
 from ibkr_adapter.connection import Connection
 from ibkr_adapter.connections import shared
 from ibkr_adapter.doors import Doors
-from ibkr_adapter.errors import ConfigurationError, IBKRError, TransportError
+from ibkr_adapter.errors import ConfigurationError, IBKRError, Throttled, TransportError
 from ibkr_adapter.redact import redact
 from ibkr_adapter.session import SessionState
 from ibkr_adapter.settings import PREFIX, Settings
 from ibkr_adapter.wire import endpoints
-from ibkr_adapter.wire.session import read_status
+from ibkr_adapter.wire.session import read_status, read_tickle
 
 from .installation import Installation
 from .machine import Machine, Running
@@ -290,7 +290,16 @@ class Watch:
             )
             return None
         status = read_status(answer.content)
-        return status is not None and status.connected
+        return status is not None and (status.connected or self._is_kept_alive(connection))
+
+    def _is_kept_alive(self, connection: Connection) -> bool:
+        """Ask whether there is a login: a status says "not connected" of a brokerage session that timed out, too."""
+        try:
+            answer = connection.client.call(endpoints.TICKLE, deadline=self._clock.monotonic() + STOP_WITHIN)
+        except (TransportError, Throttled):
+            return False
+        found = read_tickle(answer.content)
+        return found is not None and found.session is not None
 
     def _ask_for_login(self, *, waited: float) -> None:
         page = self._installation.address
