@@ -16,6 +16,7 @@ from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.market import Quote
 from ibkr_adapter.setting_readers import Environment
+from ibkr_adapter.wire.fields import FIELD_SETS
 
 from .codes import exit_codes, say
 from .printing import print_json, print_pairs, print_rows
@@ -48,6 +49,8 @@ QUOTE_COLUMNS: tuple[Column, ...] = (
     ("change %", "change_percent", "price"),
     ("freshness", "freshness", "word"),
 )
+# What the columns show; the set of a quote has no change in it.
+QUOTE_FIELDS = (*FIELD_SETS["quote"], "change_percent")
 _CHAIN: tuple[Column, ...] = (
     ("expiry", "expiry", "word"),
     ("strike", "strike", "price"),
@@ -232,7 +235,7 @@ def quote(
     """Tell prices, and how fresh they are."""
     with exit_codes(), Reach.of(context).exchange(simulated=simulated) as ibkr:
         conids = {symbol: ibkr.contracts.resolve(symbol, for_trading=False).conid for symbol in symbols}
-        found = ibkr.market_data.quotes(conids.values())
+        found = ibkr.market_data.quotes(conids.values(), QUOTE_FIELDS)
         rows = [quote_row(symbol, found[conid]) for symbol, conid in conids.items()]
         if as_json:
             print_json(rows)

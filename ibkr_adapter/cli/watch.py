@@ -26,7 +26,7 @@ from ibkr_adapter.streaming.subscription import Subscription
 from .codes import exit_codes
 from .printing import as_json, paper
 from .reach import AsJson, Reach, Simulated
-from .reading import QUOTE_COLUMNS, quote_row
+from .reading import QUOTE_COLUMNS, QUOTE_FIELDS, quote_row
 from .screen import ORDER_COLUMNS, POSITION_COLUMNS, Column, plain, table
 
 # How often orders and positions are looked at; where the stream proves them that costs nothing.
@@ -114,7 +114,9 @@ class Board:
         self._orders: dict[str, Row] | None = {} if orders else None
         self._positions: dict[str, Row] | None = {} if positions else None
         self._notes: list[str] = []
-        self._stream: Subscription | None = ibkr.stream.quotes(*self._names) if self._names else None
+        self._stream: Subscription | None = (
+            ibkr.stream.quotes(*self._names, fields=QUOTE_FIELDS) if self._names else None
+        )
         if orders or positions:
             ibkr.stream.keep_account()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 from terminals import Person, Shell
@@ -78,6 +79,14 @@ def test_nothing_is_said_to_be_nothing(shell):
     assert shell.run("positions").stdout == "Positions: none\n"
     assert shell.json("positions", "AAPL") == []
     assert shell.json("orders", "--unsettled") == []
+
+
+def test_a_quote_tells_how_far_the_price_has_changed(shell):
+    """The column is in the table, so the field must be asked for."""
+    (row,) = shell.json("quote", "AAPL")
+
+    change = Decimal(row["last"]) / Decimal(row["prior_close"]) - 1
+    assert abs(Decimal(row["change_percent"]) - change * 100) < Decimal("0.01")
 
 
 def test_a_quote_says_why_sizes_are_not_computed_from_it(shell):

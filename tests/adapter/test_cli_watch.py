@@ -91,6 +91,14 @@ def test_each_change_of_a_quote_is_one_line(shell, server):
     assert "delayed" in second["freshness"]
 
 
+def test_the_change_of_a_quote_is_asked_for(shell, server):
+    """It has a column, and IBKR sends on a stream what was asked for and nothing else."""
+    shell.run("watch", "AAPL", "--count", "1")
+
+    (asked,) = server.texts(f"smd+{AAPL}")
+    assert '"83"' in asked
+
+
 def test_a_person_sees_a_table_with_what_has_not_come(shell):
     """Where no terminal is it is printed once, at the end."""
     told = shell.run("watch", "AAPL", "MSFT", "--for", "3")
