@@ -116,7 +116,8 @@ def quote_of(conid: int, row: Mapping[str, Any], names: Sequence[str]) -> Quote:
         halted=prefix == "H",
         availability=None if code is None else Availability(code=code),
         updated=numbers.moment(row.get("_updated")),
-        missing=frozenset(names) - came - others.keys() - ({"availability"} if code else set()),
+        # Less the keys of a mapping a frozen set is a plain one, and the quote could not be hashed.
+        missing=frozenset(names).difference(came, others, ("availability",) if code else ()),
         others=others,
         **values,
     )

@@ -325,6 +325,14 @@ def test_documented_snapshot_of_two_contracts():
     assert quotes[1].bid is None
 
 
+def test_a_quote_can_be_hashed():
+    """It is a frozen value; what is missing has to be frozen, too."""
+    quote = read({"conid": 1, "31": "165.00"})
+
+    assert isinstance(quote.missing, frozenset)
+    assert hash(quote) == hash(read({"conid": 1, "31": "165.00"}))
+
+
 @pytest.mark.recorded
 def test_a_snapshot_with_an_unknown_letter_is_not_traded_on():
     """The code "S" tells no age that is documented for snapshots."""
