@@ -8,7 +8,7 @@ Source: Web API reference, "Alerts", and a recorded answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -82,6 +82,11 @@ class Condition(Shown):
             )
 
 
+def _conditions(given: Iterable[Condition]) -> tuple[Condition, ...]:
+    # With ``tuple`` itself as the converter a type checker refuses every list of conditions.
+    return tuple(given)
+
+
 @attrs.frozen(kw_only=True)
 class NewAlert(Shown):
     """An alert to be made.
@@ -94,7 +99,7 @@ class NewAlert(Shown):
 
     name: str
     message: str
-    conditions: tuple[Condition, ...] = attrs.field(converter=tuple)
+    conditions: tuple[Condition, ...] = attrs.field(converter=_conditions)
     email: str | None = None
     expires: str | None = None
     repeats: bool = False

@@ -8,6 +8,7 @@ from typing import Any, assert_type
 
 from ibkr_adapter import IBKRExchange, Settings
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown
+from ibkr_adapter.model.alert import Condition, NewAlert
 
 settings = Settings(base_url="https://localhost:5000/v1/api", environment="production")
 assert_type(settings.requests_per_second, float)
@@ -35,6 +36,13 @@ def read(ibkr: IBKRExchange) -> Decimal:
     for bar in ibkr.market_data.history("AAPL", since="1m"):
         assert_type(bar.close, Decimal)
     return ibkr.sizing_price("AAPL")
+
+
+def warn(ibkr: IBKRExchange) -> None:
+    below = Condition(operator="<=", value="180", conid=265598)
+    alert = NewAlert(name="AAPL", message="AAPL fell", conditions=[below])
+    assert_type(alert.conditions, tuple[Condition, ...])
+    ibkr.alerts.create(alert)
 
 
 def wrong(ibkr: IBKRExchange) -> None:
