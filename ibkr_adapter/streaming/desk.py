@@ -96,7 +96,7 @@ class StreamDesk:
         if names is None or not names or any(name not in TAGS for name in names):
             raise ConfigurationError(
                 f"{fields!r} names no field, or no set of fields, of a quote; nothing was subscribed to.",
-                remedy=f"The sets are {', '.join(FIELD_SETS)}; docs/streaming.md tells of the fields.",
+                remedy=f"The sets are {', '.join(FIELD_SETS)}; docs/market-data.md tells of the fields.",
             )
         # Without it nobody could tell how fresh the figures are.
         names = names if AVAILABILITY in names else (*names, AVAILABILITY)

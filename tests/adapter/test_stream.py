@@ -378,8 +378,12 @@ def test_how_fresh_quotes_are_is_always_asked_for(ibkr, server, world):
 
 @pytest.mark.parametrize("fields", ["nothing", ["last", "lost"], []])
 def test_fields_that_do_not_exist_are_refused(ibkr, fields):
-    with pytest.raises(ConfigurationError, match="nothing was subscribed to"):
+    with pytest.raises(ConfigurationError, match="nothing was subscribed to") as refused:
         ibkr.stream.quotes(AAPL, fields=fields)
+
+    assert (
+        "docs/market-data.md tells of the fields" in refused.value.remedy
+    )  # the page with the table of sets
 
 
 def test_a_subscription_can_be_closed_on_another_thread(ibkr, server, world):
