@@ -15,7 +15,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any
+from typing import Any, overload
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -261,6 +261,20 @@ class Bars(Table[Bar]):
 
     def __repr__(self) -> str:
         return f"<{self.title or type(self).__name__}: {self._told()}>"
+
+    # Said again for type checkers: a part of bars is bars.
+    @overload
+    def __getitem__(self, place: int) -> Bar: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Bars: ...
+
+    def __getitem__(self, place: int | slice) -> Bar | Bars:
+        return self._like(self._rows[place]) if isinstance(place, slice) else self._rows[place]
+
+    def where(self, test: Callable[[Bar], bool]) -> Bars:
+        """The bars for which ``test`` holds."""
+        return self._like([bar for bar in self._rows if test(bar)])
 
     def _like(self, rows: Sequence[Bar]) -> Bars:
         gaps = self.report.gaps

@@ -9,6 +9,7 @@ from typing import Any, assert_type
 from ibkr_adapter import IBKRExchange, Settings
 from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown
 from ibkr_adapter.model.alert import Condition, NewAlert
+from ibkr_adapter.model.bars import Bars
 
 settings = Settings(base_url="https://localhost:5000/v1/api", environment="production")
 assert_type(settings.requests_per_second, float)
@@ -33,8 +34,11 @@ def read(ibkr: IBKRExchange) -> Decimal:
     assert_type(ibkr.get_position("AAPL"), dict[str, Any] | None)
     assert_type(ibkr.has_open_position("AAPL"), bool)
     assert_type(ibkr.contracts.resolve("AAPL").conid, int)
-    for bar in ibkr.market_data.history("AAPL", since="1m"):
+    bars = ibkr.market_data.history("AAPL", since="1m")
+    for bar in bars:
         assert_type(bar.close, Decimal)
+    assert_type(bars[-50:], Bars)
+    assert_type(bars.where(lambda bar: bar.close > 0), Bars)
     return ibkr.sizing_price("AAPL")
 
 
