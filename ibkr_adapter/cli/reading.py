@@ -324,6 +324,8 @@ def conid(
     simulated: Simulated = False,
 ) -> None:
     """Tell which contracts a name may mean, and what to write for each."""
+    if sec_type is not None and not search:
+        raise typer.BadParameter("it goes with --search only; nothing was asked for.", param_hint="'--type'")
     with exit_codes(), Reach.of(context).exchange(simulated=simulated) as ibkr:
         if search:
             rows = ibkr.contracts.search(name, sec_type).records()

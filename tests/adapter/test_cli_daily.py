@@ -81,6 +81,14 @@ def test_nothing_is_said_to_be_nothing(shell):
     assert shell.json("orders", "--unsettled") == []
 
 
+def test_a_class_without_a_search_is_refused(shell):
+    """Passed over, it would look as if nothing of that class was there."""
+    told = shell.run("conid", "SPX", "--type", "IND")
+
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "--search" in told.stderr
+
+
 def test_a_quote_tells_how_far_the_price_has_changed(shell):
     """The column is in the table, so the field must be asked for."""
     (row,) = shell.json("quote", "AAPL")
