@@ -16,6 +16,7 @@ from pathlib import Path
 import attrs
 
 from ibkr_adapter.clock import Clock
+from ibkr_adapter.errors import quoted
 from ibkr_adapter.model.account import PnlRow
 from ibkr_adapter.settings import KILL_SWITCH
 
@@ -34,9 +35,10 @@ class KillSwitch:
         self._environ = environ
         self._called: str | None = None
 
-    def kill(self, why: str) -> None:
-        """Throw it for all objects of this login in this process."""
-        self._called = why.strip() or "no reason given"
+    def kill(self, why: object) -> None:
+        """Throw it for all objects of this login in this process, whatever the reason looks like."""
+        told = why.strip() if isinstance(why, str) else "" if why is None else quoted(why, 200)
+        self._called = told or "no reason given"
         log.warning("the kill switch was thrown: %s", self._called)
 
     def revive(self) -> None:

@@ -213,7 +213,7 @@ class Standing:
 
     # Guardrails ---------------------------------------------------------------------------
 
-    def kill(self, why: str) -> None:
+    def kill(self, why: object) -> None:
         """Stop everything that could add to a position, for all objects of this login in this process.
 
         Cancels, closes and exits go on. Orders that work already are left alone; :meth:`revive` lets

@@ -18,7 +18,7 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter.closes import Closed
-from ibkr_adapter.errors import IBKRError, InvalidOrder
+from ibkr_adapter.errors import IBKRError, InvalidOrder, quoted
 from ibkr_adapter.model.account import Position
 from ibkr_adapter.model.order import Fill, Order
 from ibkr_adapter.model.query import ContractQuery
@@ -145,9 +145,9 @@ def _own(position: Position, fills: Sequence[Fill]) -> Decimal:
 
 
 def _is_whole(scope: str) -> bool:
-    if scope not in {OWN, ACCOUNT}:
+    if not any(scope == word for word in (OWN, ACCOUNT)):
         raise InvalidOrder(
-            f"the scope {scope!r:.40} is neither {OWN} nor {ACCOUNT}; nothing was sent.",
+            f"the scope {quoted(scope)} is neither {OWN} nor {ACCOUNT}; nothing was sent.",
             remedy="own is what this library placed, account all that is there.",
         )
     return scope == ACCOUNT

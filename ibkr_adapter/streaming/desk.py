@@ -7,12 +7,12 @@ share one line and one thread; what two of them want of the same contract is ask
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conids import ConidResolver
-from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.errors import ConfigurationError, quoted
 from ibkr_adapter.model.identifiers import checked_conid
 from ibkr_adapter.model.stream import Event
 from ibkr_adapter.order_reads import OrderReads
@@ -92,10 +92,10 @@ class StreamDesk:
             ConfigurationError: There is no such field, or nothing was named.
             StreamClosed: The connection was closed.
         """
-        names = FIELD_SETS.get(fields) if isinstance(fields, str) else tuple(fields)
+        names = FIELD_SETS.get(fields) if isinstance(fields, str) else _listed(fields)
         if names is None or not names or any(name not in TAGS for name in names):
             raise ConfigurationError(
-                f"{fields!r} names no field, or no set of fields, of a quote; nothing was subscribed to.",
+                f"{quoted(fields, 80)} names no field, or no set of fields, of a quote; nothing was subscribed to.",
                 remedy=f"The sets are {', '.join(FIELD_SETS)}; docs/market-data.md tells of the fields.",
             )
         # Without it nobody could tell how fresh the figures are.
@@ -130,8 +130,13 @@ class StreamDesk:
         """
         if source not in stream.SOURCES:
             raise ConfigurationError(
-                f"{source!r} is no source of bars; it is one of {', '.join(stream.SOURCES)}."
+                f"{quoted(source)} is no source of bars; it is one of {', '.join(stream.SOURCES)}."
             )
+        for name, word in (("period", period), ("bar", bar)):
+            if not isinstance(word, str):
+                raise ConfigurationError(
+                    f"{name}={quoted(word)} is no text such as 1d; nothing was subscribed to."
+                )
         channel = Bars(self._conid(symbol), period=period, bar=bar, outside_rth=outside_rth, source=source)
         taken = [found for found in self._feed.channels() if isinstance(found, Bars)]
         same = next((found for found in taken if found.key == channel.key), None)
@@ -161,6 +166,8 @@ class StreamDesk:
         Raises:
             ConfigurationError: The account has another ladder; nothing was subscribed to.
         """
+        if exchange is not None and not isinstance(exchange, str):
+            raise ConfigurationError(f"{quoted(exchange)} is no exchange; nothing was subscribed to.")
         account = self._account()
         channel = Depth(account, self._conid(symbol), exchange)
         for found in self._feed.channels():
@@ -183,8 +190,8 @@ class StreamDesk:
 
     def trades(self, *, days: int = 1, callback: Callback | None = None) -> Subscription:
         """Subscribe to executions: those of the last ``days``, at most 7, then each as it happens, each once."""
-        if not 1 <= days <= MOST_DAYS:
-            raise ConfigurationError(f"trades reach back 1 to {MOST_DAYS} days, not {days}.")
+        if type(days) is not int or not 1 <= days <= MOST_DAYS:
+            raise ConfigurationError(f"trades reach back 1 to {MOST_DAYS} days, not {quoted(days)}.")
         return self._subscribe([self._trades(days)], callback, SIZE)
 
     def profit(self, *, callback: Callback | None = None, size: int = SIZE) -> Subscription:
@@ -291,10 +298,16 @@ class StreamDesk:
         return self._connection.conids.resolve(symbol, for_trading=False).conid
 
     def _subscribe(self, channels: Sequence[Channel], callback: Callback | None, size: int) -> Subscription:
-        if not channels or size < 1:
+        if not channels or type(size) is not int or size < 1:
             raise ConfigurationError(
                 "a subscription needs something to subscribe to and a size of at least 1."
             )
         made = Subscription(self._feed, self._connection.clock, channels, size=size, callback=callback)
         self._open.add(made)
         return made
+
+
+def _listed(fields: object) -> tuple[str, ...]:
+    """The names of fields in a list; nothing where it is no list of names."""
+    names = tuple(fields) if isinstance(fields, Iterable) else ()
+    return names if all(isinstance(name, str) for name in names) else ()

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ibkr_adapter.errors import ConfigurationError, IBKRError, InvalidOrder, InvalidRequest
+from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder, InvalidRequest
 from ibkr_adapter.model.order import OrderType, Side
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -242,3 +242,42 @@ def test_a_contract_id_may_be_one_of_numpys(ibkr):
     numpy = pytest.importorskip("numpy")
 
     assert ibkr.market_data.quote(numpy.int64(265598)).conid == 265598
+
+
+@pytest.mark.parametrize(
+    "why", [None, "", RuntimeError("the feed is down"), 7, pytest.param(DIGITS, id="digits"), Unshown()]
+)
+def test_the_kill_switch_is_thrown_whatever_the_reason_looks_like(world, ibkr, why):
+    ibkr.orders.kill(why)
+
+    with pytest.raises(GuardrailRefused, match="the kill switch is on"):
+        ibkr.place_market_order("AAPL", "BUY", 1)
+    assert world.orders() == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ibkr: ibkr.stream.quotes("AAPL", fields=None),
+        lambda ibkr: ibkr.stream.quotes("AAPL", fields=[[]]),
+        lambda ibkr: ibkr.stream.quotes("AAPL", size="10"),
+        lambda ibkr: ibkr.stream.bars("AAPL", period=Decimal(1)),
+        lambda ibkr: ibkr.stream.bars("AAPL", bar=DIGITS),
+        lambda ibkr: ibkr.stream.bars("AAPL", source=DIGITS),
+        lambda ibkr: ibkr.stream.depth("AAPL", exchange=7),
+        lambda ibkr: ibkr.stream.trades(days="1"),
+        lambda ibkr: ibkr.stream.trades(days=DIGITS),
+    ],
+)
+def test_a_subscription_that_cannot_be_written_is_refused(ibkr, call):
+    with pytest.raises(ConfigurationError):
+        call(ibkr)
+
+
+@pytest.mark.parametrize("scope", [None, "all", ["own"], {}, pytest.param(DIGITS, id="digits")])
+def test_a_scope_that_is_none_ends_nothing(world, ibkr, scope):
+    for sweep in (ibkr.orders.cancel_all, ibkr.orders.flatten):
+        with pytest.raises(InvalidOrder, match="is neither own nor account"):
+            sweep(scope=scope)
+
+    assert world.doorway.sent == []
