@@ -16,7 +16,7 @@ import attrs
 from ibkr_adapter import combos, order_builder, permits, typed
 from ibkr_adapter.combos import Combos
 from ibkr_adapter.connection import Connection
-from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.algos import choose
 from ibkr_adapter.model.combo import Combo, Spread
@@ -381,7 +381,7 @@ class Entries(Standing):
         wait: Any = self._settings.unknown_deadline if wait_for_outcome is None else wait_for_outcome
         if not (isinstance(wait, (int, float)) and 0 <= wait <= LONGEST_WAIT):
             raise InvalidOrder(
-                f"wait_for_outcome={wait_for_outcome!r:.40} is not from 0 to {LONGEST_WAIT:.0f} seconds; nothing was sent."
+                f"wait_for_outcome={quoted(wait_for_outcome)} is not from 0 to {LONGEST_WAIT:.0f} seconds; nothing was sent."
             )
         if coid is None:
             return Wish(coid=self._connection.own.new_coid(), named=False, wait=float(wait))
@@ -391,6 +391,8 @@ class Entries(Standing):
         self, terms: Terms, ticket: Ticket, algo: str | None, parameters: Mapping[str, Any] | None
     ) -> Ticket:
         """Have an algorithm work an order, held against the contract's own list."""
+        if parameters is not None and not isinstance(parameters, Mapping):
+            raise InvalidOrder(f"algo_parameters={quoted(parameters)} is no mapping; nothing was sent.")
         if algo is None:
             if parameters:
                 raise InvalidOrder("parameters of an algorithm need the algorithm; nothing was sent.")

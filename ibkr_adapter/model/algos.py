@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.model.rules import Algo, AlgoParameter
 from ibkr_adapter.model.shown import Shown
 
@@ -73,10 +73,10 @@ def choose(symbol: str, offered: Sequence[Algo], algo_id: str, given: Mapping[st
 
 def _unlisted(what: str, asked: object, listed: Sequence[str]) -> InvalidOrder:
     lowered = {name.lower(): name for name in listed}
-    near = difflib.get_close_matches(str(asked).lower(), lowered, n=1)
+    near = difflib.get_close_matches(quoted(asked).strip("'").lower(), lowered, n=1)
     hint = f" Did you mean {lowered[near[0]]}?" if near else ""
     return InvalidOrder(
-        f"{what} {asked!r:.40}; nothing was sent.{hint}",
+        f"{what} {quoted(asked)}; nothing was sent.{hint}",
         remedy=f"There {_listed(listed)}." if listed else "There are none.",
     )
 
@@ -123,7 +123,7 @@ def _bound(value: Decimal | None) -> str:
 
 
 def _wrong(algo_id: str, parameter: AlgoParameter, demand: str, given: object) -> InvalidOrder:
-    shown = "" if given is None else f", not {given!r:.40}"
+    shown = "" if given is None else f", not {quoted(given)}"
     title = f" ({parameter.name})" if parameter.name else ""
     return InvalidOrder(
         f"{parameter.parameter_id}{title} of {algo_id} {demand}{shown}; nothing was sent.",

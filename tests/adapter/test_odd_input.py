@@ -171,6 +171,23 @@ def test_other_words_of_a_program_are_held_against_their_kinds_too(world, ibkr):
     assert world.doorway.sent == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"algo": DIGITS},
+        {"algo": "Adaptive", "algo_parameters": True},
+        {"algo": "Adaptive", "algo_parameters": ["adaptivePriority"]},
+        {"algo_parameters": ""},
+        {"wait_for_outcome": DIGITS},
+    ],
+)
+def test_an_algorithm_or_a_wait_that_cannot_be_read_is_refused(world, ibkr, asked):
+    with pytest.raises(InvalidOrder, match="nothing was sent"):
+        entry(ibkr, limit_price=ibkr.sizing_price("AAPL") - 1, **asked)
+
+    assert world.count(PLACE) == 0
+
+
 @pytest.mark.parametrize("legs", [None, 5, "AAPL", {"AAPL": 1}])
 def test_legs_that_are_no_list_are_refused(ibkr, legs):
     with pytest.raises(InvalidOrder, match="are no legs"):
