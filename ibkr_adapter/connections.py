@@ -7,6 +7,7 @@ the first call.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -91,6 +92,17 @@ class Connections:
                     del self._open[key]
         connection.close()
 
+    def forked(self) -> None:
+        """Begin anew in a forked child: threads that held the parent's locks are not there to give them back.
+
+        The brakes stay, because a kill switch that a fork took back would be none.
+        """
+        self._lock = threading.Lock()
+        self._open = {}
+        self._throttles = {}
+        self._stores = Stores()
+        self._keepers = weakref.WeakKeyDictionary()
+
     def forget(self, doors: Doors) -> None:
         """Drop the pace and the brakes of logins whose broker is gone for good; nobody else has these doors."""
         with self._lock:
@@ -126,3 +138,5 @@ def authorizing(settings: Settings, doors: Doors | None = None) -> Iterator[OAut
 
 # One per process; it holds nothing before the first call of an object.
 shared = Connections()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=shared.forked)

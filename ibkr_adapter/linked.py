@@ -6,6 +6,7 @@ Free to make and to throw away. The connection is taken with the first call and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -59,6 +60,7 @@ class Linked:
         self._user = user
         self._doors = doors
         self._simulator = simulator
+        self._process = os.getpid()
         self._connection: Connection | None = None
         self._trading: Desk | None = None
         self._stream: StreamDesk | None = None
@@ -128,6 +130,7 @@ class Linked:
 
     def close(self) -> None:
         """Let go of the connection; it ends with its last object, and the user stays logged in."""
+        self._leave_to_parent()
         connection, self._connection, self._trading = self._connection, None, None
         stream, self._stream = self._stream, None
         if stream is not None:
@@ -300,6 +303,7 @@ class Linked:
 
     def _mirror(self) -> Mirror | None:
         """What the stream keeps of this object's account, where it was asked to."""
+        self._leave_to_parent()
         return self._stream.kept if self._stream is not None else None
 
     def _desk(self, kind: type[D]) -> D:
@@ -309,7 +313,15 @@ class Linked:
             made = self._desks[kind] = kind(link, self.settings)
         return made
 
+    def _leave_to_parent(self) -> None:
+        """Let go, in a forked child, of the connection and the desks that are its parent's."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._connection = self._trading = self._stream = None
+            self._desks = {}
+
     def _link(self) -> Connection:
+        self._leave_to_parent()
         if self._connection is None:
             from ibkr_adapter.connections import shared  # noqa: PLC0415  (loaded with the first call)
             from ibkr_adapter.doors import DEFAULT_DOORS  # noqa: PLC0415  (loaded with the first call)

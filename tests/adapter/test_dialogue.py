@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 
 import pytest
@@ -218,3 +219,19 @@ def test_a_read_that_stands_in_line_does_not_leave_in_the_middle_of_a_dialogue(w
 
     assert left
     assert min(left) - begun >= 11
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_has_a_connection_of_its_own_and_the_kill_switch_of_its_parent(ibkr):
+    """A thread that holds a lock of the parent's connection is not there to give it back."""
+    parents = ibkr.open().session
+    desk = ibkr.orders
+    desk.kill("a test")
+
+    child = os.fork()
+    if child == 0:
+        apart = ibkr.session is not parents and ibkr.orders is not desk
+        os._exit(0 if apart and ibkr.orders.stopped else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert ibkr.session is parents
