@@ -342,7 +342,7 @@ def test_an_order_for_money_is_made_smaller_by_quantity(floor):
     [
         ({"cash_quantity": D("99.505")}, "the sum of money 99.505 is not one"),
         ({"cash_quantity": D("0.001")}, "is no sum of money"),
-        ({"cash_quantity": D("NaN")}, "is no sum of money"),
+        ({"cash_quantity": D("NaN")}, "is no number"),
         ({"cash_quantity": D(100), "quantity": D(1)}, "by one of them"),
         ({}, "by one of them"),
         (
