@@ -14,7 +14,7 @@ import attrs
 from ibkr_adapter import order_builder
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected
 from ibkr_adapter.holdings import Holding, group_of
-from ibkr_adapter.mandates import Close, Hands, Mandate, ticket_of
+from ibkr_adapter.mandates import Hands, Mandate, ticket_of
 from ibkr_adapter.model.order import Order, OrderType, Placed, Side
 from ibkr_adapter.model.shown import Shown
 
@@ -106,9 +106,7 @@ class Closes(Hands):
             if done:
                 failure.tell_also(done)
             raise
-        self._last_closes[(mandate.account, mandate.conid)] = Close(
-            order_id=placed.entry.order_id, before=before, sent=self._clock.monotonic()
-        )
+        self._note(mandate.account, mandate.conid, placed.entry.order_id, before)
         return placed
 
     def _bring_down(

@@ -409,8 +409,16 @@ class Entries(Standing):
     def _submit(
         self, tickets: Sequence[Ticket], effect: Effect, wish: Wish, *, opens: bool = False
     ) -> Placed:
-        self._guard.check_entry(tickets[0], effect, opens=opens)
-        return self._send(tickets, wish)
+        if self._guard.check_entry(tickets[0], effect, opens=opens):
+            return self._send(tickets, wish)
+        # Two that are held against one position at the same moment would open another together.
+        conids = [terms.contract.conid for terms, _change in effect]
+        with self._connection.exits.reducing(tickets[0].account, conids, self._deadline()) as sent:
+            self._guard.check_entry(tickets[0], effect, opens=opens)
+            placed = self._send(tickets, wish)
+            if not placed.dry_run:
+                sent(placed.entry.order_id)
+            return placed
 
     def _send(self, tickets: Sequence[Ticket], wish: Wish) -> Placed:
         return self._ways().desk.place(

@@ -112,13 +112,16 @@ class Guard:
 
     # Entries and what adds to them --------------------------------------------------------
 
-    def check_entry(self, ticket: Ticket, effect: Effect, *, opens: bool = False) -> None:
+    def check_entry(self, ticket: Ticket, effect: Effect, *, opens: bool = False) -> bool:
         """Hold an entry against every guardrail, and count it.
 
         Args:
             ticket: What would leave, rounded; of a bracket the entry, whose exits are no larger.
             effect: By how much it changes the position in each contract it trades in.
             opens: Whether it may open a position whatever is held, as a bracket's exits could.
+
+        Returns:
+            Whether it may leave as an entry; where not, it may only because it reduces what is held now.
 
         Raises:
             GuardrailRefused: It breaks one, or what must be known for that cannot be read; nothing was sent.
@@ -127,8 +130,11 @@ class Guard:
         crowded = self._too_often(found) if limit is not None and found >= limit else None
         if self._pass(ticket, effect, crowded, opens=opens):
             over = self._entries.book(limit)
-            if over is not None and (opens or not self._is_close(effect, None)):
+            if over is None:
+                return True
+            if opens or not self._is_close(effect, None):
                 raise self._too_often(over)
+        return False
 
     def check_change(self, order_id: str, old: Ticket, new: Ticket, effect: Callable[[], Effect]) -> None:
         """Hold a modified order against the guardrails; it counts as no further entry.

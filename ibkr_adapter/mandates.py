@@ -8,7 +8,8 @@ the way. Orders of other people and programs are never touched. Closing is for
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from decimal import Decimal
 
 import attrs
@@ -56,7 +57,7 @@ class Mandate:
 
 @attrs.frozen(kw_only=True)
 class Close:
-    """A market order that was sent to close: the position before it, and when it was sent, on the clock."""
+    """An order that was sent to close or reduce: the position before it, and when it was sent, on the clock."""
 
     order_id: str
     before: Decimal
@@ -92,28 +93,63 @@ class Hands:
         """Be the only thread that closes or protects the position."""
         return self._one_by_one.hold(mandate.account, mandate.conid, self._deadline(mandate))
 
+    @contextmanager
+    def reducing(
+        self, account: str, conids: Iterable[int], deadline: float
+    ) -> Iterator[Callable[[str], None]]:
+        """Be the only thread that closes, protects or reduces these positions, and see what they are.
+
+        What is yielded is to be told the id of the order that was sent for it.
+
+        Raises:
+            BrokerageUnavailable: Another thread was not done with one of them in time; nothing was sent.
+        """
+        with ExitStack() as held:
+            before: dict[int, Decimal] = {}
+            # In one order, so that no two wait for each other.
+            for conid in sorted(set(conids)):
+                held.enter_context(self._one_by_one.hold(account, conid, deadline))
+                quantity = self._holdings.quantity(account, conid)
+                before[conid] = self._shown(account, conid, quantity, deadline)
+
+            def sent(order_id: str) -> None:
+                for conid, quantity in before.items():
+                    self._note(account, conid, order_id, quantity)
+
+            yield sent
+
     def _held(self, mandate: Mandate, deadline: float) -> Holding:
-        """Read what is held, and do not take a position for it that does not show our last close yet.
+        """Read what is held, and do not take a position for it that does not show our last close yet."""
+        account, conid = mandate.account, mandate.conid
+        holding = self._holdings.read(account, conid, deadline)
+        return attrs.evolve(holding, quantity=self._shown(account, conid, holding.quantity, deadline))
+
+    def _shown(self, account: str, conid: int, quantity: Decimal, deadline: float) -> Decimal:
+        """The position, read again while it does not show our last close.
 
         Closed once more it would be opened on the other side. The same position may have been opened
         again since, so it is believed in the end.
         """
-        holding = self._holdings.read(mandate.account, mandate.conid, deadline)
-        last = self._last_closes.get((mandate.account, mandate.conid))
-        if last is None or holding.quantity != last.before:
-            return holding
+        last = self._last_closes.get((account, conid))
+        if last is None or quantity != last.before:
+            return quantity
         until = min(last.sent + SHOWN_WITHIN, deadline)
         attempt = 0
-        while holding.quantity == last.before and self._clock.monotonic() < until:
+        while quantity == last.before and self._clock.monotonic() < until:
             if attempt == 0:
-                order = self._watch.look(mandate.account, last.order_id, deadline)
+                order = self._watch.look(account, last.order_id, deadline)
                 if order is not None and order.filled == 0:
                     break
             self._clock.sleep(LOOKS[min(attempt, len(LOOKS) - 1)])
             attempt += 1
-            quantity = self._holdings.quantity(mandate.account, mandate.conid)
-            holding = attrs.evolve(holding, quantity=quantity)
-        return holding
+            quantity = self._holdings.quantity(account, conid)
+        return quantity
+
+    def _note(self, account: str, conid: int, order_id: str, before: Decimal) -> None:
+        """Write down what was sent to close, and of which position."""
+        self._last_closes[(account, conid)] = Close(
+            order_id=order_id, before=before, sent=self._clock.monotonic()
+        )
 
     def _end(self, mandate: Mandate, working: tuple[Order, ...], deadline: float) -> list[Order]:
         """Cancel orders and see each of them over; parents first, they take their children along."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
+from crowd import at_once
 from worlds import AAPL, MSFT, World
 
 from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder
@@ -534,6 +535,25 @@ def test_a_profit_that_is_not_told_refuses(world):
 
 
 # The kill switch ------------------------------------------------------------------------------
+
+
+def test_no_two_sales_of_the_same_shares_get_past_it_at_once(world):
+    """Each of them only reduces what is held, and together they would open a position."""
+    ibkr = world.exchange()
+    ibkr.place_market_order("AAPL", "buy", 10)
+    ibkr.orders.kill("a test")
+    refused = []
+
+    def sell():
+        try:
+            ibkr.place_market_order("AAPL", "sell", 10)
+        except (GuardrailRefused, InvalidOrder) as refusal:
+            refused.append(refusal)
+
+    at_once(world, sell, sell, sell)
+
+    assert world.position() == 0
+    assert len(refused) == 2
 
 
 def test_the_switch_by_call_is_for_all_objects_and_outlives_them(world):
