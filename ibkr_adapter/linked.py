@@ -267,11 +267,11 @@ class Linked:
         from ibkr_adapter.own_orders import checked_id  # noqa: PLC0415  (loaded with the first call)
         from ibkr_adapter.wire import endpoints  # noqa: PLC0415  (loaded with the first call)
 
-        method, path = endpoints.checked(method, path)
+        method, bare = endpoints.checked(method, path)
         if params is not None and not isinstance(params, Mapping):
             raise InvalidRequest(f"params={quoted(params)} is no mapping; nothing was sent.")
-        endpoint = endpoints.find(method, path)
-        values = endpoints.values(endpoint, path)
+        endpoint = endpoints.find(method, bare)
+        values = endpoints.values(endpoint, bare)
         written = dict(parse_qsl(path.partition("?")[2].partition("#")[0], keep_blank_values=True))
         query = {name: value for name, value in {**written, **(params or {})}.items() if value is not None}
         if "orderId" in values:
