@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+import attrs
+
 from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import NoMarketData
@@ -123,13 +125,32 @@ def quote_table(
     quotes: Mapping[int, Quote], names: Sequence[str], written: Mapping[int, str]
 ) -> Table[Quote]:
     """Show quotes as a table, one line a contract under the name it was asked for by, with how fresh it is."""
-    columns: dict[str, Callable[[Quote], Any]] = {"contract": lambda quote: written[quote.conid]}
+    columns: dict[str, Callable[[Quote], Any]] = {"contract": _Asked(dict(written))}
     columns |= {name: _reader(name) for name in names if name != "availability"}
-    columns |= {"freshness": lambda quote: quote.freshness, "updated": lambda quote: quote.updated}
+    columns |= {name: attrgetter(name) for name in ("freshness", "updated")}
     return Table(quotes.values(), columns, title=f"{len(quotes)} contracts")
 
 
 def _reader(name: str) -> Callable[[Quote], Any]:
-    if name in marketdata.ATTRIBUTES:
-        return attrgetter(name)
-    return lambda quote: quote.others.get(name)
+    return attrgetter(name) if name in marketdata.ATTRIBUTES else _Other(name)
+
+
+# Values and not functions within functions: those could not be pickled, nor the table with them.
+@attrs.frozen
+class _Asked:
+    """Reads the name that a contract was asked for by."""
+
+    written: Mapping[int, str]
+
+    def __call__(self, quote: Quote) -> str:
+        return self.written[quote.conid]
+
+
+@attrs.frozen
+class _Other:
+    """Reads a field that quotes have no attribute for."""
+
+    name: str
+
+    def __call__(self, quote: Quote) -> Any:
+        return quote.others.get(self.name)

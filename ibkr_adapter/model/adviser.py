@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -86,12 +87,12 @@ class SubAccountFunds(Shown):
 
 
 GROUP_COLUMNS: Mapping[str, Callable[[GroupName], Any]] = {
-    "name": lambda row: row.name,
-    "method": lambda row: row.method,
-    "size": lambda row: row.size,
+    "name": attrgetter("name"),
+    "method": attrgetter("method"),
+    "size": attrgetter("size"),
 }
 FUNDS_COLUMNS: Mapping[str, Callable[[SubAccountFunds], Any]] = {
-    "account": lambda row: row.account_id,
-    "net liquidation": lambda row: row.net_liquidation,
-    "available equity": lambda row: row.available_equity,
+    "account": attrgetter("account_id"),
+    "net liquidation": attrgetter("net_liquidation"),
+    "available equity": attrgetter("available_equity"),
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -171,11 +172,11 @@ class AlertDetails(Shown):
 
 
 ALERT_COLUMNS: Mapping[str, Callable[[Alert], Any]] = {
-    "id": lambda row: row.alert_id,
-    "account": lambda row: row.account_id,
-    "name": lambda row: row.name,
-    "active": lambda row: row.is_active,
-    "triggered": lambda row: row.is_triggered,
-    "repeats": lambda row: row.repeats,
-    "at": lambda row: row.at,
+    "id": attrgetter("alert_id"),
+    "account": attrgetter("account_id"),
+    "name": attrgetter("name"),
+    "active": attrgetter("is_active"),
+    "triggered": attrgetter("is_triggered"),
+    "repeats": attrgetter("repeats"),
+    "at": attrgetter("at"),
 }

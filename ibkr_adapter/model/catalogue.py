@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -63,21 +64,21 @@ class LoginState(Shown):
 
 
 SHARE_LIST_COLUMNS: Mapping[str, Callable[[ListedShare], Any]] = {
-    "conid": lambda row: row.conid,
-    "symbol": lambda row: row.symbol,
-    "exchange": lambda row: row.exchange,
+    "conid": attrgetter("conid"),
+    "symbol": attrgetter("symbol"),
+    "exchange": attrgetter("exchange"),
 }
 FILTER_COLUMNS: Mapping[str, Callable[[BondFilter], Any]] = {
-    "name": lambda row: row.name,
-    "column": lambda row: row.column,
-    "value": lambda row: row.value,
-    "text": lambda row: row.text,
+    "name": attrgetter("name"),
+    "column": attrgetter("column"),
+    "value": attrgetter("value"),
+    "text": attrgetter("text"),
 }
 VENUE_COLUMNS: Mapping[str, Callable[[VenueHours], Any]] = {
-    "exchange": lambda row: row.exchange,
-    "day": lambda row: row.day,
-    "opens": lambda row: row.opens,
-    "closes": lambda row: row.closes,
-    "zone": lambda row: row.zone,
-    "regular": lambda row: row.is_liquid,
+    "exchange": attrgetter("exchange"),
+    "day": attrgetter("day"),
+    "opens": attrgetter("opens"),
+    "closes": attrgetter("closes"),
+    "zone": attrgetter("zone"),
+    "regular": attrgetter("is_liquid"),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -118,23 +119,27 @@ class EventHours(Shown):
     zone: str | None
 
 
+def _markets(row: EventCategory) -> int:
+    return len(row.markets)
+
+
 CATEGORY_COLUMNS: Mapping[str, Callable[[EventCategory], Any]] = {
-    "key": lambda row: row.key,
-    "name": lambda row: row.name,
-    "parent": lambda row: row.parent,
-    "markets": lambda row: len(row.markets),
+    "key": attrgetter("key"),
+    "name": attrgetter("name"),
+    "parent": attrgetter("parent"),
+    "markets": _markets,
 }
 EVENT_COLUMNS: Mapping[str, Callable[[EventContract], Any]] = {
-    "conid": lambda row: row.conid,
-    "side": lambda row: row.side,
-    "strike": lambda row: row.strike,
-    "label": lambda row: row.label,
-    "expiry": lambda row: row.expiry,
-    "period": lambda row: row.period,
+    "conid": attrgetter("conid"),
+    "side": attrgetter("side"),
+    "strike": attrgetter("strike"),
+    "label": attrgetter("label"),
+    "expiry": attrgetter("expiry"),
+    "period": attrgetter("period"),
 }
 HOURS_COLUMNS: Mapping[str, Callable[[EventHours], Any]] = {
-    "day": lambda row: row.day,
-    "opens": lambda row: row.opens,
-    "closes": lambda row: row.closes,
-    "zone": lambda row: row.zone,
+    "day": attrgetter("day"),
+    "opens": attrgetter("opens"),
+    "closes": attrgetter("closes"),
+    "zone": attrgetter("zone"),
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -106,72 +107,80 @@ class Owners(Shown):
     signatures: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
+def _legs(row: HeldCombo) -> str:
+    return ", ".join(f"{leg.ratio:f}*{leg.conid}" for leg in row.legs)
+
+
+def _positions(row: HeldCombo) -> int:
+    return len(row.positions)
+
+
 ACCOUNT_COLUMNS: Mapping[str, Callable[[Account], Any]] = {
-    "account": lambda row: row.account_id,
-    "title": lambda row: row.title,
-    "alias": lambda row: row.alias,
-    "currency": lambda row: row.currency,
-    "type": lambda row: row.account_type,
-    "paper": lambda row: row.is_paper,
-    "parent": lambda row: row.parent_id,
+    "account": attrgetter("account_id"),
+    "title": attrgetter("title"),
+    "alias": attrgetter("alias"),
+    "currency": attrgetter("currency"),
+    "type": attrgetter("account_type"),
+    "paper": attrgetter("is_paper"),
+    "parent": attrgetter("parent_id"),
 }
 POSITION_COLUMNS: Mapping[str, Callable[[Position], Any]] = {
-    "account": lambda row: row.account_id,
-    "symbol": lambda row: row.symbol,
-    "conid": lambda row: row.conid,
-    "class": lambda row: row.sec_type.value,
-    "quantity": lambda row: row.quantity,
-    "currency": lambda row: row.currency,
-    "average price": lambda row: row.average_price,
-    "market price": lambda row: row.market_price,
-    "market value": lambda row: row.market_value,
-    "unrealised": lambda row: row.unrealised,
-    "realised": lambda row: row.realised,
-    "model": lambda row: row.model,
+    "account": attrgetter("account_id"),
+    "symbol": attrgetter("symbol"),
+    "conid": attrgetter("conid"),
+    "class": attrgetter("sec_type.value"),
+    "quantity": attrgetter("quantity"),
+    "currency": attrgetter("currency"),
+    "average price": attrgetter("average_price"),
+    "market price": attrgetter("market_price"),
+    "market value": attrgetter("market_value"),
+    "unrealised": attrgetter("unrealised"),
+    "realised": attrgetter("realised"),
+    "model": attrgetter("model"),
 }
 LEDGER_COLUMNS: Mapping[str, Callable[[LedgerRow], Any]] = {
-    "currency": lambda row: row.currency,
-    "cash": lambda row: row.cash,
-    "settled cash": lambda row: row.settled_cash,
-    "net liquidation": lambda row: row.net_liquidation,
-    "stocks": lambda row: row.stock_value,
-    "unrealised": lambda row: row.unrealised,
-    "realised": lambda row: row.realised,
-    "interest": lambda row: row.interest,
-    "dividends": lambda row: row.dividends,
-    "rate": lambda row: row.exchange_rate,
+    "currency": attrgetter("currency"),
+    "cash": attrgetter("cash"),
+    "settled cash": attrgetter("settled_cash"),
+    "net liquidation": attrgetter("net_liquidation"),
+    "stocks": attrgetter("stock_value"),
+    "unrealised": attrgetter("unrealised"),
+    "realised": attrgetter("realised"),
+    "interest": attrgetter("interest"),
+    "dividends": attrgetter("dividends"),
+    "rate": attrgetter("exchange_rate"),
 }
 PNL_COLUMNS: Mapping[str, Callable[[PnlRow], Any]] = {
-    "account": lambda row: row.account_id,
-    "model": lambda row: row.model,
-    "daily": lambda row: row.daily,
-    "unrealised": lambda row: row.unrealised,
-    "net liquidation": lambda row: row.net_liquidation,
-    "excess liquidity": lambda row: row.excess_liquidity,
-    "market value": lambda row: row.market_value,
+    "account": attrgetter("account_id"),
+    "model": attrgetter("model"),
+    "daily": attrgetter("daily"),
+    "unrealised": attrgetter("unrealised"),
+    "net liquidation": attrgetter("net_liquidation"),
+    "excess liquidity": attrgetter("excess_liquidity"),
+    "market value": attrgetter("market_value"),
 }
 FIGURE_COLUMNS: Mapping[str, Callable[[Figure], Any]] = {
-    "segment": lambda row: row.segment,
-    "name": lambda row: row.name,
-    "amount": lambda row: row.amount,
-    "currency": lambda row: row.currency,
-    "text": lambda row: row.text,
+    "segment": attrgetter("segment"),
+    "name": attrgetter("name"),
+    "amount": attrgetter("amount"),
+    "currency": attrgetter("currency"),
+    "text": attrgetter("text"),
 }
 SHARE_COLUMNS: Mapping[str, Callable[[Share], Any]] = {
-    "view": lambda row: row.view,
-    "side": lambda row: row.side,
-    "name": lambda row: row.name,
-    "value": lambda row: row.value,
-    "weight": lambda row: row.weight,
+    "view": attrgetter("view"),
+    "side": attrgetter("side"),
+    "name": attrgetter("name"),
+    "value": attrgetter("value"),
+    "weight": attrgetter("weight"),
 }
 COMBO_COLUMNS: Mapping[str, Callable[[HeldCombo], Any]] = {
-    "name": lambda row: row.name,
-    "description": lambda row: row.description,
-    "legs": lambda row: ", ".join(f"{leg.ratio:f}*{leg.conid}" for leg in row.legs),
-    "positions": lambda row: len(row.positions),
+    "name": attrgetter("name"),
+    "description": attrgetter("description"),
+    "legs": _legs,
+    "positions": _positions,
 }
 FOUND_COLUMNS: Mapping[str, Callable[[FoundAccount], Any]] = {
-    "account": lambda row: row.account_id,
-    "alias": lambda row: row.alias,
-    "allocation id": lambda row: row.allocation_id,
+    "account": attrgetter("account_id"),
+    "alias": attrgetter("alias"),
+    "allocation id": attrgetter("allocation_id"),
 }

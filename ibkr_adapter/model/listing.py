@@ -117,12 +117,12 @@ def option_columns(write: Callable[[Contract], str]) -> Mapping[str, Callable[[C
     """The columns of an option chain; ``write`` names a contract so that a host can carry it."""
     return {
         "write": write,
-        "expiry": lambda row: row.expiry,
-        "strike": lambda row: row.strike,
-        "right": lambda row: row.right,
-        "trading_class": lambda row: row.trading_class,
-        "multiplier": lambda row: row.multiplier,
-        "currency": lambda row: row.currency,
-        "exchange": lambda row: row.exchange,
-        "conid": lambda row: row.conid,
+        "expiry": attrgetter("expiry"),
+        "strike": attrgetter("strike"),
+        "right": attrgetter("right"),
+        "trading_class": attrgetter("trading_class"),
+        "multiplier": attrgetter("multiplier"),
+        "currency": attrgetter("currency"),
+        "exchange": attrgetter("exchange"),
+        "conid": attrgetter("conid"),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -59,20 +60,20 @@ class Delivery(Shown):
 
 
 NOTICE_COLUMNS: Mapping[str, Callable[[Notice], Any]] = {
-    "id": lambda row: row.notice_id,
-    "code": lambda row: row.code,
-    "at": lambda row: row.at,
-    "read": lambda row: row.is_read,
-    "title": lambda row: row.title,
+    "id": attrgetter("notice_id"),
+    "code": attrgetter("code"),
+    "at": attrgetter("at"),
+    "read": attrgetter("is_read"),
+    "title": attrgetter("title"),
 }
 KIND_COLUMNS: Mapping[str, Callable[[NoticeKind], Any]] = {
-    "code": lambda row: row.code,
-    "name": lambda row: row.name,
-    "enabled": lambda row: row.is_enabled,
-    "disclaimer read": lambda row: row.disclaimer_read,
-    "description": lambda row: row.description,
+    "code": attrgetter("code"),
+    "name": attrgetter("name"),
+    "enabled": attrgetter("is_enabled"),
+    "disclaimer read": attrgetter("disclaimer_read"),
+    "description": attrgetter("description"),
 }
 DEVICE_COLUMNS: Mapping[str, Callable[[Device], Any]] = {
-    "name": lambda row: row.name,
-    "enabled": lambda row: row.is_enabled,
+    "name": attrgetter("name"),
+    "enabled": attrgetter("is_enabled"),
 }

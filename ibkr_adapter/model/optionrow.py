@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import attrs
@@ -67,13 +68,13 @@ _OWN = frozenset({"bid", "ask", "last", "volume", "mark"})
 
 
 def _figure(name: str) -> Callable[[OptionRow], Any]:
-    return lambda row: row.figure(name)
+    return methodcaller("figure", name)
 
 
 OPTION_ROW_COLUMNS: Mapping[str, Callable[[OptionRow], Any]] = {
-    "expiry": lambda row: row.expiry,
-    "strike": lambda row: row.contract.strike,
-    "right": lambda row: row.contract.right,
+    "expiry": attrgetter("expiry"),
+    "strike": attrgetter("contract.strike"),
+    "right": attrgetter("contract.right"),
     "bid": _figure("bid"),
     "ask": _figure("ask"),
     "last": _figure("last"),
@@ -84,8 +85,8 @@ OPTION_ROW_COLUMNS: Mapping[str, Callable[[OptionRow], Any]] = {
     "vega": _figure("vega"),
     "volume": _figure("volume"),
     "open_interest": _figure("option_open_interest"),
-    "underlying": lambda row: row.underlying_price,
-    "freshness": lambda row: row.freshness,
-    "trading_class": lambda row: row.contract.trading_class,
-    "conid": lambda row: row.conid,
+    "underlying": attrgetter("underlying_price"),
+    "freshness": attrgetter("freshness"),
+    "trading_class": attrgetter("contract.trading_class"),
+    "conid": attrgetter("conid"),
 }

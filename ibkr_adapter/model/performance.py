@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import attrs
@@ -160,29 +161,48 @@ class Transactions(Shown):
     realised_sum: Decimal | None = None
 
 
-POINT_COLUMNS: Mapping[str, Callable[[tuple[str, Series, Point]], Any]] = {
-    "period": lambda row: row[0],
-    "account": lambda row: row[1].name,
-    "measure": lambda row: row[1].measure.value,
-    "day": lambda row: row[2].day,
-    "value": lambda row: row[2].value,
+_PointRow = tuple[str, Series, Point]
+
+
+def _account(row: _PointRow) -> Any:
+    return row[1].name
+
+
+def _measure(row: _PointRow) -> Any:
+    return row[1].measure.value
+
+
+def _day(row: _PointRow) -> Any:
+    return row[2].day
+
+
+def _value(row: _PointRow) -> Any:
+    return row[2].value
+
+
+POINT_COLUMNS: Mapping[str, Callable[[_PointRow], Any]] = {
+    "period": itemgetter(0),
+    "account": _account,
+    "measure": _measure,
+    "day": _day,
+    "value": _value,
 }
 TRANSACTION_COLUMNS: Mapping[str, Callable[[Transaction], Any]] = {
-    "day": lambda row: row.day,
-    "kind": lambda row: row.kind,
-    "account": lambda row: row.account_id,
-    "conid": lambda row: row.conid,
-    "quantity": lambda row: row.quantity,
-    "price": lambda row: row.price,
-    "amount": lambda row: row.amount,
-    "currency": lambda row: row.currency,
-    "description": lambda row: row.description,
+    "day": attrgetter("day"),
+    "kind": attrgetter("kind"),
+    "account": attrgetter("account_id"),
+    "conid": attrgetter("conid"),
+    "quantity": attrgetter("quantity"),
+    "price": attrgetter("price"),
+    "amount": attrgetter("amount"),
+    "currency": attrgetter("currency"),
+    "description": attrgetter("description"),
 }
 REALISED_COLUMNS: Mapping[str, Callable[[Realised], Any]] = {
-    "day": lambda row: row.day,
-    "account": lambda row: row.account_id,
-    "conid": lambda row: row.conid,
-    "amount": lambda row: row.amount,
-    "currency": lambda row: row.currency,
-    "side": lambda row: row.position_side,
+    "day": attrgetter("day"),
+    "account": attrgetter("account_id"),
+    "conid": attrgetter("conid"),
+    "amount": attrgetter("amount"),
+    "currency": attrgetter("currency"),
+    "side": attrgetter("position_side"),
 }

@@ -2,8 +2,9 @@
 
 In a notebook it is drawn as one, with everything escaped, because names and texts come from
 elsewhere; ``to_frame`` makes a data frame of it, with pandas if that is installed. Otherwise it is
-a sequence like any other. What the columns are is said by whoever makes the table. Rows that are not
-of this moment are marked, and why is said below.
+a sequence like any other. What the columns are is said by whoever makes the table; they are read by
+what can be pickled, so that a table can cross to another process. Rows that are not of this moment
+are marked, and why is said below.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -48,16 +49,16 @@ class Watchlist(Shown):
 
 
 LIST_COLUMNS: Mapping[str, Callable[[WatchlistName], Any]] = {
-    "id": lambda row: row.watchlist_id,
-    "name": lambda row: row.name,
-    "type": lambda row: row.kind,
-    "modified": lambda row: row.modified,
-    "read only": lambda row: row.read_only,
-    "IBKR's own": lambda row: row.is_system,
+    "id": attrgetter("watchlist_id"),
+    "name": attrgetter("name"),
+    "type": attrgetter("kind"),
+    "modified": attrgetter("modified"),
+    "read only": attrgetter("read_only"),
+    "IBKR's own": attrgetter("is_system"),
 }
 LISTED_COLUMNS: Mapping[str, Callable[[Listed], Any]] = {
-    "conid": lambda row: row.conid,
-    "symbol": lambda row: row.symbol,
-    "name": lambda row: row.name,
-    "class": lambda row: row.asset_class,
+    "conid": attrgetter("conid"),
+    "symbol": attrgetter("symbol"),
+    "name": attrgetter("name"),
+    "class": attrgetter("asset_class"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import weakref
 
 import pytest
@@ -91,6 +92,41 @@ def test_lists_are_there_for_everybody(ibkr):
     assert any(category.markets for category in ibkr.forecasts.categories())
     assert len(ibkr.catalogue.venues("AAPL")) > 0
     assert ibkr.catalogue.validate().is_valid is True
+
+
+def test_tables_cross_to_another_process_whole(ibkr):
+    """A pool of processes, or a cache on disk, pickles what it is handed."""
+    ibkr.place_market_order("AAPL", "buy", 5)
+    ibkr.watchlists.create("mine", ["AAPL"])
+    ibkr.alerts.create(
+        NewAlert(name="A", message="fell", conditions=[Condition(operator="<=", value=5, conid=AAPL)])
+    )
+    portfolio, market = ibkr.portfolio, ibkr.market_data
+    tables = [
+        portfolio.accounts(),
+        portfolio.positions(),
+        portfolio.ledger(),
+        portfolio.balances(),
+        portfolio.allocation(),
+        portfolio.combos(),
+        portfolio.profit(),
+        portfolio.performance("1M").table(),
+        portfolio.transactions("AAPL").rows,
+        market.snapshot(["AAPL"], fields=["bid", "conid"]),
+        market.chain("AAPL", expiries=1, within=2),
+        market.history("AAPL", since="5d"),
+        ibkr.contracts.option_chain("AAPL", expiries=1, between=(150, 160)),
+        ibkr.contracts.futures_chain("ES"),
+        ibkr.contracts.find("AAPL"),
+        ibkr.watchlists.list(),
+        ibkr.notifications.list(),
+        ibkr.alerts.list(),
+    ]
+
+    for table in tables:
+        other = pickle.loads(pickle.dumps(table))  # noqa: S301  (our own bytes)
+        assert (type(other), other, str(other)) == (type(table), table, str(table))
+        assert other.where(lambda _: True).records() == table.records()
 
 
 def test_an_embedded_simulator_that_was_closed_is_forgotten():

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from crowd import at_once
 from worlds import AAPL, MSFT, World
 
+from crowd import at_once
 from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder
 from ibkr_adapter.model.order import OrderType, Side, TrailingUnit
 from ibkr_adapter.simulator.door import Request

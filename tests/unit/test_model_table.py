@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import pickle
+import pkgutil
 import sys
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
+import ibkr_adapter.model
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.listing import FutureListing, front, listed, nearest, nearest_days
@@ -39,6 +43,24 @@ def test_a_table_is_a_list():
     assert hash(table) == hash(Table(ROWS, COLUMNS))
     assert table[1:3] == ROWS[1:3]
     assert table.where(lambda row: row[0] == "two") == [ROWS[1]]
+
+
+def test_all_columns_can_be_pickled():
+    """A table goes to another process with what reads its columns; a lambda cannot."""
+    modules = [
+        importlib.import_module(f"ibkr_adapter.model.{found.name}")
+        for found in pkgutil.iter_modules(ibkr_adapter.model.__path__)
+    ]
+    declared = [
+        (name, value)
+        for module in modules
+        for name, value in vars(module).items()
+        if name.endswith("COLUMNS")
+    ]
+
+    assert len(declared) > 20
+    for name, columns in declared:
+        assert list(pickle.loads(pickle.dumps(columns))) == list(columns), name  # noqa: S301  (our own bytes)
 
 
 def test_a_table_shows_itself_in_letters():
