@@ -36,6 +36,15 @@ class IBKRExchange(Inquiries):
 
         ``coid`` is your own client order id, here and for the other entries: the same order under the
         same one is looked up, and not sent twice.
+
+        Raises:
+            InvalidOrder: It makes no sense, or a rule, a guardrail or a closed market stands in the way;
+                nothing was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused in its words; nothing is working.
+            QuestionRefused: IBKR asked what the policy does not allow; nothing is working.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other, such as a session that is down; nothing is working.
         """
         placed = self.orders.place(
             symbol,
@@ -50,7 +59,16 @@ class IBKRExchange(Inquiries):
     def place_limit_order(
         self, symbol: str, side: str, quantity: Any, price: Any, *, coid: str | None = None
     ) -> dict[str, Any]:
-        """Buy or sell at a limit; it is snapped to the passive side."""
+        """Buy or sell at a limit; it is snapped to the passive side.
+
+        Raises:
+            InvalidOrder: It makes no sense, or a rule or a guardrail stands in the way; nothing was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused in its words; nothing is working.
+            QuestionRefused: IBKR asked what the policy does not allow; nothing is working.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other, such as a session that is down; nothing is working.
+        """
         placed = self.orders.place(
             symbol,
             side=words.side(side),
@@ -72,7 +90,16 @@ class IBKRExchange(Inquiries):
         *,
         coid: str | None = None,
     ) -> dict[str, Any]:
-        """Enter when the market reaches a price; with ``limit_price`` at no worse than that."""
+        """Enter when the market reaches a price; with ``limit_price`` at no worse than that.
+
+        Raises:
+            InvalidOrder: It makes no sense, or a rule or a guardrail stands in the way; nothing was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused in its words; nothing is working.
+            QuestionRefused: IBKR asked what the policy does not allow; nothing is working.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other, such as a session that is down; nothing is working.
+        """
         limit = words.optional(limit_price, "limit price")
         placed = self.orders.place(
             symbol,
@@ -162,7 +189,11 @@ class IBKRExchange(Inquiries):
         *,
         coid: str | None = None,
     ) -> dict[str, Any]:
-        """Place a bracket in another host's words; the answer is the entry's, with both exits' ids."""
+        """Place a bracket in another host's words; the answer is the entry's, with both exits' ids.
+
+        Raises:
+            IBKRError: As :meth:`place_bracket_order` does.
+        """
         given = words.options(options)
         trailing = given.get("trailingStop", given.get("trailing_stop"))
         legs = self.place_bracket_order(
@@ -225,7 +256,20 @@ class IBKRExchange(Inquiries):
     def place_stop_loss(
         self, symbol: str, side: str, quantity: Any, stop_price: Any, limit_price: Any = None
     ) -> dict[str, Any]:
-        """Protect a position, or our working entry, by a stop; ``side`` is the stop's own side."""
+        """Protect a position, or our working entry, by a stop; ``side`` is the stop's own side.
+
+        Raises:
+            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
+                is broken; no new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
+            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
+            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
+                what does.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
+                ended.
+        """
         placed = self.orders.stop_loss(
             symbol,
             side=words.side(side),
@@ -238,7 +282,20 @@ class IBKRExchange(Inquiries):
     def place_take_profit(
         self, symbol: str, side: str, quantity: Any, take_profit_price: Any
     ) -> dict[str, Any]:
-        """Give a position, or our working entry, a target; ``side`` is the target's own side."""
+        """Give a position, or our working entry, a target; ``side`` is the target's own side.
+
+        Raises:
+            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
+                is broken; no new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
+            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
+            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
+                what does.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
+                ended.
+        """
         placed = self.orders.take_profit(
             symbol,
             side=words.side(side),
@@ -248,7 +305,20 @@ class IBKRExchange(Inquiries):
         return self._exit(placed, symbol, TAKE_PROFIT)
 
     def place_trailing_stop(self, symbol: str, side: str, quantity: Any, percent: Any) -> dict[str, Any]:
-        """Protect by a trailing stop; 1.5 is 1.5 percent."""
+        """Protect by a trailing stop; 1.5 is 1.5 percent.
+
+        Raises:
+            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
+                is broken; no new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
+            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
+            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
+                what does.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
+                ended.
+        """
         placed = self.orders.trailing_stop(
             symbol,
             side=words.side(side),
@@ -266,7 +336,17 @@ class IBKRExchange(Inquiries):
         stop_loss: Any,
         options: Mapping[str, Any] | None = None,  # noqa: ARG002  (the host's signature)
     ) -> dict[str, Any]:
-        """Protect a position by a target and a stop of which one cancels the other."""
+        """Protect a position by a target and a stop of which one cancels the other.
+
+        Raises:
+            InvalidOrder: There is no position on that side that is to be protected, or a rule is broken; no
+                new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            PartlyPlaced: Only the stop stands, or not even that, or our other exits could not be ended; it
+                says which.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; neither stands, but exits that they were to replace may have been ended.
+        """
         placed = self.orders.oco(
             symbol,
             side=words.side(side),
@@ -310,13 +390,26 @@ class IBKRExchange(Inquiries):
     # Ends ----------------------------------------------------------------------------------
 
     def cancel_order(self, symbol: str | None, order_id: Any) -> dict[str, Any]:  # noqa: ARG002  (the id is enough)
-        """Cancel an order of ours; the status says how it really ended."""
+        """Cancel an order of ours; the status says how it really ended.
+
+        Raises:
+            InvalidOrder: It is no order id, the order is not ours, or this object may only read; nothing was
+                sent.
+            OrderRejected: IBKR refused, or knows no such order; one that works goes on.
+            OrderOutcomeUnknown: Nobody can tell whether it still works; treat it as working.
+            IBKRError: Any other; the order stands as it was.
+        """
         return _ended(self.orders.cancel(order_id))
 
     def cancel_all_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Cancel every working order of ours on ``symbol``, entries before their exits.
 
         One that cannot be ended does not keep the others; the first such failure is raised after all.
+
+        Raises:
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            IBKRError: The orders could not be read, and nothing was sent; or one could not be ended, as of
+                :meth:`cancel_order`, and all others were tried.
         """
         working = sorted(self.orders.working(symbol), key=lambda order: order.parent_id is not None)
         done = []

@@ -30,12 +30,21 @@ class Inquiries(Linked):
     # Balances and positions ---------------------------------------------------------------
 
     def get_balance(self) -> list[dict[str, Any]]:
-        """One row per currency, the base currency first: cash available and net liquidation."""
+        """One row per currency, the base currency first: cash available and net liquidation.
+
+        Raises:
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         account = self._account()
         return shapes.balance(tuple(self.portfolio.ledger(account)), self.portfolio.summary(account))
 
     def get_available_margin(self) -> float:
-        """The account's buying power in its base currency."""
+        """The account's buying power in its base currency.
+
+        Raises:
+            UnexpectedAnswer: IBKR does not say it.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         summary = self.portfolio.summary(self._account())
         power = summary.buying_power if summary.buying_power is not None else summary.available_funds
         if power is None:
@@ -43,7 +52,11 @@ class Inquiries(Linked):
         return float(power)
 
     def get_balance_summary(self) -> dict[str, Any]:
-        """What a dashboard shows of an account, in its base currency."""
+        """What a dashboard shows of an account, in its base currency.
+
+        Raises:
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         account = self.portfolio.choose(self.settings.account_id)
         summary = self.portfolio.summary(account.account_id)
         positions = self.portfolio.positions(account.account_id)
@@ -68,7 +81,11 @@ class Inquiries(Linked):
         }
 
     def get_positions(self) -> list[dict[str, Any]]:
-        """All positions that are not flat."""
+        """All positions that are not flat.
+
+        Raises:
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return [
             shapes.position(
                 found, self.contracts.written(found.conid, found.symbol, found.sec_type, found.currency)
@@ -77,13 +94,23 @@ class Inquiries(Linked):
         ]
 
     def get_position(self, symbol: str) -> dict[str, Any] | None:
-        """One position, or ``None`` when flat."""
+        """One position, or ``None`` when flat.
+
+        Raises:
+            ContractError: ``symbol`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         conid = self._conid(symbol)
         found = next((held for held in self._held() if held.conid == conid), None)
         return shapes.position(found, symbol) if found is not None else None
 
     def has_open_position(self, symbol: str) -> bool:
-        """Whether there is a position in ``symbol``."""
+        """Whether there is a position in ``symbol``.
+
+        Raises:
+            ContractError: ``symbol`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         mirror, conid = self._mirror(), self._conid(symbol)
         if mirror is not None:
             return mirror.holds(conid)
@@ -92,12 +119,22 @@ class Inquiries(Linked):
     # Prices -------------------------------------------------------------------------------
 
     def get_ticker(self, symbol: str) -> dict[str, Any]:
-        """The price of ``symbol`` as texts; it raises where there is none and never says 0."""
+        """The price of ``symbol`` as texts; it raises where there is none and never says 0.
+
+        Raises:
+            ContractError: ``symbol`` fits no contract, or several.
+            ApiError: IBKR has no price for it.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         quote, price = self._price(symbol)
         return shapes.ticker(quote, price, symbol)
 
     def fetch_ticker(self, symbol: str) -> dict[str, Any]:
-        """The price of ``symbol`` as numbers, under the field's common names."""
+        """The price of ``symbol`` as numbers, under the field's common names.
+
+        Raises:
+            IBKRError: As :meth:`get_ticker` does.
+        """
         quote, price = self._price(symbol)
         volume = quote.volume
         return {
@@ -129,27 +166,55 @@ class Inquiries(Linked):
     # Orders as they stand ------------------------------------------------------------------
 
     def get_order(self, symbol: str | None, order_id: Any) -> dict[str, Any]:
-        """One order as it stands."""
+        """One order as it stands.
+
+        Raises:
+            InvalidOrder: It is no order id; nothing was asked.
+            OrderRejected: IBKR does not give its status, which does not prove that it is not there.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         order = self.orders.status(order_id)
         if order is None:
             raise OrderRejected(f"IBKR does not give the status of order {order_id}.")
         return shapes.order(order, symbol or self._spelling(order))
 
     def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
-        """The orders that work, whoever placed them."""
+        """The orders that work, whoever placed them.
+
+        Raises:
+            ContractError: ``symbol`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._listed(symbol, [order for order in self._ordered() if order.state.may_fill])
 
     def get_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
-        """All orders of the day."""
+        """All orders of the day.
+
+        Raises:
+            ContractError: ``symbol`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._listed(symbol, self._ordered())
 
     def get_all_orders(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
-        """The latest orders of the day, at most ``limit``."""
+        """The latest orders of the day, at most ``limit``.
+
+        Raises:
+            InvalidRequest: ``limit`` is no number of rows; nothing was asked.
+            ContractError: ``symbol`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         most = words.most(limit)
         return self.get_orders(symbol)[:most]
 
     def get_trade_history(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
-        """The fills of the last days, newest first."""
+        """The fills of the last days, newest first.
+
+        Raises:
+            InvalidRequest: ``limit`` is no number of rows; nothing was asked.
+            ContractError: ``symbol`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         most = words.most(limit)
         conid = self._conid(symbol) if symbol else None
         fills = [fill for fill in self.orders.fills() if conid in {None, fill.conid}]
@@ -162,7 +227,13 @@ class Inquiries(Linked):
         return shapes.order(order, self._spelling(order)) if order is not None else None
 
     def wait_for(self, order_id: Any, *, timeout: float = 30.0) -> dict[str, Any]:
-        """Look at an order until it is over or ``timeout`` seconds have passed."""
+        """Look at an order until it is over or ``timeout`` seconds have passed.
+
+        Raises:
+            InvalidOrder: It is no order id, or the time is none; nothing was asked.
+            OrderRejected: Its status cannot be read; it may be working all the same.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         order = self.orders.wait_for(order_id, timeout=timeout)
         return shapes.order(order, self._spelling(order))
 

@@ -47,7 +47,11 @@ class PortfolioDesk(Analyst):
     # Accounts -----------------------------------------------------------------------------
 
     def accounts(self) -> Table[Account]:
-        """The accounts of this login; read once, they do not change while it lasts."""
+        """The accounts of this login; read once, they do not change while it lasts.
+
+        Raises:
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return Table(self._books.accounts(), ACCOUNT_COLUMNS, title="accounts")
 
     def choose(self, account_id: str | None = None) -> Account:
@@ -154,29 +158,65 @@ class PortfolioDesk(Analyst):
     # Balances -----------------------------------------------------------------------------
 
     def summary(self, account: str | None = None) -> AccountSummary:
-        """What the account is worth and what it may still buy, to the cent; works without a brokerage session."""
+        """What the account is worth and what it may still buy, to the cent; works without a brokerage session.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._books.summary(self._named(account))
 
     def brokerage_summary(self, account: str | None = None) -> AccountSummary:
-        """The same as the brokerage session sees it, rounded to whole units of currency."""
+        """The same as the brokerage session sees it, rounded to whole units of currency.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         named = self._named(account)
         content = self._session.read(endpoints.ACCOUNT_SUMMARY, path={"accountId": named})
         return balances.read_account_summary(content, named)
 
     def available_funds(self, account: str | None = None) -> Table[Figure]:
-        """What may still be used, by segment."""
+        """What may still be used, by segment.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._figures(endpoints.ACCOUNT_AVAILABLE_FUNDS, "available funds", account)
 
     def balances(self, account: str | None = None) -> Table[Figure]:
-        """Cash, equity and interest, by segment."""
+        """Cash, equity and interest, by segment.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._figures(endpoints.ACCOUNT_BALANCES, "balances", account)
 
     def margins(self, account: str | None = None) -> Table[Figure]:
-        """What is bound as margin, now, ahead and overnight, by segment."""
+        """What is bound as margin, now, ahead and overnight, by segment.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._figures(endpoints.ACCOUNT_MARGINS, "margins", account)
 
     def market_values(self, account: str | None = None) -> Table[Figure]:
-        """What is held by class of asset, by currency; the sum is the segment ``total``."""
+        """What is held by class of asset, by currency; the sum is the segment ``total``.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         endpoint = endpoints.ACCOUNT_MARKET_VALUE
         content = self._session.read(endpoint, path={"accountId": self._named(account)})
         rows = balances.read_market_values(content, endpoint.name)
@@ -187,17 +227,35 @@ class PortfolioDesk(Analyst):
         return Table(balances.read_figures(content, endpoint.name), FIGURE_COLUMNS, title=title)
 
     def ledger(self, account: str | None = None) -> Table[LedgerRow]:
-        """Cash and values by currency; the sum in the base currency is the row named BASE, never to be added."""
+        """Cash and values by currency; the sum in the base currency is the row named BASE, never to be added.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return Table(self._books.ledger(self._named(account)), LEDGER_COLUMNS, title="ledger")
 
     # Positions ----------------------------------------------------------------------------
 
     def positions(self, account: str | None = None) -> Table[Position]:
-        """All positions that are not flat, near real time."""
+        """All positions that are not flat, near real time.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._held(self._books.positions(self._named(account)))
 
     def paged(self, account: str | None = None) -> Table[Position]:
-        """The same out of IBKR's cache, over all pages, with what it knows of the contracts."""
+        """The same out of IBKR's cache, over all pages, with what it knows of the contracts.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         return self._held(self._books.paged(self._named(account)))
 
     def position(self, contract: str | int, account: str | None = None) -> Position | None:
@@ -206,6 +264,12 @@ class PortfolioDesk(Analyst):
         Args:
             contract: A name as everywhere, or a contract id.
             account: Whose.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            ContractError: ``contract`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
         """
         return self._books.position(self._named(account), self._conid(contract))
 
@@ -213,6 +277,12 @@ class PortfolioDesk(Analyst):
         """One contract's position out of IBKR's cache, with what it knows of the contract.
 
         The first answer of a session has less of the contract, so it is asked for twice.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            ContractError: ``contract`` fits no contract, or several.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
         """
         path = {"accountId": self._named(account), "conid": self._conid(contract)}
         self._session.read(endpoints.POSITION_BY_CONID, path=path, empty=[])
@@ -227,7 +297,13 @@ class PortfolioDesk(Analyst):
         return self._held(portfolio.read_positions_by_conid(content))
 
     def combos(self, account: str | None = None) -> Table[HeldCombo]:
-        """The combinations that are held; their legs are positions as well, so never add the two."""
+        """The combinations that are held; their legs are positions as well, so never add the two.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         content = self._session.read(
             endpoints.COMBO_POSITIONS,
             path={"accountId": self._named(account)},
@@ -249,7 +325,13 @@ class PortfolioDesk(Analyst):
     # Allocation and profit ----------------------------------------------------------------
 
     def allocation(self, *accounts: str) -> Table[Share]:
-        """What is held by asset class, sector and group: of one account, or of several together."""
+        """What is held by asset class, sector and group: of one account, or of several together.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
+        """
         if len(accounts) > 1:
             endpoint = endpoints.ALLOCATION_OF_ACCOUNTS
             content = self._session.read(endpoint, body={"acctIds": list(self._several(accounts))})
@@ -264,5 +346,10 @@ class PortfolioDesk(Analyst):
         """Today's profit of an account, by model; where a login has several, it is selected for that.
 
         Empty where IBKR does not tell it, which is not a profit of nothing.
+
+        Raises:
+            ConfigurationError: It is not an account of this login, or several are and none is named; nothing
+                of it was read.
+            IBKRError: IBKR could not be asked, or said no; nothing is known then.
         """
         return Table(self._books.profit(self._named(account)), PNL_COLUMNS, title="profit today")

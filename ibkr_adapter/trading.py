@@ -32,7 +32,20 @@ class Trading(Entries):
         stop_price: Decimal,
         limit_price: Decimal | None = None,
     ) -> Placed:
-        """Protect a position, or our working entry, by a stop; ``side`` is the stop's own."""
+        """Protect a position, or our working entry, by a stop; ``side`` is the stop's own.
+
+        Raises:
+            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
+                is broken; no new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
+            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
+            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
+                what does.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
+                ended.
+        """
         typed.side(side)
         typed.amounts(quantity=quantity, stop_price=stop_price)
         typed.optional_amounts(limit_price=limit_price)
@@ -47,7 +60,20 @@ class Trading(Entries):
         return self._ways().exits.protect(mandate, side, self._size(mandate, quantity, kind), build)
 
     def take_profit(self, symbol: str, *, side: Side, quantity: Decimal, price: Decimal) -> Placed:
-        """Give a position, or our working entry, a target; ``side`` is the target's own."""
+        """Give a position, or our working entry, a target; ``side`` is the target's own.
+
+        Raises:
+            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
+                is broken; no new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
+            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
+            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
+                what does.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
+                ended.
+        """
         typed.side(side)
         typed.amounts(quantity=quantity, price=price)
         mandate = self._mandate(symbol)
@@ -59,7 +85,20 @@ class Trading(Entries):
         return self._ways().exits.protect(mandate, side, size, build)
 
     def trailing_stop(self, symbol: str, *, side: Side, quantity: Decimal, percent: Decimal) -> Placed:
-        """Protect a position, or our working entry, by a trailing stop; 1.5 is 1.5 percent."""
+        """Protect a position, or our working entry, by a trailing stop; 1.5 is 1.5 percent.
+
+        Raises:
+            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
+                is broken; no new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
+            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
+            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
+                what does.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
+                ended.
+        """
         typed.side(side)
         typed.amounts(quantity=quantity, percent=percent)
         mandate = self._mandate(symbol)
@@ -75,7 +114,17 @@ class Trading(Entries):
     def oco(
         self, symbol: str, *, side: Side, quantity: Decimal, take_profit: Decimal, stop_loss: Decimal
     ) -> Placed:
-        """Protect a position by a target and a stop of which one cancels the other."""
+        """Protect a position by a target and a stop of which one cancels the other.
+
+        Raises:
+            InvalidOrder: There is no position on that side that is to be protected, or a rule is broken; no
+                new exit was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            PartlyPlaced: Only the stop stands, or not even that, or our other exits could not be ended; it
+                says which.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; neither stands, but exits that they were to replace may have been ended.
+        """
         typed.side(side)
         typed.amounts(quantity=quantity, take_profit=take_profit, stop_loss=stop_loss)
         mandate = self._mandate(symbol)
@@ -96,7 +145,18 @@ class Trading(Entries):
         return self._ways().exits.pair(mandate, side, size, build)
 
     def close(self, symbol: str, quantity: Decimal | None = None) -> Closed:
-        """Close a position, wholly or in part; its own direction decides the side."""
+        """Close a position, wholly or in part; its own direction decides the side.
+
+        Raises:
+            InvalidOrder: There is no position, or this object may only read; nothing was sent.
+            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
+            PartlyPlaced: Our own orders could not be ended; nothing was sent to close, and it says which
+                still work.
+            OrderRejected: IBKR refused, or an exit of ours cannot be made smaller; the position stands.
+            QuestionRefused: IBKR asked what the policy does not allow; the position stands.
+            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
+            IBKRError: Any other; nothing is working to close it, but our own orders may have been ended.
+        """
         typed.optional_amounts(quantity=quantity)
         mandate = self._mandate(symbol)
         size = None if quantity is None else self._size(mandate, quantity, OrderType.MARKET)

@@ -21,8 +21,10 @@ from ibkr_adapter import IBKRExchange, Settings, errors
 from ibkr_adapter.host import executor, fields
 from ibkr_adapter.host.limits import RiskLimits
 from ibkr_adapter.host.metadata import exchange_metadata
+from ibkr_adapter.portfolio_desk import PortfolioDesk
 from ibkr_adapter.simulator.faults import VARIANTS
 from ibkr_adapter.simulator.options import Options
+from ibkr_adapter.trading import Trading
 from ibkr_adapter.wire import oauth1a, oauth2
 from tests.held_up import was_held_up
 from thoroughly import ALL, quick_share
@@ -154,6 +156,30 @@ def test_every_method_for_hosts_is_documented():
     missing = [name for name in public_methods(IBKRExchange) - own if not re.search(rf"\b{name}\b", text)]
 
     assert missing == []
+
+
+ASKED_FIRST = re.compile(r"(place|cancel|close|get(?!_exchange_name)|has|fetch)_\w+|wait_for")
+EXITS = ("stop_loss", "take_profit", "trailing_stop", "oco", "close")
+READS = ("accounts", "summary", "ledger", "positions", "position", "allocation", "profit")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(method for name, method in inspect.getmembers(IBKRExchange) if ASKED_FIRST.fullmatch(name)),
+        *(getattr(Trading, name) for name in ("place", "bracket", "cancel", *EXITS)),
+        *(getattr(PortfolioDesk, name) for name in READS),
+    ],
+    ids=lambda method: method.__qualname__,
+)
+def test_what_everybody_calls_says_what_it_raises(method):
+    """And of each error what is true then."""
+    _, found, raised = inspect.getdoc(method).partition("Raises:\n")
+
+    assert found
+    told = dict(re.findall(r"^    (\w+): (\S.*)$", raised, re.MULTILINE))
+    assert told
+    assert [name for name in told if not issubclass(getattr(errors, name), errors.IBKRError)] == []
 
 
 def test_every_desk_is_in_the_reference():
