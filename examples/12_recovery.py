@@ -47,10 +47,14 @@ def settle(unknown: OrderOutcomeUnknown) -> Placed:
     while True:
         time.sleep(5)
         try:
-            return unknown.resolve()
+            placed = unknown.resolve()
         except OrderOutcomeUnknown:
             if time.monotonic() > until:
                 raise
+        else:
+            if isinstance(placed, Placed):
+                return placed
+            raise SystemExit("that was no placement")
 
 
 def main(ibkr: IBKRExchange) -> None:

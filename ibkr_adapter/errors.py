@@ -9,9 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ibkr_adapter.redact import redact
+
+if TYPE_CHECKING:
+    # The values raise these errors, so they can be named here to type checkers only.
+    from ibkr_adapter.model.instrument import Candidate
+    from ibkr_adapter.model.order import Order, Placed
+
+# What a guardrail looks at, and what it allows.
+Figure: TypeAlias = Decimal | int | float | str
+Limit: TypeAlias = Decimal | int | float | tuple[str, ...]
 
 # How many near names a sentence can hold.
 _MOST_NEAR = 5
@@ -185,7 +194,7 @@ class ContractNotFound(ContractError):
 class AmbiguousContract(ContractError):
     """Several contracts fit; they are in ``candidates``, each with what to write to pick it."""
 
-    def __init__(self, message: str, *, candidates: Sequence[Any] = (), **about: Any) -> None:
+    def __init__(self, message: str, *, candidates: Sequence[Candidate] = (), **about: Any) -> None:
         self.candidates = tuple(candidates)
         super().__init__(message, **about)
 
@@ -218,7 +227,13 @@ class GuardrailRefused(InvalidOrder):
     """
 
     def __init__(
-        self, message: str, *, rule: str = "", figure: Any = None, limit: Any = None, **about: Any
+        self,
+        message: str,
+        *,
+        rule: str = "",
+        figure: Figure | None = None,
+        limit: Limit | None = None,
+        **about: Any,
     ) -> None:
         self.rule = rule
         self.figure = figure
@@ -281,7 +296,7 @@ class OrderOutcomeUnknown(OrderError):
         coid: str,
         sent_at: datetime,
         order_id: str | None = None,
-        resolver: Callable[[], Any] | None = None,
+        resolver: Callable[[], Placed | Order | None] | None = None,
         **about: Any,
     ) -> None:
         self.coid = coid
@@ -290,14 +305,15 @@ class OrderOutcomeUnknown(OrderError):
         self._resolver = resolver
         super().__init__(message, **about)
 
-    def resolve(self) -> Any:
+    def resolve(self) -> Placed | Order | None:
         """Look once more what became of it; the request is never sent again.
 
         A bracket that is found without a leg is put right as at first, which may send a stop.
 
         Returns:
-            What the call would have returned: a ``Placed`` for a placement, an ``Order`` for a modify
-            or a cancel.
+            What the call would have returned: a ``Placed`` for a placement, an ``Order`` for a modify or a
+            cancel, or ``None`` where IBKR does not give that order. What an earlier process had sent
+            (``Unsettled.resolve`` raised this) is an ``Order``, or ``None``: nothing of it works.
 
         Raises:
             OrderRejected: It is proven absent, or was refused; nothing of it is working.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from decimal import Decimal
+from typing import cast
 
 import attrs
 
@@ -194,8 +195,9 @@ class Exits(Closes):
                 coid=unknown.coid,
                 order_id=unknown.order_id,
                 sent_at=unknown.sent_at,
-                # Found later, it is no better than found now: off its entry it must not stay.
-                resolver=lambda: self._attached(mandate, entry, resolve(), sent),
+                # Found later, it is no better than found now: off its entry it must not stay. What was
+                # placed is found as that.
+                resolver=lambda: self._attached(mandate, entry, cast("Placed", resolve()), sent),
                 remedy=unknown.remedy,
             ) from unknown
         return placed if placed.dry_run else self._attached(mandate, entry, placed, sent, deadline)

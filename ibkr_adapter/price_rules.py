@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ibkr_adapter.connection import Connection
-from ibkr_adapter.errors import GuardrailRefused, IBKRError
+from ibkr_adapter.errors import Figure, GuardrailRefused, IBKRError, Limit
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model import guardrails as bounds
 from ibkr_adapter.model.market import Quote
@@ -151,7 +151,13 @@ def _ratios(ticket: Ticket, effect: Effect) -> list[int]:
 
 
 def refused(
-    rule: str, why: str, *, figure: Any = None, limit: Any = None, remedy: str = CLOSE_INSTEAD, **about: Any
+    rule: str,
+    why: str,
+    *,
+    figure: Figure | None = None,
+    limit: Limit | None = None,
+    remedy: str = CLOSE_INSTEAD,
+    **about: Any,
 ) -> GuardrailRefused:
     """Say which rule stands in the way, by what figure and at what limit."""
     return GuardrailRefused(

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from ibkr_adapter import setting_readers as read
-from ibkr_adapter.errors import ConfigurationError, GuardrailRefused
+from ibkr_adapter.errors import ConfigurationError, Figure, GuardrailRefused, Limit
 
 from .values import NOTHING_SENT, number, shown
 from .webhook import Webhook
@@ -124,7 +124,7 @@ class RiskLimits:
             )
 
 
-def refused(name: str, why: str, figure: Any, *, limit: Any) -> GuardrailRefused:
+def refused(name: str, why: str, figure: Figure | None, *, limit: Limit | None) -> GuardrailRefused:
     """Make the error that a limit of the user stands in the way."""
     return GuardrailRefused(
         f"the risk limit {name} {why}. {NOTHING_SENT}",

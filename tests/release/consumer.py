@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any, assert_type
 
 from ibkr_adapter import IBKRExchange, Settings
-from ibkr_adapter.errors import IBKRError, OrderOutcomeUnknown
+from ibkr_adapter.errors import AmbiguousContract, GuardrailRefused, IBKRError, OrderOutcomeUnknown
 from ibkr_adapter.model.alert import Condition, NewAlert
 from ibkr_adapter.model.bars import Bars
+from ibkr_adapter.model.instrument import Candidate
+from ibkr_adapter.model.order import Order, Placed
 
 settings = Settings(base_url="https://localhost:5000/v1/api", environment="production")
 assert_type(settings.requests_per_second, float)
@@ -28,6 +30,22 @@ def trade(ibkr: IBKRExchange) -> str:
         raise
     entry = legs["entryOrder"]
     return str(entry["orderId"]) if entry else ""
+
+
+def look(unknown: OrderOutcomeUnknown) -> str | None:
+    found = unknown.resolve()
+    assert_type(found, Placed | Order | None)
+    return found.entry.order_id if isinstance(found, Placed) else None
+
+
+def explain(error: IBKRError) -> str:
+    if isinstance(error, AmbiguousContract):
+        assert_type(error.candidates, tuple[Candidate, ...])
+        return ", ".join(each.write for each in error.candidates)
+    if isinstance(error, GuardrailRefused):
+        assert_type(error.figure, Decimal | int | float | str | None)
+        assert_type(error.limit, Decimal | int | float | tuple[str, ...] | None)
+    return error.message
 
 
 def read(ibkr: IBKRExchange) -> Decimal:
