@@ -18,7 +18,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qs
 
 import attrs
@@ -26,6 +26,8 @@ import attrs
 from ibkr_adapter.clock import Clock, Flag, SystemClock
 from ibkr_adapter.errors import ConfigurationError, IBKRError
 from ibkr_adapter.setting_readers import is_loopback
+
+from .contract import BaseExchange
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ MOST = 16
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
+@runtime_checkable
 class Summed(Protocol):
     """What the application needs of an exchange."""
 
@@ -46,8 +49,8 @@ class Summed(Protocol):
         """What a dashboard shows of an account."""
 
 
-# (user id, environment) -> that user's exchange, lent.
-Find = Callable[[str, str], AbstractContextManager[Summed]]
+# (user id, environment) -> that user's exchange, lent. One that cannot sum up is told the dashboard as that.
+Find = Callable[[str, str], AbstractContextManager[Summed | BaseExchange]]
 
 
 @attrs.define(eq=False)
@@ -130,7 +133,10 @@ class BalanceApp:
         answer = _failed("The balance could not be read.")
         try:
             with self._find(*key) as exchange:
-                answer = _written(exchange.get_balance_summary())
+                if isinstance(exchange, Summed):
+                    answer = _written(exchange.get_balance_summary())
+                else:
+                    answer = _failed("This exchange does not tell a balance in this shape.")
         except IBKRError as error:
             answer = _failed(str(error))
         finally:

@@ -98,6 +98,14 @@ def test_what_fails_is_answered_200_with_the_reason(world, answer, words):
     assert (status, found["success"], found["balance"], found["error"]) == (200, False, None, words)
 
 
+def test_an_exchange_that_cannot_sum_up_is_answered_for(world):
+    """The host's contract does not ask for a summary, so another package's exchange may have none."""
+    status, answer = get(app_of(world, object()))
+
+    assert (status, answer["success"]) == (200, False)
+    assert "does not tell a balance" in answer["error"]
+
+
 def test_an_answer_comes_within_ten_seconds_and_the_reading_goes_on(world):
     account = Account(clock=world.clock, seconds=25.0)
     app = app_of(world, account)
