@@ -144,7 +144,7 @@ class ContractEndpoints:
         body = call.json()
         conid = body.get("conid") if isinstance(body, dict) else None
         instrument = self._instrument(conid)
-        if instrument is None or isinstance(conid, str):
+        if instrument is None:
             return answers.bad_request("conid is not valid")
         return answers.json_answer(self._rules(instrument))
 

@@ -160,6 +160,17 @@ def test_rules_say_what_may_be_ordered(broker):
     assert both["con_id"] == AAPL == broker.get(f"/iserver/contract/{AAPL}/info").body["con_id"]
 
 
+def test_rules_are_told_of_a_conid_that_is_a_text(broker):
+    """As clients send it that keep ids as texts."""
+    body = {"conid": AAPL, "isBuy": True}
+
+    assert (
+        broker.post("/iserver/contract/rules", body | {"conid": str(AAPL)}).body
+        == broker.post("/iserver/contract/rules", body).body
+    )
+    assert broker.post("/iserver/contract/rules", body | {"conid": "AAPL"}).status == 400
+
+
 def test_an_etf_has_its_own_trap(broker):
     """Forty, and one share trades all the same."""
     assert broker.post("/iserver/contract/rules", {"conid": 756733}).body["sizeIncrement"] == 40
@@ -172,7 +183,6 @@ def test_an_etf_has_its_own_trap(broker):
         ("GET", "/iserver/contract/999999999/info-and-rules", None, 400),
         ("GET", "/iserver/contract/999999999/algos", None, 503),
         ("POST", "/iserver/contract/rules", {"conid": 0}, 400),
-        ("POST", "/iserver/contract/rules", {"conid": "265598"}, 400),
         ("POST", "/iserver/contract/rules", [], 400),
         ("GET", "/contract/trading-schedule", None, 400),
     ],
