@@ -78,10 +78,12 @@ class TokenBook:
         if grant.outer and not any(one.outer and one.ended is None for one in self._grants):
             self._sessions.log_out(why, now)
 
-    def end_outer(self, why: str, now: datetime) -> None:
-        """End every token that carries the outer session."""
-        for grant in [one for one in self._grants if one.outer and one.ended is None]:
+    def end_outer(self, why: str, now: datetime) -> int:
+        """End every token that carries the outer session, and tell how many there were."""
+        living = [one for one in self._grants if one.outer and one.ended is None]
+        for grant in living:
             self.end(grant, why, now)
+        return len(living)
 
     def end_all(self, why: str, now: datetime) -> None:
         """End every token there is."""

@@ -741,6 +741,15 @@ def test_a_login_by_browser_has_no_tokens_to_refuse(broker, variant, status):
     assert broker.get("/portfolio/subaccounts").status == status
 
 
+@pytest.mark.parametrize(("fault", "variant"), [("F35", "expired"), ("F37", "moved")])
+def test_a_fault_of_a_login_by_token_does_not_strike_one_by_browser(broker, fault, variant):
+    """There is no token that could end, and nobody looks at an address: it waits."""
+    arm(broker, fault, "GET /portfolio/accounts", variant=variant)
+
+    assert broker.get("/portfolio/accounts").status == 200
+    assert consumed(broker) == [0]
+
+
 @pytest.mark.parametrize("variant", VARIANTS["F41"])
 def test_texts_may_mean_harm(broker, variant):
     """Names and sentences, not figures; a question's words too."""
