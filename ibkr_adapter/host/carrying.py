@@ -170,13 +170,13 @@ class Carrier:
 
     def _plan(self, webhook: Webhook) -> Plan:
         settings = self._exchange.settings
-        webhook = self._limits.capped(webhook, settings.default_order_usd)
         plan = plan_entry(
             webhook,
             market=self._exchange.sizing_price(webhook.symbol) if needs_market_price(webhook) else None,
             default_usd=settings.default_order_usd,
             fractional=settings.allow_fractional,
             sizing=self._sizing(webhook),
+            most_usd=self._limits.max_position_size_usd,
         )
         if webhook.quantity is not None and self._limits.max_position_size_usd is not None:
             price = plan.reference or self._exchange.sizing_price(webhook.symbol)

@@ -103,14 +103,6 @@ class RiskLimits:
         if limit is not None and figure >= limit:
             raise refused(name, f"allows {limit}, and there are {figure}", figure, limit=limit)
 
-    def capped(self, webhook: Webhook, default_usd: Decimal) -> Webhook:
-        """Cut a size in money down to what is allowed, as hosts do."""
-        limit = self.max_position_size_usd
-        if limit is None or webhook.quantity is not None:
-            return webhook
-        wanted = default_usd if webhook.position_size_usd is None else webhook.position_size_usd
-        return webhook if wanted <= limit else attrs.evolve(webhook, position_size_usd=limit)
-
     def check_value(self, usd: Decimal) -> None:
         """Refuse a quantity that is worth more than is allowed.
 

@@ -15,6 +15,7 @@ import attrs
 from ibkr_adapter.model.order import Side
 from ibkr_adapter.model.sizing import DOLLARS, Sizing
 
+from .limits import refused
 from .values import refusal
 from .webhook import EntryType, Webhook
 
@@ -89,6 +90,7 @@ def plan_entry(
     default_usd: Decimal,
     fractional: bool = False,
     sizing: Sizing = DOLLARS,
+    most_usd: Decimal | None = None,
 ) -> Plan:
     """Work out what to order for a buy or a sell.
 
@@ -99,8 +101,10 @@ def plan_entry(
         fractional: Whether less than one unit may be ordered.
         sizing: What one unit costs and how small a size may be, where :func:`needs_sizing` or
             :func:`needs_smallest` ask for it.
+        most_usd: What a size in money is cut down to, as hosts do: the user's limit, where there is one.
 
     Raises:
+        GuardrailRefused: The limit buys less than one unit; nothing was sent.
         InvalidOrder: The money buys less than one unit, or a price is on the wrong side of the
             entry or of the market; nothing was sent.
     """
@@ -117,7 +121,7 @@ def plan_entry(
         symbol=webhook.symbol,
         side=side,
         order_type=webhook.order_type,
-        quantity=_quantity(webhook, reference, default_usd, sizing, fractional=fractional),
+        quantity=_quantity(webhook, reference, default_usd, sizing, most_usd, fractional=fractional),
         price=webhook.price,
         stop_price=webhook.stop_price,
         take_profit_price=take_profit,
@@ -186,7 +190,13 @@ def _check_the_sides(
 
 
 def _quantity(
-    webhook: Webhook, reference: Decimal | None, default_usd: Decimal, sizing: Sizing, *, fractional: bool
+    webhook: Webhook,
+    reference: Decimal | None,
+    default_usd: Decimal,
+    sizing: Sizing,
+    most_usd: Decimal | None,
+    *,
+    fractional: bool,
 ) -> Decimal:
     smallest = Decimal(0) if fractional else sizing.smallest
     if webhook.quantity is not None:
@@ -195,15 +205,21 @@ def _quantity(
                 f"quantity {webhook.quantity:f} is less than {smallest:f}, the smallest size: allow_fractional is off"
             )
         return webhook.quantity
-    money = default_usd if webhook.position_size_usd is None else webhook.position_size_usd
+    wanted = default_usd if webhook.position_size_usd is None else webhook.position_size_usd
+    money = wanted if most_usd is None else min(wanted, most_usd)
     if reference is None:
         raise refusal("a size in US dollars needs a price, and there is none")
     quantity = sizing.quantity(money, reference)
     if quantity < smallest:
-        name = "default_order_usd" if webhook.position_size_usd is None else "position_size_usd"
         cost = "" if sizing.is_plain else f", which is {sizing.cost(reference):.2f} US dollars for one"
-        raise refusal(
-            f"{name} {money:f} buys less than {smallest:f} {webhook.symbol}, the smallest size, at {reference:f}{cost}:"
-            " raise it, or give quantity"
-        )
+        few = f"buys less than {smallest:f} {webhook.symbol}, the smallest size, at {reference:f}{cost}"
+        if money < wanted:
+            raise refused(
+                "max_position_size_usd",
+                f"cuts {wanted:f} down to {money:f}, which {few}",
+                wanted,
+                limit=most_usd,
+            )
+        name = "default_order_usd" if webhook.position_size_usd is None else "position_size_usd"
+        raise refusal(f"{name} {money:f} {few}: raise it, or give quantity")
     return quantity

@@ -495,6 +495,19 @@ def test_money_is_cut_down_to_what_the_user_may_spend(world):
     assert refused.value.figure > 400
 
 
+@pytest.mark.parametrize("asked", [{"position_size_usd": 5000}, {}])
+def test_a_limit_that_buys_nothing_is_named(world, asked):
+    """The webhook's own size was named, which is large enough."""
+    words = r"limit max_position_size_usd cuts \d+ down to 100, which buys less than 1 AAPL"
+
+    with pytest.raises(GuardrailRefused, match=words) as refused:
+        run(world, {"action": "buy", "symbol": "AAPL", **asked}, limits={"max_position_size_usd": 100})
+
+    assert (refused.value.rule, refused.value.limit) == ("max_position_size_usd", 100)
+    assert refused.value.figure > 100
+    assert world.count(PLACE) == 0
+
+
 def test_a_signal_that_is_too_old_opens_nothing(world):
     now = world.clock.now().timestamp() * 1000
     limits = {"max_signal_age_sec": 10}
