@@ -159,7 +159,11 @@ class IbkrAPI extends (base.BaseExchangeAPI || base) {
     (async () => {
       while (!over) {
         try {
-          after ??= (await this.within('session.watch', { known }, READ_MS, false)).last;
+          if (after === null) {
+            const { last, fills } = await this.within('session.watch', { known }, READ_MS, false);
+            for (const fill of over ? [] : fills) listener(fill, (known = fill.id));
+            after = last;
+          }
           begun();
           const found = await this.within('session.events', { after, waitMs: READ_MS }, READ_MS, false);
           for (const { fill } of over ? [] : found.events) listener(fill, (known = fill.id));

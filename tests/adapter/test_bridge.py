@@ -865,7 +865,7 @@ def test_fills_are_told_once_and_only_those_that_are_new(bridged):
     talk.until(lambda: talk.notices)
     bridged.clock.sleep(30)
 
-    assert watching == {"watching": True, "last": 0}
+    assert watching == {"watching": True, "last": 0, "fills": []}
     (notice,) = talk.notices
     told = notice["params"]
     assert (notice["method"], told["session"], told["number"], told["fill"]["quantity"]) == (
@@ -933,6 +933,31 @@ def test_two_that_come_back_at_once_are_told_each_fill_once(bridged, session):
     assert [talk.answer(one)["last"] for one in (first, second)] == [0, 0]
     told = talk.ask("session.events", session=name)["events"]
     assert [event["fill"]["quantity"] for event in told] == [5]
+
+
+@pytest.mark.parametrize("first_knows", [2, None])
+def test_who_comes_later_and_knows_less_is_told_what_the_first_one_knew(bridged, session, first_knows):
+    """The events begin where the first one wanted them, which is too late for it."""
+    for quantity in (1, 2, 3):
+        session.call("placeMarketOrder", "AAPL", "BUY", quantity, key=str(quantity))
+        bridged.clock.sleep(10)
+    ids = [fill["id"] for fill in reversed(session.call("getTradeHistory"))]
+    session.talk.bridge.close()
+    restarted = bridged.session(bridged.client())
+    talk, name = restarted.talk, restarted.name
+
+    known = None if first_knows is None else ids[first_knows - 1]
+    first = talk.ask("session.watch", session=name, known=known)
+    later, same = (talk.ask("session.watch", session=name, known=ids[number]) for number in (0, 1))
+    told = [
+        event["fill"]["quantity"] for event in talk.ask("session.events", session=name, waitMs=100)["events"]
+    ]
+
+    older = [2] if first_knows else [2, 3]
+    assert [fill["quantity"] for fill in later["fills"]] == older
+    assert [fill["quantity"] for fill in same["fills"]] == older[1:]
+    assert (first["fills"], first["last"], later["last"]) == ([], 0, 0)
+    assert older + told == [2, 3]
 
 
 def test_a_slow_reader_is_told_how_many_events_it_missed(bridged, session):

@@ -3,12 +3,12 @@
 This one looks into the list of fills every few seconds, which costs one request that all readers
 share. The list goes back days, so what filled while a look failed comes with the next one.
 
-A source that is told by the broker itself has the same two methods: ``look`` then does nothing.
+A source that is told by the broker itself has the same methods: ``look`` then does nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 # IBKR gives the list once in five seconds.
@@ -22,6 +22,9 @@ class Fills(Protocol):
 
     def look(self) -> None:
         """See what is new; called every :data:`LOOK_EVERY` seconds, and once before anything else."""
+
+    def untold(self, after: str) -> Sequence[Mapping[str, Any]]:
+        """The fills after the one with this id that are never told, because they were known at first."""
 
     def stop(self) -> None:
         """Be told no more."""
@@ -53,6 +56,8 @@ class PolledFills:
         self._after = after
         self._most = most
         self._known: dict[str, None] | None = None
+        # What counted as known at the first look, the newest first.
+        self._before: list[Mapping[str, Any]] = []
 
     def look(self) -> None:
         """Tell what is new, the oldest first.
@@ -65,6 +70,7 @@ class PolledFills:
         if known is None:
             ids = [fill["id"] for fill in fills]
             first = ids.index(self._after) if self._after in ids else 0
+            self._before = list(fills[first:])
             known = self._known = dict.fromkeys(reversed(ids[first:]))
         for fill in reversed(fills):
             # A list may be short for once; what was told is not told again when it is whole.
@@ -73,6 +79,12 @@ class PolledFills:
                 self._told(fill)
         while len(known) > max(self._most, len(fills)):
             del known[next(iter(known))]
+
+    def untold(self, after: str) -> Sequence[Mapping[str, Any]]:
+        """Those of the first look, the oldest first; none where the fill is not among them."""
+        ids = [fill["id"] for fill in self._before]
+        newer = self._before[: ids.index(after)] if after in ids else []
+        return list(reversed(newer))
 
     def stop(self) -> None:
         """Nothing is open."""

@@ -78,6 +78,10 @@ class Session:
     def watch(self, after: str | None = None) -> dict[str, Any]:
         """Begin to look for fills; what is there already counts as known, or what came up to ``after``.
 
+        Returns:
+            The number after which its events begin, and the fills after ``after`` that come before all
+            events: another watcher, who came first, knew them.
+
         Raises:
             IBKRError: They cannot be read, so nothing is watched.
         """
@@ -87,13 +91,14 @@ class Session:
                     numbers = [number for number, event in self._events if event["fill"]["id"] == after]
                     # A fill that is not among the events came before all of them.
                     last = self._count if after is None else (numbers or [0])[0]
-                    return {"watching": True, "last": last}
+                    older = [] if after is None or numbers else self._watch.untold(after)
+                    return {"watching": True, "last": last, "fills": [dict(fill) for fill in older]}
                 last, other = self._count, self._first_look
                 if other is None:
                     looked = self._first_look = self.clock.flag()
             if other is None:
                 self._begin_to_watch(after, looked)
-                return {"watching": True, "last": last}
+                return {"watching": True, "last": last, "fills": []}
             # Two that look for the first time would both tell what is new.
             other.wait()
 
