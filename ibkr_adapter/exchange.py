@@ -194,8 +194,7 @@ class IBKRExchange(Inquiries):
         Raises:
             IBKRError: As :meth:`place_bracket_order` does.
         """
-        given = words.options(options)
-        trailing = given.get("trailingStop", given.get("trailing_stop"))
+        trailing = words.trailing(options)
         legs = self.place_bracket_order(
             symbol,
             side,

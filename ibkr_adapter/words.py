@@ -6,8 +6,10 @@ what was written and what would be understood. The other way round is :mod:`ibkr
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
 
@@ -19,6 +21,13 @@ from ibkr_adapter.wire import numbers
 
 # What an entry with exits may be; a trailing entry has no price to protect.
 ENTRIES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
+# The one option that hosts send, and what a name has in it that means an exit as well.
+_TRAILING = ("trailingStop", "trailing_stop")
+_EXITS = ("stop", "trail", "loss", "profit", "target", "protect")
+_LONGEST_KEY = 40
+_OPTIONS = 'Write {"trailingStop": 1.5}, or leave them out; the other exits are arguments.'
+
+log = logging.getLogger(__name__)
 
 
 def _decimal(value: Any, what: str) -> Decimal:
@@ -119,16 +128,39 @@ def optional(value: Any, what: str) -> Decimal | None:
     return None if value is None else number(value, what)
 
 
-def options(value: Any) -> Mapping[str, Any]:
-    """Read the mapping that some hosts put the rest of an order into; left out it is empty."""
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
+def trailing(options: Any) -> Any:
+    """Take the trailing stop out of the mapping that some hosts put the rest of an order into.
+
+    Raises:
+        InvalidOrder: It is no mapping, or asks for protection by a name that is not known: passed over,
+            the position would be without it.
+    """
+    if options is None:
+        return None
+    if not isinstance(options, Mapping):
         raise InvalidOrder(
-            f"the options {quoted(value)} are no mapping; nothing was sent.",
-            remedy='Write {"trailingStop": 1.5}, or leave them out.',
+            f"the options {quoted(options)} are no mapping; nothing was sent.", remedy=_OPTIONS
         )
-    return value
+    for key in options:
+        if key in _TRAILING:
+            continue
+        if not isinstance(key, str) or _protects(key):
+            raise InvalidOrder(f"the options have no {quoted(key)}; nothing was sent.", remedy=_OPTIONS)
+        log.warning("the option %s of an order is passed over", quoted(key))
+    given = [options[key] for key in _TRAILING if options.get(key) is not None]
+    if len(given) > 1:
+        raise InvalidOrder(f"the options have {' and '.join(_TRAILING)}; nothing was sent.", remedy=_OPTIONS)
+    return given[0] if given else None
+
+
+def _protects(key: str) -> bool:
+    """Whether a name that is not known speaks of an exit, or is a known one misspelt."""
+    word = key[:_LONGEST_KEY].lower()
+    return (
+        word in {"sl", "tp"}
+        or any(part in word for part in _EXITS)
+        or bool(get_close_matches(word, _TRAILING))
+    )
 
 
 def most(value: Any) -> int | None:

@@ -67,6 +67,30 @@ def test_options_that_are_no_mapping_are_refused_and_not_left_out(world, ibkr, o
     assert world.count(PLACE) == 0
 
 
+@pytest.mark.parametrize(
+    "key", ["trailngStop", "trailing_stp", "traillngStp", "TRAILINGSTOP", "stopLoss", "takeProfit", "sl", 5]
+)
+def test_an_option_that_speaks_of_an_exit_is_not_passed_over(world, ibkr, key):
+    """The bracket would stand without its stop."""
+    with pytest.raises(InvalidOrder, match=r"the options have no .*; nothing was sent.*trailingStop"):
+        ibkr.place_otoco_order("AAPL", "BUY", 1, "limit", 160, 190, None, {key: 2})
+    with pytest.raises(InvalidOrder, match="trailingStop and trailing_stop; nothing was sent"):
+        ibkr.place_otoco_order(
+            "AAPL", "BUY", 1, "limit", 160, 190, None, {"trailingStop": 1, "trailing_stop": 2}
+        )
+
+    assert world.count(PLACE) == 0
+
+
+def test_another_option_is_passed_over_and_logged(world, ibkr, caplog):
+    ibkr.place_otoco_order(
+        "AAPL", "BUY", 1, "limit", 164, 175, 155, {"duration": "day", "trailingStop": None}
+    )
+
+    assert "the option 'duration' of an order is passed over" in caplog.text
+    assert len(world.orders()) == 3
+
+
 @pytest.mark.parametrize("limit", ["", "ten", -1, "-1", 1.5, True, float("nan"), Decimal("1E+999999"), [1]])
 def test_a_limit_that_is_none_is_refused(ibkr, limit):
     """A negative one cut the list from its end, and a decimal of a million digits took minutes."""
