@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from numbers import Integral
+from typing import Any
 
 import attrs
 
@@ -20,10 +22,11 @@ from ibkr_adapter.clock import Clock
 from ibkr_adapter.discovery.kept import CHAINS_KEPT_FOR, Kept
 from ibkr_adapter.discovery.options import Options, Shelf
 from ibkr_adapter.discovery.walk import Walker
-from ibkr_adapter.errors import ContractError, ContractNotFound
+from ibkr_adapter.errors import ContractError, ContractNotFound, InvalidRequest, quoted
 from ibkr_adapter.model import labels
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.identifiers import as_right, as_strike
+from ibkr_adapter.model.listeners import check_callable
 from ibkr_adapter.model.listing import nearest, nearest_days, option_columns
 from ibkr_adapter.model.months import Month, read_date, read_month
 from ibkr_adapter.model.query import ContractQuery, ends
@@ -93,15 +96,20 @@ class Chains:
         most_requests: int = MOST_REQUESTS,
     ) -> Table[Contract]:
         """Read a chain; :meth:`ibkr_adapter.conids.ConidResolver.option_chain` tells the arguments."""
-        asked = None if strikes is None else [as_strike(strike) for strike in strikes]
-        low, high = (as_strike(end) for end in between) if between is not None else (None, None)
+        asked = None if strikes is None else [as_strike(strike) for strike in _listed(strikes, "strikes")]
+        low, high = _ends(between)
         today = self._clock.now().date()
-        wanted_rights = "".join(sorted({as_right(letter) for letter in rights}))
+        wanted_rights = "".join(sorted({as_right(letter) for letter in _letters(rights)}))
+        wanted_class = _class(trading_class)
+        whens = _whens(expiries)
+        _check_most(most_requests)
+        if progress is not None:
+            check_callable(progress, "progress")
         steps: list[Step] = []
         chosen: set[Decimal] = set()
         with self._walker.turn(None):
             shelf = self._options.shelf(query, kind, None)
-            days, months = _chosen(expiries, shelf, today)
+            days, months = _chosen(whens, shelf, today)
             for month in months:
                 there = self._options.strikes(shelf.place, month, None).both
                 some = [
@@ -116,7 +124,7 @@ class Chains:
             days=days,
             strikes=frozenset(chosen),
             rights=frozenset(wanted_rights),
-            trading_class=trading_class.upper() if trading_class is not None else None,
+            trading_class=wanted_class,
             today=today,
         )
         fitting = sorted((row for row in rows if wanted.takes(row)), key=_order)
@@ -159,13 +167,64 @@ def _steps(shelf: Shelf, month: Month, strikes: Sequence[Decimal], rights: str) 
     return [Step(month=month, strike=strike) for strike in strikes]
 
 
-def _chosen(
-    expiries: When | Iterable[When] | int | None, shelf: Shelf, today: date
-) -> tuple[frozenset[date], list[Month]]:
+def _listed(value: object, what: str) -> list[Any]:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InvalidRequest(f"{what}={quoted(value)} is no list; nothing was sent.")
+    return list(value)
+
+
+def _ends(between: object) -> tuple[Decimal | None, Decimal | None]:
+    if between is None:
+        return None, None
+    found = _listed(between, "between")
+    if len(found) != 2:  # noqa: PLR2004  (two ends)
+        raise InvalidRequest(
+            f"between={quoted(between)} is no pair of strikes; nothing was sent.",
+            remedy="Write the lowest and the highest, as in between=(200, 220).",
+        )
+    return as_strike(found[0]), as_strike(found[1])
+
+
+def _letters(rights: object) -> list[Any]:
+    found = list(rights) if isinstance(rights, Iterable) else []
+    if not found:
+        raise InvalidRequest(f"rights={quoted(rights)} is neither C, P nor CP; nothing was sent.")
+    return found
+
+
+def _class(trading_class: object) -> str | None:
+    if trading_class is None:
+        return None
+    if not isinstance(trading_class, str) or not trading_class.strip():
+        raise InvalidRequest(f"trading_class={quoted(trading_class)} is no class; nothing was sent.")
+    return trading_class.strip().upper()
+
+
+def _check_most(most: object) -> None:
+    if isinstance(most, bool) or not isinstance(most, int | float) or not most >= 0:
+        raise InvalidRequest(f"most_requests={quoted(most)} is no number of requests; nothing was sent.")
+
+
+def _whens(expiries: object) -> list[When] | int:
+    """Read which days and months are asked for, or how many of the next months."""
+    if expiries is None:
+        return 1
+    if isinstance(expiries, Integral) and not isinstance(expiries, bool):
+        return int(expiries)
+    if isinstance(expiries, str | date | Month):
+        return [expiries]
+    found = _listed(expiries, "expiries")
+    for when in found:
+        if not isinstance(when, str | date | Month):
+            raise _no_when(when)
+    return found
+
+
+def _chosen(expiries: list[When] | int, shelf: Shelf, today: date) -> tuple[frozenset[date], list[Month]]:
     """The days asked for, and the months in which to look for them."""
     listed = [month for month in shelf.months if month >= Month.of(today)]
-    if expiries is None or isinstance(expiries, int):
-        count = 1 if expiries is None else expiries
+    if isinstance(expiries, int):
+        count = expiries
         if not listed or count < 1:
             raise ContractNotFound(
                 f"IBKR lists no month on {shelf.place.symbol} that is still ahead; nothing was sent."
@@ -173,7 +232,7 @@ def _chosen(
         return frozenset(), listed[:count]
     days: set[date] = set()
     months: set[Month] = set()
-    for when in [expiries] if isinstance(expiries, str | date | Month) else expiries:
+    for when in expiries:
         day, month = _when(when, today)
         if listed and month not in listed:
             near = sorted(sorted(listed, key=lambda each: abs(month.distance(each)))[:MOST_NEAR])
@@ -210,11 +269,15 @@ def _when(when: When, today: date) -> tuple[date | None, Month]:
         return day, Month.of(day)
     month = read_month(str(when).strip(), today)
     if month is None:
-        raise ContractNotFound(
-            f"{when!r:.40} is neither a day nor a month; nothing was sent.",
-            remedy="Write 2027-01-15 or 2027-01.",
-        )
+        raise _no_when(when)
     return None, month
+
+
+def _no_when(when: object) -> ContractNotFound:
+    return ContractNotFound(
+        f"{quoted(when)} is neither a day nor a month; nothing was sent.",
+        remedy="Write 2027-01-15 or 2027-01.",
+    )
 
 
 def _no_day(symbol: str, day: date, there: Iterable[date]) -> ContractNotFound:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.discovery.chains import Number
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.market.snapshots import Snapshots
 from ibkr_adapter.model.optionrow import OPTION_ROW_COLUMNS, OptionRow
 from ibkr_adapter.model.query import ContractQuery
@@ -63,7 +63,7 @@ class OptionPrices:
     def _around(self, underlying: str | ContractQuery, within: Number) -> tuple[Decimal, Decimal]:
         percent = numbers.decimal(within)
         if percent is None or percent <= 0:
-            raise InvalidRequest(f"within is so many percent and not {within!r:.40}; nothing was sent.")
+            raise InvalidRequest(f"within is so many percent and not {quoted(within)}; nothing was sent.")
         conid = self._conids.resolve(underlying, for_trading=False).conid
         shown = self._snapshots.read([conid], FIELD_SETS["quote"])[conid].display_price()
         if shown is None:

@@ -73,9 +73,11 @@ def as_right(word: object) -> str:
     Raises:
         ContractNotFound: It is neither.
     """
-    found = {"C": CALL, "CALL": CALL, "P": PUT, "PUT": PUT}.get(str(word).strip().upper())
+    found = {"C": CALL, "CALL": CALL, "P": PUT, "PUT": PUT}.get(
+        word.strip().upper() if isinstance(word, str) else ""
+    )
     if found is None:
-        raise ContractNotFound(f"{word!r:.40} is neither a call nor a put; nothing was sent.")
+        raise ContractNotFound(f"{quoted(word)} is neither a call nor a put; nothing was sent.")
     return found
 
 

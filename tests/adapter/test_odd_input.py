@@ -262,6 +262,47 @@ def test_what_no_desk_can_read_is_refused_and_nothing_is_changed(world, ibkr, ca
     assert {method for method, _, _ in world.doorway.sent[before:]} <= {"GET"}
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"expiries": 1.5},
+        {"expiries": [1]},
+        {"expiries": True},
+        {"expiries": [DIGITS]},
+        {"strikes": 5},
+        {"strikes": "220"},
+        {"between": ()},
+        {"between": 5},
+        {"between": (1, 2, 3)},
+        {"rights": None},
+        {"rights": ""},
+        {"rights": [DIGITS]},
+        {"trading_class": 1},
+        {"trading_class": ""},
+        {"most_requests": None},
+        {"most_requests": "5"},
+        {"most_requests": float("nan")},
+        {"progress": "x"},
+    ],
+)
+def test_a_chain_that_cannot_be_read_is_refused_before_anything_is_asked(world, ibkr, asked):
+    for chain in (ibkr.contracts.option_chain, ibkr.market_data.chain):
+        with pytest.raises(IBKRError, match="nothing was sent"):
+            chain("AAPL", **asked)
+
+    assert world.doorway.sent == []
+
+
+def test_a_chain_is_asked_for_by_what_a_data_frame_holds(ibkr):
+    numpy = pytest.importorskip("numpy")
+
+    chain = ibkr.contracts.option_chain(
+        "AAPL", expiries=numpy.int64(1), strikes=numpy.array([170.0]), rights=["call"], most_requests=50
+    )
+
+    assert {(row.strike, row.right) for row in chain} == {(Decimal(170), "C")}
+
+
 @pytest.mark.parametrize("since", [None, 5, 1.5, ["1y"]])
 def test_a_span_of_history_that_is_none_is_refused(ibkr, since):
     with pytest.raises(InvalidRequest, match="no moment and no period"):
