@@ -276,7 +276,9 @@ class MarketData:
         Raises:
             InvalidRequest: A code is not in IBKR's lists; nothing was sent, near names are told.
         """
-        return self._scanners.scan(code, instrument=instrument, location=location, filters=filters or {})
+        return self._scanners.scan(
+            code, instrument=instrument, location=location, filters={} if filters is None else filters
+        )
 
     # Option chains ------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from ibkr_adapter.discovery.kept import DAY, Kept
-from ibkr_adapter.errors import ApiError, InvalidRequest, Throttled
+from ibkr_adapter.errors import ApiError, InvalidRequest, Throttled, quoted
 from ibkr_adapter.model.scan import SCAN_COLUMNS, Parameters, ScanRow
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.session import SessionKeeper
@@ -56,6 +56,7 @@ class Scanners:
         self, code: str, *, instrument: str, location: str, filters: Mapping[str, Figure]
     ) -> Table[ScanRow]:
         """Run one scan."""
+        _check(filters, code=code, instrument=instrument, location=location)
         exact = {name: _figure(name, value) for name, value in filters.items()}
         lists = self._lists()
         if lists is not None:
@@ -72,10 +73,23 @@ class Scanners:
         return Table(rows, columns, title=title)
 
 
+def _check(filters: object, **codes: object) -> None:
+    for what, code in codes.items():
+        if not isinstance(code, str) or not code.strip():
+            raise InvalidRequest(f"{what}={quoted(code)} is no code of a scan; nothing was sent.")
+    if not isinstance(filters, Mapping) or not all(isinstance(name, str) for name in filters):
+        raise InvalidRequest(
+            f"filters={quoted(filters)} are no filters by their codes; nothing was sent.",
+            remedy='Write {"priceAbove": 5}, or leave them out.',
+        )
+
+
 def _figure(name: str, value: Figure) -> Decimal | str:
     if isinstance(value, str):
         return numbers.decimal(value) or value
     figure = numbers.decimal(value)
     if figure is None:
-        raise InvalidRequest(f"the filter {name} takes a figure and not {value!r:.40}; nothing was sent.")
+        raise InvalidRequest(
+            f"the filter {name:.40} takes a figure and not {quoted(value)}; nothing was sent."
+        )
     return figure

@@ -17,11 +17,12 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.shown import Shown
 
 _MOST_NEAR = 3
+_LONGEST_CODE = 60
 # IBKR's own limit; there are no further pages.
 MOST_ROWS = 50
 
@@ -135,11 +136,11 @@ class Parameters(Shown):
         for name, value in filters.items():
             self._check_filter(name, value)
 
-    def _check_filter(self, name: str, value: Decimal | str) -> None:
+    def _check_filter(self, name: object, value: Decimal | str) -> None:
         by_code = {spelt: each for each in self.filters for spelt in each.codes}
-        if name not in by_code:
-            _unknown(name, {spelt: each.name for spelt, each in by_code.items()}, "filter")
-        if isinstance(value, str) and by_code[name].kind in {FilterType.FIGURE, FilterType.RANGE}:
+        known = {spelt: each.name for spelt, each in by_code.items()}
+        found = by_code[name] if isinstance(name, str) and name in by_code else _unknown(name, known, "filter")
+        if isinstance(value, str) and found.kind in {FilterType.FIGURE, FilterType.RANGE}:
             raise InvalidRequest(f"the filter {name} takes a figure and not {value!r:.40}; nothing was sent.")
 
     def _reaches(self, location: str, instrument: str) -> bool:
@@ -160,22 +161,23 @@ def _same(place: str, instrument: str) -> bool:
     return place == instrument or place.startswith(f"{instrument}.")
 
 
-def _among(code: str, rows: Iterable[Any], kind: str) -> Any:
+def _among(code: object, rows: Iterable[Any], kind: str) -> Any:
     found = {row.code: row for row in rows}
     return (
         found[code]
-        if code in found
+        if isinstance(code, str) and code in found
         else _unknown(code, {each: row.name for each, row in found.items()}, kind)
     )
 
 
-def _unknown(code: str, known: Mapping[str, Any], kind: str) -> Any:
+def _unknown(code: object, known: Mapping[str, Any], kind: str) -> Any:
     folded = {each.casefold(): each for each in known}
     # People remember what a scan is called, too.
     folded |= {name.casefold(): each for each, name in known.items() if isinstance(name, str) and name}
-    near = get_close_matches(str(code).casefold(), folded, n=_MOST_NEAR)
+    word = code[:_LONGEST_CODE].casefold() if isinstance(code, str) else ""
+    near = get_close_matches(word, folded, n=_MOST_NEAR)
     raise InvalidRequest(
-        f"IBKR has no {kind} {str(code)!r:.60}; nothing was sent.",
+        f"IBKR has no {kind} {quoted(code, 60)}; nothing was sent.",
         near=tuple(dict.fromkeys(folded[each] for each in near)),
         remedy="" if near else "market_data.scanner_parameters() lists what there is.",
     )

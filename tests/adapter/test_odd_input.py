@@ -303,6 +303,40 @@ def test_a_chain_is_asked_for_by_what_a_data_frame_holds(ibkr):
     assert {(row.strike, row.right) for row in chain} == {(Decimal(170), "C")}
 
 
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"code": []},
+        {"code": None},
+        {"instrument": 5},
+        {"location": {}},
+        {"filters": " "},
+        {"filters": []},
+        {"filters": {5: 1}},
+        {"filters": {"priceAbove": DIGITS}},
+    ],
+)
+def test_a_scan_that_cannot_be_read_is_refused(world, ibkr, asked, listed):
+    """Where IBKR's lists cannot be had as well, against which it would be held."""
+    if not listed:
+        world.arm("F13", on="GET /iserver/scanner/params", times=None)
+
+    with pytest.raises(InvalidRequest, match="nothing was sent"):
+        ibkr.market_data.scan(**{"code": "TOP_PERC_GAIN", **asked})
+
+    assert world.count("POST /iserver/scanner/run") == 0
+
+
+def test_a_wish_that_is_no_text_is_in_no_list_of_scans(ibkr):
+    lists = ibkr.market_data.scanner_parameters()
+
+    for code in ([], None, DIGITS, "x" * 100_000):
+        with pytest.raises(InvalidRequest, match="IBKR has no scan") as refused:
+            lists.check(code, "STK", "STK.US.MAJOR", {})
+        assert len(str(refused.value)) < 500
+
+
 @pytest.mark.parametrize("since", [None, 5, 1.5, ["1y"]])
 def test_a_span_of_history_that_is_none_is_refused(ibkr, since):
     with pytest.raises(InvalidRequest, match="no moment and no period"):
