@@ -13,14 +13,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conids import ConidResolver
 from ibkr_adapter.discovery.chains import MOST_REQUESTS, Number
 from ibkr_adapter.discovery.chains import When as Expiry
 from ibkr_adapter.discovery.kept import Kept
-from ibkr_adapter.errors import ApiError, ConfigurationError
+from ibkr_adapter.errors import ApiError, ConfigurationError, InvalidRequest, quoted
 from ibkr_adapter.market.downloads import Asked, Downloads, Progress
 from ibkr_adapter.market.history import History
 from ibkr_adapter.market.lines import Lines, LinesHeld
@@ -103,11 +103,11 @@ class MarketData:
             ContractError: A name fits no contract or several; nothing was asked for.
         """
         names = names_of(fields)
-        return self._snapshots.read([self._conid(what) for what in whats], names)
+        return self._snapshots.read([self._conid(what) for what in _listed(whats)], names)
 
     def snapshot(self, whats: Iterable[What], fields: str | Iterable[str] = "quote") -> Table[Quote]:
         """The same as a table, one line a contract, with how fresh each is."""
-        names, listed = names_of(fields), list(whats)
+        names, listed = names_of(fields), _listed(whats)
         conids = [self._conid(what) for what in listed]
         quotes = self._snapshots.read(conids, names)
         written = {conid: _written(what) for what, conid in zip(listed, conids, strict=True)}
@@ -143,7 +143,7 @@ class MarketData:
 
     def free(self, whats: Iterable[What]) -> None:
         """Close streams: each contract that was asked for holds one of the user's market data lines."""
-        self._lines.free([self._conid(what) for what in whats])
+        self._lines.free([self._conid(what) for what in _listed(whats)])
 
     def unsubscribe_all(self) -> None:
         """Close every stream of the session with one request, those of other programs at it too."""
@@ -341,6 +341,15 @@ class MarketData:
         if isinstance(what, str | ContractQuery):
             return self._conids.resolve(what, for_trading=False).conid
         return checked_conid(getattr(what, "conid", what))
+
+
+def _listed(whats: object) -> list[Any]:
+    # The letters of one name would be contracts of their own.
+    if isinstance(whats, str | bytes) or not isinstance(whats, Iterable):
+        raise InvalidRequest(
+            f"{quoted(whats)} is no list of contracts; nothing was sent.", remedy='Write ["AAPL"] for one.'
+        )
+    return list(whats)
 
 
 def _written(what: What) -> str:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, quoted
 
 # Fields whose value is a figure, then those whose value is words, letters or a date.
 FIGURES: Mapping[str, str] = {
@@ -291,6 +292,7 @@ LATE = frozenset(
     }
 ) - {"last", "availability"}
 _MOST_NEAR = 3
+_LONGEST_NAME = 60
 
 
 def names_of(fields: str | Iterable[str]) -> tuple[str, ...]:
@@ -301,14 +303,21 @@ def names_of(fields: str | Iterable[str]) -> tuple[str, ...]:
     """
     if isinstance(fields, str) and fields in FIELD_SETS:
         return FIELD_SETS[fields]
-    named = (fields,) if isinstance(fields, str) else tuple(dict.fromkeys(fields))
-    unknown = [name for name in named if name not in TAGS]
-    if unknown or not named:
-        word = str(unknown[0]) if unknown else ""
+    given = [fields] if isinstance(fields, str) else _listed(fields)
+    unknown = [name for name in given if not isinstance(name, str) or name not in TAGS]
+    if unknown or not given:
+        wrong = unknown[0] if unknown else ""
+        word = wrong[:_LONGEST_NAME] if isinstance(wrong, str) else ""
         near = get_close_matches(word, [*FIELD_SETS, *TAGS], n=_MOST_NEAR)
         raise InvalidRequest(
-            f"{word!r:.60} is no field of a snapshot and no set of fields; nothing was sent.",
+            f"{quoted(wrong, 60)} is no field of a snapshot and no set of fields; nothing was sent.",
             near=near,
             remedy="" if near else f"The sets are {', '.join(FIELD_SETS)}.",
         )
+    named = tuple(dict.fromkeys(given))
     return named if AVAILABILITY in named else (*named, AVAILABILITY)
+
+
+def _listed(fields: object) -> list[Any]:
+    # What is no list at all is one wrong name.
+    return list(fields) if isinstance(fields, Iterable) else [fields]

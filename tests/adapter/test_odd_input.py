@@ -337,6 +337,28 @@ def test_a_wish_that_is_no_text_is_in_no_list_of_scans(ibkr):
         assert len(str(refused.value)) < 500
 
 
+@pytest.mark.parametrize("whats", [None, 5, "AAPL", b"AAPL", pytest.param(DIGITS, id="digits")])
+def test_contracts_that_are_no_list_are_refused(world, ibkr, whats):
+    """A name was read letter by letter, and there is a contract A."""
+    for call in (ibkr.market_data.quotes, ibkr.market_data.snapshot, ibkr.market_data.free):
+        with pytest.raises(InvalidRequest, match=r"is no list of contracts; nothing was sent.*AAPL"):
+            call(whats)
+
+    assert world.doorway.sent == []
+
+
+@pytest.mark.parametrize(
+    "fields", [None, [[]], [None], 5, [DIGITS], pytest.param("x" * 100_000, id="long"), [], ""]
+)
+def test_fields_that_cannot_be_read_are_refused(world, ibkr, fields):
+    for call in (ibkr.market_data.quotes, ibkr.market_data.snapshot):
+        with pytest.raises(InvalidRequest, match=r"is no field of a snapshot .* nothing was sent") as refused:
+            call(["AAPL"], fields)
+        assert len(str(refused.value)) < 500
+
+    assert world.doorway.sent == []
+
+
 @pytest.mark.parametrize("since", [None, 5, 1.5, ["1y"]])
 def test_a_span_of_history_that_is_none_is_refused(ibkr, since):
     with pytest.raises(InvalidRequest, match="no moment and no period"):
