@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ibkr_adapter.errors import ConfigurationError, InvalidRequest, MarketDataError
+from ibkr_adapter.errors import ConfigurationError, InvalidRequest, MarketDataError, quoted
 from ibkr_adapter.filelocks import lock
 from ibkr_adapter.market.history import Stage, Wish
 from ibkr_adapter.model.bars import COLUMNS, Bar, Bars, BarSize, BarSource
@@ -142,7 +142,7 @@ def writer(path: Path) -> Callable[[Path, Bars], None]:
     found = writers.get(path.suffix.lower())
     if found is None:
         raise InvalidRequest(
-            f"bars are not written as {path.suffix or path.name!r}; no bar was asked for.",
+            f"bars are not written as {quoted(path.suffix or path.name)}; no bar was asked for.",
             remedy=f"The file's name ends in {', '.join(writers)}.",
         )
     if found is _parquet:

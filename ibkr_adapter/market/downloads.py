@@ -17,16 +17,20 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.errors import ConfigurationError, InvalidRequest, NoMarketData
-from ibkr_adapter.market.barfiles import forget, part_of, put, writer
+from ibkr_adapter.errors import ConfigurationError, InvalidRequest, NoMarketData, quoted
+from ibkr_adapter.market.barfiles import forget, part_of, put, told, writer
 from ibkr_adapter.market.history import History, Stage, Wish, put_together
 from ibkr_adapter.model.bars import Bars, BarSize, BarSource, page_period
+from ibkr_adapter.model.listeners import check_callable
 from ibkr_adapter.model.rules import Schedule
 from ibkr_adapter.model.sessions import usual_week, zone_of
 from ibkr_adapter.model.spans import When, moment
 
 Progress = Callable[[int, int], None]
 _DAY = 86_400
+# IBKR's names of exchanges have a dozen letters.
+_LONGEST_EXCHANGE = 40
+_LONGEST_PATH = 4096
 
 
 def _size(word: BarSize | str) -> BarSize:
@@ -35,6 +39,16 @@ def _size(word: BarSize | str) -> BarSize:
 
 def _source(word: BarSource | str) -> BarSource:
     return BarSource.of(word)
+
+
+def _exchange(word: object) -> str | None:
+    if word is None:
+        return None
+    if not isinstance(word, str) or not word.strip() or len(word) > _LONGEST_EXCHANGE:
+        raise InvalidRequest(
+            f"exchange={quoted(word)} is no exchange; no bar was asked for, nothing was sent."
+        )
+    return word
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +61,7 @@ class Asked:
     until: When | None
     source: BarSource = attrs.field(converter=_source)
     outside_rth: bool
-    exchange: str | None
+    exchange: str | None = attrs.field(converter=_exchange)
 
     def wish(self, conid: int, now: datetime, schedule: Schedule | None) -> Wish:
         """Tell what it means at a moment.
@@ -111,6 +125,7 @@ class Downloads:
 
     def read(self, conid: int, asked: Asked, *, progress: Progress | bool = False) -> Bars:
         """Read into memory."""
+        _check_progress(progress)
         schedule = self._schedule(conid)
         wish = asked.wish(conid, self._now(), schedule)
         with shown(progress, wish, asked.title) as tell:
@@ -127,9 +142,12 @@ class Downloads:
         progress: Progress | bool = False,
     ) -> Bars:
         """Read into a file, going on with what an earlier run has read."""
-        target = Path(path)
+        _check_progress(progress)
+        target = _path(path)
         write = writer(target)
-        if target.exists() and not replace:
+        with told(target):
+            is_there = target.exists()
+        if is_there and not replace:
             raise InvalidRequest(
                 f"{target} is there already; no bar was asked for.",
                 remedy="Pass replace=True, or another name.",
@@ -183,6 +201,18 @@ class Downloads:
             zone=None if zone is None else zone.key,
             title=asked.title,
         )
+
+
+def _path(path: object) -> Path:
+    # No path has a zero byte in it, or so many letters; the disk would say it in errors of Python's.
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path) or len(str(path)) > _LONGEST_PATH:
+        raise InvalidRequest(f"path={quoted(path)} is no path; no bar was asked for, nothing was sent.")
+    return Path(path)
+
+
+def _check_progress(progress: object) -> None:
+    if not isinstance(progress, bool):
+        check_callable(progress, "progress")
 
 
 @contextmanager

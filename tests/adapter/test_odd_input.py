@@ -359,6 +359,34 @@ def test_fields_that_cannot_be_read_are_refused(world, ibkr, fields):
     assert world.doorway.sent == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"path": None},
+        {"path": 5},
+        {"path": b"bars.csv"},
+        {"path": "bars\0.csv"},
+        {"path": "x" * 100_000},
+        {"path": "x" * 100_000 + ".csv"},
+        {"progress": "x"},
+        {"progress": None},
+        {"exchange": "X" * 100_000},
+        {"exchange": 5},
+        {"exchange": ""},
+    ],
+)
+def test_a_download_that_cannot_be_read_is_refused(world, ibkr, tmp_path, asked):
+    for call in (ibkr.market_data.download, ibkr.market_data.history):
+        given = {"path": tmp_path / "bars.csv", **asked}
+        if call == ibkr.market_data.history and given.pop("path") == asked.get("path"):
+            continue
+        with pytest.raises(InvalidRequest, match=r"no bar was asked for|nothing was sent") as refused:
+            call("AAPL", **given)
+        assert len(str(refused.value)) < 500
+
+    assert world.count("GET /iserver/marketdata/history") == 0
+
+
 @pytest.mark.parametrize("since", [None, 5, 1.5, ["1y"]])
 def test_a_span_of_history_that_is_none_is_refused(ibkr, since):
     with pytest.raises(InvalidRequest, match="no moment and no period"):
