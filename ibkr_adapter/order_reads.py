@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import ApiError, BrokerageUnavailable, SessionError, Throttled, TransportError
 from ibkr_adapter.model.order import Fill, Order
@@ -28,20 +29,25 @@ from ibkr_adapter.wire import endpoints, order_rows
 
 # IBKR allows one read in five seconds, so an older one could be replaced by a newer one.
 KEPT_FOR = 5.0
+# What has only just come serves all who look at one order then, however long its limit kept it waiting.
+JUST_CAME = 2.0
 # An order can stand for a moment before it is listed; what is not listed by then, twice, is not there.
 VISIBLE_AFTER = 15.0
 NEEDED_READS = 2
 # Cold reads that are repeated before the caller is told that IBKR does not know its orders.
 MOST_COLD = 4
+# How one order's status is refused, by a gateway that gives none of that order or of any.
+_NOT_GIVEN = verdicts.UNHEARD_OF | {200, 400, 500, 503}
 
 T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
 class Reading(Generic[T]):
-    """What one read said; ``begun`` is the moment on the clock when it was started."""
+    """What one read said; ``begun`` is the moment on the clock when it was started, ``came`` when it was over."""
 
     begun: float
+    came: float
     epoch: int
     valid: bool
     rows: tuple[T, ...]
@@ -75,30 +81,37 @@ class _Shared(Generic[T]):
         self._lock = threading.Lock()
         self._last: Reading[T] | None = None
         self._reading: Flag | None = None
+        # What was begun before this moment may be of before our own last change.
+        self._kept_from = float("-inf")
 
     def forget(self) -> None:
         with self._lock:
             self._last = None
+            self._kept_from = self._clock.monotonic()
 
-    def known(self, *, not_before: float | None, deadline: float) -> tuple[T, ...]:
+    def known(self, *, not_before: float | None, deadline: float, just_came: bool = False) -> tuple[T, ...]:
         """Return the rows of a read that is valid, as :meth:`get` does, after some that are not."""
         for _ in range(MOST_COLD):
-            reading = self.get(not_before=not_before, deadline=deadline)
+            reading = self.get(not_before=not_before, deadline=deadline, just_came=just_came)
             if reading.valid:
                 return reading.rows
         raise BrokerageUnavailable(self._silent)
 
-    def get(self, *, not_before: float | None, deadline: float) -> Reading[T]:
-        """Return a read that was begun at ``not_before`` or later, valid or not."""
+    def get(self, *, not_before: float | None, deadline: float, just_came: bool = False) -> Reading[T]:
+        """Return a read that was begun at ``not_before`` or later, or one that ``just_came``, valid or not."""
         while True:
             epoch = self._session.ensure(deadline)
             with self._lock:
                 now = self._clock.monotonic()
                 last = self._last
                 if last is not None and last.epoch == epoch and last.valid:
-                    if not_before is None and now - last.begun < KEPT_FOR:
-                        return last
-                    if not_before is not None and last.begun >= not_before:
+                    if just_came:
+                        fits = now - last.came < JUST_CAME
+                    elif not_before is None:
+                        fits = now - last.begun < KEPT_FOR
+                    else:
+                        fits = last.begun >= not_before
+                    if fits:
                         return last
                 flag = self._reading
                 mine = flag is None
@@ -118,9 +131,16 @@ class _Shared(Generic[T]):
             believed = self._primed == epoch if found.whole is None else found.whole
             if found.sure:
                 self._primed = epoch
-            reading = Reading(begun=begun, epoch=epoch, valid=found.sure and believed, rows=found.rows)
+            reading = Reading(
+                begun=begun,
+                came=self._clock.monotonic(),
+                epoch=epoch,
+                valid=found.sure and believed,
+                rows=found.rows,
+            )
             with self._lock:
-                self._last = reading
+                if begun >= self._kept_from:
+                    self._last = reading
             return reading
         finally:
             with self._lock:
@@ -193,33 +213,48 @@ class OrderReads:
 
         ``None`` is not "does not exist": an order of another account is answered the same way. Where
         another program may have selected one, it is asked for once more. IBKR may give none of an order
-        that is over; then the list is believed that has it so.
+        that is over, and a gateway none at all; then the list is believed: what works there can have
+        changed since, so only one that has just come is.
         """
         until = deadline or self._until(None)
         found = self._own_status(account, order_id, until)
-        return self._over(account, order_id, until) if found is None else found
+        return self._as_listed(account, order_id, until) if found is None else found
 
-    def _over(self, account: str, order_id: str, until: float) -> Order | None:
-        """An order as the list has it, if it is over there; what works there can have changed since."""
+    def _as_listed(self, account: str, order_id: str, until: float) -> Order | None:
+        """An order as the list has it, where that has it once and surely in this account."""
+        orders = self._of(account).orders
+        found: Order | None = None
         try:
-            listed = self.live(account, deadline=until)
+            for just_came in (False, True):
+                rows = [
+                    order
+                    for order in orders.known(not_before=None, just_came=just_came, deadline=until)
+                    if order.order_id == order_id
+                ]
+                found = rows[0] if rows and all(row == rows[0] for row in rows) else None
+                if found is None or found.state.is_over:
+                    break
         except (ApiError, SessionError, Throttled, TransportError):
             return None
-        return next((order for order in listed if order.order_id == order_id and order.state.is_over), None)
+        return found if found is not None and found.account in self._names(account) else None
+
+    def _names(self, account: str) -> set[str]:
+        """What an order of an account may have for its account; only where there are several must it have one."""
+        return {account} if self._selection.several else {account, ""}
 
     def _own_status(self, account: str, order_id: str, until: float) -> Order | None:
         for last in (False, True):
             try:
                 content = self._selection.read(
-                    account, endpoints.ORDER_STATUS, path={"orderId": order_id}, deadline=until
+                    account, endpoints.ORDER_STATUS, path={"orderId": order_id}, deadline=until, empty={}
                 ).content
             except ApiError as refusal:
-                if not (type(refusal) is ApiError and refusal.status in {200, 400, 404, 500, 503}):
+                if not (type(refusal) is ApiError and refusal.status in _NOT_GIVEN):
                     raise
                 if last or not self._selection.several or self._selection.shows(account, until):
                     return None
                 continue
-            return order_rows.read_order_status(content, order_id)
+            return order_rows.read_order_status(content, order_id) if content else None
         return None
 
     def find(self, account: str, coid: str, *, deadline: float | None = None) -> Order | None:

@@ -11,6 +11,7 @@ from scripted import ACCOUNT, Broker, Floor, contract
 
 from ibkr_adapter.dialogue import Dialogue
 from ibkr_adapter.errors import (
+    IBKRError,
     InvalidOrder,
     OrderOutcomeUnknown,
     OrderRejected,
@@ -19,6 +20,7 @@ from ibkr_adapter.errors import (
     Throttled,
 )
 from ibkr_adapter.model.order import OrderState
+from ibkr_adapter.order_reads import JUST_CAME
 from ibkr_adapter.records import Record
 from ibkr_adapter.submissions import Submission
 from ibkr_adapter.wire.endpoints import PLACE_ORDERS
@@ -39,7 +41,8 @@ class Talker(Broker):
     """Books what it is sent, and says of it what the test wants said.
 
     ``says`` makes of its acknowledgements what is answered; a question is answered by ``replies``.
-    ``cancel`` is answered to cancels in place of ending the order.
+    ``cancel`` is answered to cancels in place of ending the order. ``is_blind`` hides the status of every
+    order, ``is_dark`` their list as well.
     """
 
     def __init__(self, *contracts):
@@ -48,12 +51,14 @@ class Talker(Broker):
         self.replies = (503, {"error": "Service Unavailable"})
         self.cancel = None
         self.cancels = 0
-        self.is_blind = False
+        self.is_blind = self.is_dark = False
 
     def answer(self, method, path, query, content):
         if path.startswith("/iserver/reply/"):
             return self.replies() if callable(self.replies) else self.replies
-        if self.is_blind and "/order/status/" in path:
+        if self.is_dark and path == "/iserver/account/orders":
+            return 503, {"error": "Service Unavailable"}
+        if (self.is_blind or self.is_dark) and "/order/status/" in path:
             return 503, {"error": "Service Unavailable"}
         if method == "DELETE":
             self.cancels += 1
@@ -643,10 +648,7 @@ def test_a_modification_that_took_although_it_was_declined_is_not_told_as_refuse
 def test_a_modification_that_was_declined_and_cannot_be_seen_is_unknown(broker, ibkr):
     order_id = limit(ibkr)["orderId"]
     changing(broker, takes=False)
-    plain = broker.answer
-    broker.answer = lambda method, path, query, content: (
-        (500, {"error": "no"}) if "/order/status/" in path else plain(method, path, query, content)
-    )
+    broker.is_dark = True
 
     with pytest.raises(OrderOutcomeUnknown, match=r"was modified \(a declined question was not"):
         ibkr.orders.modify(order_id, limit_price=Decimal(99))
@@ -806,7 +808,7 @@ def test_a_cancel_that_takes_no_effect_is_unknown_with_what_is_seen(broker, ibkr
 )
 def test_a_cancel_of_what_cannot_be_seen_is_told_by_what_ibkr_said(broker, ibkr, answer, error, words):
     order_id = limit(ibkr)["orderId"]
-    broker.cancel, broker.is_blind = answer, True
+    broker.cancel, broker.is_dark = answer, True
 
     with pytest.raises(error, match=words):
         ibkr.orders.cancel(order_id)
@@ -851,12 +853,99 @@ def test_a_position_is_closed_although_the_exits_that_were_ended_have_no_status_
     assert states(broker) == ["Cancelled", "Cancelled", "Filled"]
 
 
-def test_a_list_is_no_proof_of_what_works(broker, ibkr):
-    """It may be some seconds old, and the order over by now."""
+def test_what_works_and_has_no_status_is_seen_in_a_list_that_has_just_come(floor, broker, ibkr):
+    """An older one may have it as working that is over by now."""
     order_id = limit(ibkr)["orderId"]
     broker.is_blind = True
 
+    assert ibkr.orders.status(order_id).state is OrderState.SUBMITTED
+    broker.rows[0]["status"] = "Filled"
+    floor.clock.sleep(JUST_CAME)
+    assert ibkr.orders.status(order_id).state is OrderState.FILLED
+
+
+@pytest.mark.parametrize("differs", [{"status": "Cancelled"}, {"price": 98}])
+def test_an_order_that_is_listed_twice_and_not_alike_is_not_seen(broker, ibkr, differs):
+    """A modified one may be, and nothing tells which row is the order."""
+    order_id = limit(ibkr)["orderId"]
+    broker.is_blind = True
+    broker.rows.append(broker.rows[0] | differs)
+
     assert ibkr.orders.status(order_id) is None
+
+
+def test_an_order_that_is_listed_in_another_account_is_not_seen(broker, ibkr):
+    order_id = limit(ibkr)["orderId"]
+    broker.is_blind = True
+    broker.rows[0] |= {"acct": "DU7654321", "account": "DU7654321"}
+
+    assert ibkr.orders.status(order_id) is None
+
+
+def test_a_list_that_was_begun_before_a_change_of_ours_is_not_kept(floor, broker, ibkr):
+    """It may have come after the change, and show what was before it."""
+    reads, order_id = ibkr.orders._connection.reads, limit(ibkr)["orderId"]
+    plain, asked = broker.answer, []
+
+    def answer(method, path, query, content):
+        told = plain(method, path, query, content)
+        if path == "/iserver/account/orders" and len(asked) < 2:
+            asked.append(path)
+            reads.changed(ACCOUNT)
+            broker.rows[0]["price"] = 99
+        return told
+
+    broker.answer, broker.is_blind = answer, True
+    reads.live(ACCOUNT)
+
+    assert ibkr.orders.status(order_id).limit_price == 99
+
+
+def nameless(status, body=None):
+    """How a gateway answers that does not know the question for one order's status."""
+    return pytest.param((status, {"error": "not found"} if body is None else body), id=f"{status}-{body}")
+
+
+NO_STATUS = [nameless(404), nameless(405), nameless(501), nameless(500), nameless(503), nameless(200, {})]
+
+
+def without_status(broker, answer):
+    plain = broker.answer
+    broker.answer = lambda method, path, query, content: (
+        answer if "/order/status/" in path else plain(method, path, query, content)
+    )
+
+
+@pytest.mark.parametrize("answer", NO_STATUS)
+def test_a_gateway_without_statuses_is_traded_by_its_list(floor, broker, ibkr, answer):
+    without_status(broker, answer)
+
+    placed = bracket(ibkr)
+    entry_id = placed["entryOrder"]["orderId"]
+    started = floor.clock.monotonic()
+
+    assert [placed[leg]["orderId"] for leg in ("takeProfitOrder", "stopLossOrder")] == ids(broker)[1:]
+    assert ibkr.orders.modify(entry_id, limit_price=Decimal(99)).limit_price == 99
+    assert ibkr.cancel_order("SPY", entry_id)["status"] == "canceled"
+    assert ibkr.place_market_order("SPY", "buy", 5)["status"] == "filled"
+    assert floor.clock.monotonic() - started < 35
+
+
+def test_a_leg_that_no_list_has_is_proven_to_be_missing_without_statuses(broker, ibkr):
+    """An unfilled entry is cancelled then, after two lists that have it and not the leg."""
+    without_status(broker, (404, {"error": "not found"}))
+
+    def loses_a_leg(acks):
+        del broker.rows[-1]
+        return 200, acks
+
+    broker.says = loses_a_leg
+
+    with pytest.raises(IBKRError) as failure:
+        bracket(ibkr)
+
+    assert not isinstance(failure.value, OrderOutcomeUnknown)
+    assert states(broker)[0] == "Cancelled"
 
 
 def test_a_list_that_cannot_be_read_shows_nothing_either(broker, ibkr):

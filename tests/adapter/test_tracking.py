@@ -70,7 +70,8 @@ def test_an_order_that_nobody_can_see_is_not_followed_for_ever(world, ibkr):
     order_id = entry(ibkr)
     following = ibkr.orders.track(order_id, timeout=100_000)
     next(following)
-    world.arm("F10", STATUS, times=None)
+    for unanswered in (STATUS, "GET /iserver/account/orders"):
+        world.arm("F10", unanswered, times=None)
     started = world.clock.monotonic()
 
     with pytest.raises(OrderError, match="could not be seen"):
