@@ -22,8 +22,8 @@ from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import BrokerageUnavailable, CompetingSession
 from ibkr_adapter.wire import endpoints, portfolio
 from ibkr_adapter.wire.replies import suppress_body, words_of
-from ibkr_adapter.wire.response import Form
-from ibkr_adapter.wire.session import SessionStatus, init_body, read_status
+from ibkr_adapter.wire.response import Deciphered, Form
+from ibkr_adapter.wire.session import SessionStatus, init_body, read_status, read_tickle
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Opening:
 
     def status(self, deadline: float) -> SessionStatus | None:
         """Read the state of both sessions; ``None`` where the outer one is gone."""
-        answer = self._client.call(endpoints.AUTH_STATUS, deadline=deadline, urgent=True)
+        answer = self._asked(deadline)
         if answer.no_bridge:
             # Said of a login that is there; where it is not, opening tells.
             there = answer.status != verdicts.UNAUTHORISED
@@ -149,6 +149,8 @@ class Opening:
         if answer.status == verdicts.UNAUTHORISED or answer.login_page or answer.no_session:
             return None
         status = read_status(answer.content) if answer.form is Form.JSON else None
+        if status is None and answer.status in verdicts.UNHEARD_OF:
+            status = self._in_passing(deadline)
         if status is None:
             raise BrokerageUnavailable(
                 f"IBKR cannot tell the state of the session (HTTP {answer.status}).{_said(answer.error)}",
@@ -158,6 +160,19 @@ class Opening:
                 maintenance=answer.maintenance,
             )
         return status
+
+    def _asked(self, deadline: float) -> Deciphered:
+        """Ask for the status, in its other spelling where a gateway does not know the one."""
+        answer = self._client.call(endpoints.AUTH_STATUS, deadline=deadline, urgent=True)
+        if answer.status in verdicts.UNHEARD_OF:
+            return self._client.call(endpoints.AUTH_STATUS_READ, deadline=deadline, urgent=True)
+        return answer
+
+    def _in_passing(self, deadline: float) -> SessionStatus | None:
+        """What a tickle says of the status, where nothing else does."""
+        answer = self._client.call(endpoints.TICKLE, deadline=deadline, urgent=True)
+        tickle = read_tickle(answer.content) if answer.form is Form.JSON and not answer.failed else None
+        return tickle.status if tickle is not None else None
 
     def _initialise(self, status: SessionStatus, deadline: float, login: int) -> int:
         """Open it and wait until it is established; tell the login under which that was."""

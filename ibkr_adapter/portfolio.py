@@ -15,7 +15,7 @@ from ibkr_adapter.errors import ApiError, ConfigurationError, UnexpectedAnswer
 from ibkr_adapter.model.account import Account, AccountSummary, LedgerRow, PnlRow, Position
 from ibkr_adapter.selection import Selection
 from ibkr_adapter.session import SessionKeeper
-from ibkr_adapter.wire import endpoints, portfolio
+from ibkr_adapter.wire import balances, endpoints, portfolio
 
 MOST_PAGES = 100
 # IBKR sends pages of a hundred rows, older servers of thirty.
@@ -51,6 +51,8 @@ class Portfolio:
         if account_id is None:
             if len(accounts) == 1:
                 return accounts[0]
+            if not accounts:
+                raise ConfigurationError("IBKR lists no account of this login.")
             raise ConfigurationError(
                 f"this login has several accounts and account_id names none of them: {listed}.",
                 remedy="Set account_id to the one that is meant.",
@@ -70,7 +72,14 @@ class Portfolio:
         except (ApiError, UnexpectedAnswer) as refusal:
             if refusal.status not in verdicts.UNHEARD_OF:
                 raise
-        self._session.read(endpoints.INVALIDATE_POSITIONS, path={"accountId": account_id}, body={}, empty={})
+        try:
+            self._session.read(
+                endpoints.INVALIDATE_POSITIONS, path={"accountId": account_id}, body={}, empty={}
+            )
+        except ApiError as refusal:
+            # Who knows neither has no cache to be dropped.
+            if refusal.status not in verdicts.UNHEARD_OF:
+                raise
         return self.paged(account_id)
 
     def position(self, account_id: str, conid: int) -> Position | None:
@@ -98,9 +107,18 @@ class Portfolio:
         return portfolio.read_ledger(self._session.read(endpoints.LEDGER, path={"accountId": account_id}))
 
     def summary(self, account_id: str) -> AccountSummary:
-        """What the account is worth and what it may still buy."""
-        return portfolio.read_summary(
-            self._session.read(endpoints.PORTFOLIO_SUMMARY, path={"accountId": account_id})
+        """What the account is worth and what it may still buy.
+
+        To the cent, or rounded as the brokerage session sees it where a gateway has no better.
+        """
+        path = {"accountId": account_id}
+        try:
+            return portfolio.read_summary(self._session.read(endpoints.PORTFOLIO_SUMMARY, path=path))
+        except ApiError as refusal:
+            if refusal.status not in verdicts.UNHEARD_OF:
+                raise
+        return balances.read_account_summary(
+            self._session.read(endpoints.ACCOUNT_SUMMARY, path=path), account_id
         )
 
     def profit(self, account_id: str) -> tuple[PnlRow, ...]:

@@ -95,7 +95,8 @@ class Details:
             if refusal.status not in verdicts.UNHEARD_OF:
                 raise
         else:
-            return both, both
+            if both:
+                return both, both
         described = self._read_contract(endpoints.CONTRACT_INFO, conid, deadline)
         body = {"conid": conid, "isBuy": True}
         return described, self._session.read(endpoints.CONTRACT_RULES, body=body, deadline=deadline)

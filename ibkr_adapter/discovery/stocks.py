@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
+from ibkr_adapter import verdicts
 from ibkr_adapter.discovery.kept import LISTINGS_KEPT_FOR, Kept
 from ibkr_adapter.discovery.walk import Walker
 from ibkr_adapter.errors import AmbiguousContract, ApiError, ContractNotFound
@@ -35,6 +36,8 @@ _ALIASES: Mapping[str, frozenset[str]] = {
     "XETR": frozenset({"IBIS", "IBIS2"}),
     "XETRA": frozenset({"IBIS", "IBIS2"}),
 }
+# What IBKR calls the exchanges in the US on which shares are listed; a search does not say where they are.
+_AMERICAN = frozenset({"AMEX", "ARCA", "BATS", "CBOE", "IEX", "NASDAQ", "NYSE", "PINK"})
 
 
 class Stocks:
@@ -99,6 +102,34 @@ class Stocks:
         return frozenset(found.conid for found in self.listings(symbol, deadline) if found.is_us)
 
     def _listed(self, spelling: str, deadline: float | None) -> Sequence[Candidate]:
+        try:
+            return self._published(spelling, deadline)
+        except ApiError as refusal:
+            if refusal.status not in verdicts.UNHEARD_OF:
+                raise
+        return self._searched(spelling, deadline)
+
+    def _searched(self, spelling: str, deadline: float | None) -> Sequence[Candidate]:
+        """The listings that a search has under exactly this symbol, where a gateway has no list of them."""
+        return [
+            Candidate(
+                conid=hit.conid,
+                symbol=spelling,
+                name=hit.name or spelling,
+                exchange=hit.exchange,
+                is_us=hit.exchange.upper().split(".")[0] in _AMERICAN,
+            )
+            for hit in self._hits(spelling, deadline)
+            if hit.conid and hit.exchange and hit.symbol == spelling and _is_stock(hit)
+        ]
+
+    def _hits(self, words: str, deadline: float | None) -> Sequence[SearchHit]:
+        content = self._kept.asked(
+            f"search/{words}", LISTINGS_KEPT_FOR, lambda: self._walker.search(words, None, deadline)
+        )
+        return discovery.read_search(content)
+
+    def _published(self, spelling: str, deadline: float | None) -> Sequence[Candidate]:
         content = self._kept.asked(
             f"stocks/{spelling}",
             LISTINGS_KEPT_FOR,
@@ -163,12 +194,9 @@ class Stocks:
     def _identified(self, query: ContractQuery, deadline: float | None) -> Sequence[Candidate]:
         """Ask by ISIN or CUSIP; the answer does not repeat it, so only stocks are taken from it."""
         identifier = query.isin or query.cusip or ""
-        content = self._kept.asked(
-            f"search/{identifier}",
-            LISTINGS_KEPT_FOR,
-            lambda: self._walker.search(identifier, None, deadline),
-        )
-        hits = [hit for hit in discovery.read_search(content) if hit.conid and hit.symbol and _is_stock(hit)]
+        hits = [
+            hit for hit in self._hits(identifier, deadline) if hit.conid and hit.symbol and _is_stock(hit)
+        ]
         if not hits:
             raise ContractNotFound(
                 f"IBKR finds no stock under {query}; nothing was sent.",

@@ -126,6 +126,8 @@ _EVERY_QUARTER_HOUR = (1, 900.0)
 # person has opened since.
 TICKLE = _endpoint("POST", "/tickle", _EVERY_SECOND)
 AUTH_STATUS = _endpoint("POST", "/iserver/auth/status")
+# The same question in its other spelling.
+AUTH_STATUS_READ = _endpoint("GET", "/iserver/auth/status")
 SSODH_INIT = _endpoint("POST", "/iserver/auth/ssodh/init")
 REAUTHENTICATE = _endpoint("POST", "/iserver/reauthenticate", changes=True)
 SSO_VALIDATE = _endpoint("GET", "/sso/validate", _EVERY_MINUTE)

@@ -88,9 +88,10 @@ def test_an_acknowledged_leg_that_no_list_has_is_missing(world, ibkr):
 
 
 def test_a_leg_that_cannot_be_seen_is_not_called_missing(world, ibkr):
-    """The list has it, and only its status fails: the entry must not be cancelled for that."""
+    """Neither its status nor the list can be read: the entry must not be cancelled for that."""
     ibkr.open()
-    world.arm("F10", "GET /iserver/account/order/status/{orderId}", times=None)
+    for unanswered in ("GET /iserver/account/order/status/{orderId}", "GET /iserver/account/orders"):
+        world.arm("F10", unanswered, times=None)
 
     with pytest.raises(OrderOutcomeUnknown):
         limit(ibkr)

@@ -1,0 +1,147 @@
+"""What a gateway that has not all of the API is still used for: what it lacks is asked for otherwise, or told as missing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from answers import AAPL, Desk, Page
+from scripted import ACCOUNT
+
+from ibkr_adapter.errors import AmbiguousContract, ApiError, BrokerageUnavailable, ConfigurationError
+
+UP = {"connected": True, "authenticated": True, "established": True, "competing": False}
+ROW = {"acctId": ACCOUNT, "conid": AAPL, "contractDesc": "AAPL", "position": 3.0, "currency": "USD"}
+SEARCH = "GET /iserver/secdef/search"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=[404, 405, 501])
+def lacks(desk, request):
+    """Take some questions from the gateway."""
+
+    def take(*names):
+        for name in names:
+            desk.book.book[name] = Page(request.param, {"error": "not found"})
+
+    return take
+
+
+# The session ----------------------------------------------------------------------------------
+
+
+def test_the_status_is_asked_for_in_its_other_spelling(desk, lacks):
+    lacks("POST /iserver/auth/status")
+    desk.book.book["GET /iserver/auth/status"] = UP
+
+    desk.exchange().open()
+
+    assert desk.book.count("POST /iserver/auth/ssodh/init") == 0
+
+
+def test_the_status_is_taken_from_a_tickle_where_nothing_else_tells_it(desk, lacks):
+    lacks("POST /iserver/auth/status", "GET /iserver/auth/status")
+    desk.book.book["POST /tickle"] = {"session": "s", "iserver": {"authStatus": UP}}
+
+    desk.exchange().open()
+
+    assert desk.book.count("POST /iserver/auth/ssodh/init") == 0
+
+
+def test_a_session_of_which_nothing_tells_the_status_is_not_up(desk, lacks):
+    lacks("POST /iserver/auth/status", "GET /iserver/auth/status")
+
+    with pytest.raises(BrokerageUnavailable, match="cannot tell the state of the session"):
+        desk.exchange().open()
+
+
+# Contracts ------------------------------------------------------------------------------------
+
+
+def hit(conid, exchange, symbol="AAPL", kind="STK"):
+    return {
+        "conid": str(conid),
+        "symbol": symbol,
+        "companyName": "APPLE INC",
+        "description": exchange,
+        "sections": [{"secType": kind}],
+    }
+
+
+def test_a_stock_is_searched_for_where_no_list_of_stocks_is(desk, lacks):
+    """Only under exactly this symbol, and the one that is listed in the US."""
+    lacks("GET /trsrv/stocks")
+    desk.book.book[SEARCH] = [
+        hit(38708077, "MEXI"),
+        hit(AAPL, "NASDAQ"),
+        hit(1, "NYSE", symbol="AAPLX"),
+        hit(2, "NYSE", kind="IND"),
+    ]
+
+    assert desk.exchange().contracts.resolve("AAPL").conid == AAPL
+
+
+def test_a_search_with_several_listings_abroad_decides_nothing(desk, lacks):
+    lacks("GET /trsrv/stocks")
+    desk.book.book[SEARCH] = [hit(38708077, "MEXI"), hit(3, "LSE")]
+
+    with pytest.raises(AmbiguousContract):
+        desk.exchange().contracts.resolve("AAPL")
+
+
+def test_an_empty_answer_about_contract_and_rules_is_asked_for_one_by_one(desk):
+    about = desk.book.contracts[AAPL]
+    desk.book.book[f"GET /iserver/contract/{AAPL}/info-and-rules"] = {}
+    desk.book.book[f"GET /iserver/contract/{AAPL}/info"] = about
+    desk.book.book["POST /iserver/contract/rules"] = about["rules"]
+    desk.book.listings["AAPL"] = AAPL
+
+    assert desk.exchange().place_limit_order("AAPL", "buy", 1, 100)["status"] == "open"
+
+
+# Balances and positions -----------------------------------------------------------------------
+
+
+def test_positions_are_read_by_page_where_there_is_no_cache_to_drop(desk, lacks):
+    lacks(f"GET /portfolio2/{ACCOUNT}/positions", f"POST /portfolio/{ACCOUNT}/positions/invalidate")
+    desk.book.book[f"GET /portfolio/{ACCOUNT}/positions/0"] = [ROW]
+
+    assert desk.exchange().portfolio.position(AAPL).quantity == Decimal(3)
+
+
+def test_a_cache_that_cannot_be_dropped_is_not_read(desk, lacks):
+    """What is closed is never sized from it."""
+    lacks(f"GET /portfolio2/{ACCOUNT}/positions")
+    desk.book.book[f"POST /portfolio/{ACCOUNT}/positions/invalidate"] = Page(500, {"error": "no"})
+    desk.book.book[f"GET /portfolio/{ACCOUNT}/positions/0"] = [ROW]
+
+    with pytest.raises(ApiError):
+        desk.exchange().portfolio.positions()
+
+
+def test_what_may_be_bought_is_told_as_the_brokerage_session_sees_it(desk, lacks):
+    lacks(f"GET /portfolio/{ACCOUNT}/summary")
+    desk.book.book[f"GET /iserver/account/{ACCOUNT}/summary"] = {
+        "netLiquidationValue": 101.0,
+        "availableFunds": 90.0,
+        "buyingPower": 360.0,
+        "cashBalances": [{"currency": "Total (in USD)", "balance": 100.0}],
+    }
+    desk.book.book[f"GET /portfolio/{ACCOUNT}/ledger"] = {"BASE": {"cashbalance": 100.0, "currency": "BASE"}}
+    ibkr = desk.exchange()
+
+    assert ibkr.get_available_margin() == 360
+    assert ibkr.get_balance() == [{"asset": "USD", "availableBalance": 90, "balance": 101}]
+
+
+def test_a_login_without_accounts_is_not_said_to_have_several(desk):
+    desk.book.book["GET /portfolio/accounts"] = []
+
+    with pytest.raises(ConfigurationError, match="lists no account"):
+        desk.exchange().get_balance()
