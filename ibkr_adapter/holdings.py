@@ -99,48 +99,48 @@ class Holdings:
         """
         live = self._reads.live(account_id, deadline=deadline)
         working: list[Order] = []
-        # What our exits have filled a moment ago: before the list was read, and since.
-        filled = self._just_filled(live, account_id, conid)
+        # What our orders have filled a moment ago: before the list was read, and since.
+        moved = self._just_moved(live, account_id, conid)
         for order in self.ours(live, account_id, conid):
             seen = self._watch.look(account_id, order.order_id, deadline)
             if seen is None:
                 working.append(order)
                 continue
-            filled += (seen.filled - order.filled) * order.moves(conid)
+            moved.append((seen.filled - order.filled) * order.moves(conid))
             working.append(
                 attrs.evolve(order, state=seen.state, filled=seen.filled, remaining=seen.remaining)
             )
         return Holding(
-            quantity=self._shown(account_id, conid, filled),
+            quantity=self._shown(account_id, conid, moved),
             working=tuple(order for order in working if order.state.may_fill),
         )
 
-    def _just_filled(self, live: Sequence[Order], account_id: str, conid: int) -> Decimal:
-        """By how much the exits of ours that have filled just now moved the position.
+    def _just_moved(self, live: Sequence[Order], account_id: str, conid: int) -> list[Decimal]:
+        """By how much each order of ours that has filled just now moved the position.
 
         Market orders are none of them: whoever sent one to close knows what it is to make of the position.
         """
         since = self._clock.now() - JUST_NOW
-        return sum(
-            (
-                order.filled * order.moves(conid)
-                for order in live
-                if order.updated is not None
-                and order.updated > since
-                and order.moves(conid)
-                and order.account in {"", account_id}
-                and order.state.is_over
-                and order.order_type is not OrderType.MARKET
-                and self._own.includes(order, live)
-            ),
-            Decimal(0),
-        )
+        return [
+            order.filled * order.moves(conid)
+            for order in live
+            if order.updated is not None
+            and order.updated > since
+            and order.moves(conid)
+            and order.account in {"", account_id}
+            and order.state.is_over
+            and order.order_type is not OrderType.MARKET
+            and self._own.includes(order, live)
+        ]
 
-    def _shown(self, account_id: str, conid: int, filled: Decimal) -> Decimal:
-        """The position, read again while it may not show yet what reduced it a moment ago."""
+    def _shown(self, account_id: str, conid: int, moved: Sequence[Decimal]) -> Decimal:
+        """The position, read again while it may not show yet what reduced it a moment ago.
+
+        Not the sum counts: an entry that has filled may show before its exit does.
+        """
         first = quantity = self.quantity(account_id, conid)
         for pause in LOOKS:
-            if first * filled >= 0 or quantity != first:
+            if not any(first * change < 0 for change in moved) or quantity != first:
                 break
             self._clock.sleep(pause)
             quantity = self.quantity(account_id, conid)

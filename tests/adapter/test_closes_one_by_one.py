@@ -155,6 +155,22 @@ def test_a_position_that_does_not_show_the_fill_of_a_stop_yet_is_not_closed(
     assert len(broker.tickets) == 1
 
 
+def test_an_entry_that_filled_beside_its_exit_does_not_hide_that_exit(floor, broker, ibkr):
+    """Both filled a moment ago, and the position shows the entry only."""
+    broker.lag = 6
+    ibkr.place_limit_order("SPY", "BUY", 10, 90)
+    stopped(floor, broker, ibkr)
+    broker.rows[0] |= {"status": "Filled", "filledQuantity": 10, "remainingQuantity": 0}
+    for row in broker.rows:
+        row["lastExecutionTime_r"] = int((floor.clock.now().timestamp() + 5) * 1000)
+    ibkr.orders._connection.reads.changed(ACCOUNT)
+
+    with pytest.raises(InvalidOrder, match="there is no position"):
+        ibkr.close_position("SPY")
+
+    assert len(broker.tickets) == 2
+
+
 def test_what_a_stop_has_left_is_closed(floor, broker, ibkr):
     broker.lag = 1
     stopped(floor, broker, ibkr, filled=4)
