@@ -874,6 +874,18 @@ def test_an_order_that_is_listed_twice_and_not_alike_is_not_seen(broker, ibkr, d
     assert ibkr.orders.status(order_id) is None
 
 
+@pytest.mark.parametrize("states", [("Cancelled", "Submitted"), ("Submitted", "Cancelled")])
+def test_an_order_that_is_listed_twice_is_over_only_where_both_are(broker, ibkr, states):
+    """So IBKR lists some that were modified; a close that took the stop for ended would open a position."""
+    order_id = limit(ibkr)["orderId"]
+    broker.rows.append(dict(broker.rows[0]))
+    for row, state in zip(broker.rows, states, strict=True):
+        row["status"] = state
+    broker.is_blind = True
+
+    assert ibkr.orders.status(order_id) is None
+
+
 def test_an_order_that_is_listed_in_another_account_is_not_seen(broker, ibkr):
     order_id = limit(ibkr)["orderId"]
     broker.is_blind = True
