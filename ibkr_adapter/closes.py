@@ -12,7 +12,7 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter import order_builder
-from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderRejected
+from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected
 from ibkr_adapter.holdings import Holding, group_of
 from ibkr_adapter.mandates import Hands, Mandate, ticket_of
 from ibkr_adapter.model.order import Order, OrderType, Placed, Side
@@ -21,12 +21,16 @@ from ibkr_adapter.model.shown import Shown
 
 @attrs.frozen(kw_only=True)
 class Closed(Shown):
-    """What a close came to: the order it sent, and the exits that had filled on the way."""
+    """What a close came to: the order it sent, and the exits that had filled on the way.
+
+    ``before`` says what had been done to our other orders for it, in words; empty where nothing had.
+    """
 
     side: Side
     placed: Placed | None
     quantity: Decimal
     filled_meanwhile: tuple[Order, ...] = ()
+    before: str = ""
 
 
 class Closes(Hands):
@@ -71,8 +75,9 @@ class Closes(Hands):
             return Closed(side=side, placed=None, quantity=Decimal(0), filled_meanwhile=filled)
         names = ", ".join(order.order_id for order in ended)
         done = f"Before this our own orders {names} were ended, and the position stands without them."
-        placed = self._market(mandate, side, abs(left), left, done if ended else "")
-        return Closed(side=side, placed=placed, quantity=abs(left), filled_meanwhile=filled)
+        done = done if ended else ""
+        placed = self._market(mandate, side, abs(left), left, done)
+        return Closed(side=side, placed=placed, quantity=abs(left), filled_meanwhile=filled, before=done)
 
     def _close_part(self, mandate: Mandate, holding: Holding, asked: Decimal, deadline: float) -> Closed:
         side = holding.exit_side
@@ -94,7 +99,7 @@ class Closes(Hands):
         if size == 0:
             return Closed(side=side, placed=None, quantity=Decimal(0))
         placed = self._market(mandate, side, size, -held * side.sign, done)
-        return Closed(side=side, placed=placed, quantity=size)
+        return Closed(side=side, placed=placed, quantity=size, before=done)
 
     def _market(self, mandate: Mandate, side: Side, size: Decimal, before: Decimal, done: str) -> Placed:
         """Close ``size`` of the ``before`` that are held; ``done`` is what was done for it already."""
@@ -102,6 +107,9 @@ class Closes(Hands):
         try:
             placed = self._place(mandate, (ticket,))
         except IBKRError as failure:
+            if isinstance(failure, OrderOutcomeUnknown):
+                # It may have filled, too.
+                self._note(mandate.account, mandate.conid, failure.order_id, before)
             # "Nothing was sent" is true of the order only.
             if done:
                 failure.tell_also(done)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ibkr_adapter import shapes, words
-from ibkr_adapter.errors import IBKRError
+from ibkr_adapter.errors import IBKRError, OrderRejected
 from ibkr_adapter.inquiries import Inquiries
 from ibkr_adapter.model.order import STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed
 from ibkr_adapter.submissions import lives, rejected
@@ -375,7 +375,12 @@ class IBKRExchange(Inquiries):
         """
         closed = self.orders.close(symbol, words.optional(quantity, "quantity"))
         if closed.placed is not None:
-            return self._acknowledge(closed.placed, symbol, look=True)
+            try:
+                return self._acknowledge(closed.placed, symbol, look=True)
+            except OrderRejected as refusal:
+                if closed.before:
+                    refusal.tell_also(closed.before)
+                raise
         by = closed.filled_meanwhile[-1] if closed.filled_meanwhile else None
         return {
             "orderId": by.order_id if by is not None else None,

@@ -57,9 +57,12 @@ class Mandate:
 
 @attrs.frozen(kw_only=True)
 class Close:
-    """An order that was sent to close or reduce: the position before it, and when it was sent, on the clock."""
+    """An order that was sent to close or reduce: the position before it, and when it was sent, on the clock.
 
-    order_id: str
+    ``order_id`` is ``None`` where its answer was lost, and nobody knows yet what became of it.
+    """
+
+    order_id: str | None
     before: Decimal
     sent: float
 
@@ -96,10 +99,10 @@ class Hands:
     @contextmanager
     def reducing(
         self, account: str, conids: Iterable[int], deadline: float
-    ) -> Iterator[Callable[[str], None]]:
+    ) -> Iterator[Callable[[str | None], None]]:
         """Be the only thread that closes, protects or reduces these positions, and see what they are.
 
-        What is yielded is to be told the id of the order that was sent for it.
+        What is yielded is to be told the id of the order that was sent for it, as far as that is known.
 
         Raises:
             BrokerageUnavailable: Another thread was not done with one of them in time; nothing was sent.
@@ -112,7 +115,7 @@ class Hands:
                 quantity = self._holdings.quantity(account, conid)
                 before[conid] = self._shown(account, conid, quantity, deadline)
 
-            def sent(order_id: str) -> None:
+            def sent(order_id: str | None) -> None:
                 for conid, quantity in before.items():
                     self._note(account, conid, order_id, quantity)
 
@@ -136,7 +139,7 @@ class Hands:
         until = min(last.sent + SHOWN_WITHIN, deadline)
         attempt = 0
         while quantity == last.before and self._clock.monotonic() < until:
-            if attempt == 0:
+            if attempt == 0 and last.order_id is not None:
                 order = self._watch.look(account, last.order_id, deadline)
                 if order is not None and order.filled == 0:
                     break
@@ -145,7 +148,7 @@ class Hands:
             quantity = self._holdings.quantity(account, conid)
         return quantity
 
-    def _note(self, account: str, conid: int, order_id: str, before: Decimal) -> None:
+    def _note(self, account: str, conid: int, order_id: str | None, before: Decimal) -> None:
         """Write down what was sent to close, and of which position."""
         self._last_closes[(account, conid)] = Close(
             order_id=order_id, before=before, sent=self._clock.monotonic()

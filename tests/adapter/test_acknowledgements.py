@@ -318,6 +318,21 @@ def test_a_market_order_that_is_refused_after_its_acknowledgement_is_refused(bro
     assert len(broker.tickets) == 1
 
 
+def test_a_close_that_is_refused_after_its_acknowledgement_says_what_was_ended_for_it(broker, ibkr):
+    """The position has lost its stop, which nobody would guess from a refusal."""
+    exits = pair(broker, ibkr)
+
+    def says(acks):
+        broker.rows[-1] |= {"status": "Cancelled"}
+        return 200, [acks[0] | {"order_status": "PreSubmitted"}]
+
+    broker.says, broker.fills = says, False
+    named = f"{exits['takeProfitOrderId']}, {exits['stopLossOrderId']}"
+
+    with pytest.raises(OrderRejected, match=f"our own orders {named} were ended"):
+        ibkr.close_position("SPY")
+
+
 def test_a_market_order_that_ends_with_a_part_filled_is_no_refusal(broker, ibkr):
     def says(acks):
         broker.rows[0] |= {"status": "Cancelled", "filledQuantity": 2, "remainingQuantity": 3}

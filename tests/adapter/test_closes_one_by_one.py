@@ -8,7 +8,13 @@ import pytest
 from scripted import ACCOUNT, Broker, Floor, contract
 
 from crowd import at_once
-from ibkr_adapter.errors import BrokerageUnavailable, IBKRError, InvalidOrder
+from ibkr_adapter.errors import (
+    BrokerageUnavailable,
+    IBKRError,
+    InvalidOrder,
+    OrderOutcomeUnknown,
+    OutcomeUnknown,
+)
 from ibkr_adapter.one_by_one import OneByOne
 
 SPY = 756733
@@ -102,6 +108,25 @@ def test_a_position_that_does_not_show_a_close_yet_is_not_closed_again(broker, i
     broker.lag = 7
 
     ibkr.close_position("SPY")
+
+    with pytest.raises(InvalidOrder, match="there is no position"):
+        ibkr.close_position("SPY")
+
+
+def test_a_position_is_not_closed_again_where_the_answer_to_its_close_was_lost(floor, broker):
+    ibkr = floor.exchange(unknown_deadline=0.1)
+    broker.lag = 7
+    send = broker.send
+
+    def lost(method, url, **about):
+        answer = send(method, url, **about)
+        if url.endswith("/orders") and method == "POST":
+            raise OutcomeUnknown("the answer was lost.")
+        return answer
+
+    broker.send = lost
+    with pytest.raises(OrderOutcomeUnknown):
+        ibkr.close_position("SPY")
 
     with pytest.raises(InvalidOrder, match="there is no position"):
         ibkr.close_position("SPY")
