@@ -43,12 +43,12 @@ class Advisers(AccountDesk):
             ApiError: IBKR said no; nothing was changed.
             OutcomeUnknown: The answer was lost; the list of groups tells.
         """
-        group.check()
+        _check(group)
         self._put(endpoints.FA_GROUP_ADD, f"making group {group.name:.40}", advisers.group_body(group))
 
     def modify(self, group: Group, *, previous: str | None = None) -> None:
         """Put a group in the place of the one of its name, or of the name ``previous``."""
-        group.check()
+        _check(group)
         body = advisers.group_body(group, None if previous is None else _named(previous))
         self._put(endpoints.FA_GROUP_MODIFY, f"changing group {group.name:.40}", body)
 
@@ -60,6 +60,15 @@ class Advisers(AccountDesk):
         content = self._change(endpoint, what=what, look=_LOOK, body=body)
         if not advisers.is_done(content):
             raise unknown(endpoint, what, _LOOK)
+
+
+def _check(group: object) -> None:
+    if not isinstance(group, Group):
+        raise InvalidRequest(
+            f"{quoted(group)} is no Group; nothing was sent.",
+            remedy="Make one by Group(name=..., method=..., members=(...)).",
+        )
+    group.check()
 
 
 def _named(name: object) -> str:

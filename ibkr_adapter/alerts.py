@@ -49,6 +49,7 @@ class Alerts(AccountDesk):
             ApiError: IBKR said no (on some paper accounts with 403); there is no such alert.
             OutcomeUnknown: The answer was lost; the list tells whether it is there.
         """
+        _check(alert)
         return self._put(alert, None, f"making alert {alert.name!r:.60}", account)
 
     def modify(self, alert_id: int, alert: NewAlert, account: str | None = None) -> int:
@@ -60,6 +61,7 @@ class Alerts(AccountDesk):
             OutcomeUnknown: The answer was lost.
         """
         number = checked_alert(alert_id)
+        _check(alert)
         return self._put(alert, number, f"changing alert {number}", account)
 
     def activate(self, alert_id: int, account: str | None = None) -> None:
@@ -115,6 +117,14 @@ class Alerts(AccountDesk):
     def _confirm(endpoint: Endpoint, content: object, what: str) -> None:
         if not alerts.is_confirmed(content):
             raise unknown(endpoint, what, _LOOK)
+
+
+def _check(alert: object) -> None:
+    if not isinstance(alert, NewAlert):
+        raise InvalidRequest(
+            f"{quoted(alert)} is no NewAlert; nothing was sent.",
+            remedy="Make one by NewAlert(name=..., message=..., conditions=[...]).",
+        )
 
 
 def checked_alert(alert_id: object) -> int:

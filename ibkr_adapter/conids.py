@@ -31,7 +31,7 @@ from ibkr_adapter.discovery.pairs import Pairs
 from ibkr_adapter.discovery.searched import Searched
 from ibkr_adapter.discovery.stocks import Stocks
 from ibkr_adapter.discovery.walk import Walker
-from ibkr_adapter.errors import AmbiguousContract, ContractNotFound
+from ibkr_adapter.errors import AmbiguousContract, ContractNotFound, InvalidRequest, quoted
 from ibkr_adapter.model import labels, names, products
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.instrument import CANDIDATE_COLUMNS, HIT_COLUMNS, Candidate, SearchHit
@@ -236,6 +236,7 @@ class ConidResolver:
 
     def name_of(self, contract: Contract) -> str:
         """A name of at most twenty characters and without a colon that means this contract."""
+        _check(contract)
         return labels.host_name(contract)
 
     # Looking up ---------------------------------------------------------------------------
@@ -337,3 +338,8 @@ def _expired(query: ContractQuery, contract: Contract) -> ContractNotFound:
         f"{labels.long_name(contract)} ({query}) expired on {ends(contract)}; nothing was sent.",
         remedy=f"{front_month}contracts.{chain}({contract.symbol!r}) shows what is listed.",
     )
+
+
+def _check(contract: object) -> None:
+    if not isinstance(contract, Contract):
+        raise InvalidRequest(f"{quoted(contract)} is no Contract; nothing was sent.")

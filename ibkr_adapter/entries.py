@@ -26,6 +26,7 @@ from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.model.sizing import Sizing
 from ibkr_adapter.own_orders import checked_coid
 from ibkr_adapter.price_rules import Effect
+from ibkr_adapter.reference import algo_names
 from ibkr_adapter.settings import Settings
 from ibkr_adapter.standing import Standing
 from ibkr_adapter.submissions import Submission
@@ -86,7 +87,8 @@ class Entries(Standing):
 
     def algos(self, symbol: str, names: Sequence[str] = ()) -> tuple[Algo, ...]:
         """The algorithms that a contract takes, with their parameters; ``names`` are IBKR's ids."""
-        return self._connection.reference.algos(self.contract(symbol).conid, names)
+        wanted = algo_names(names)
+        return self._connection.reference.algos(self.contract(symbol).conid, wanted)
 
     # Entries ------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ Source: Web API reference, "FYIs and Notifications"; docs/portfolio.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from ibkr_adapter.account_desk import AccountDesk, check_switch, is_text, unknown
@@ -46,12 +47,12 @@ class Notifications(AccountDesk):
             include: Only these kinds.
             exclude: All but these.
         """
-        if most <= 0 or (include and exclude):
-            raise InvalidRequest("at least one notice, and either include or exclude; nothing was sent.")
         query: dict[str, Any] = {"max": PAGE}
-        for name, codes in (("include", include), ("exclude", exclude)):
+        for name, codes in (("include", _codes(include)), ("exclude", _codes(exclude))):
             if codes:
-                query[name] = ",".join(_code(code) for code in codes)
+                query[name] = ",".join(codes)
+        if not _is_count(most) or len(query) > 2:  # noqa: PLR2004  (the page, and one of the two)
+            raise InvalidRequest("at least one notice, and either include or exclude; nothing was sent.")
         found: dict[str, Notice] = {}
         for _ in range(MOST_PAGES):
             page = notices.read_notices(self._patient(endpoints.FYI_NOTIFICATIONS, query=query, empty=[]))
@@ -212,6 +213,22 @@ class Notifications(AccountDesk):
         content = self._change(endpoint, what=what, look=look, path=path, query=query, body=body)
         if not notices.is_accepted(content):
             raise unknown(endpoint, what, look)
+
+
+def _is_count(most: Any) -> bool:
+    # A data frame's whole numbers are of NumPy's types.
+    whole = isinstance(most, Integral) and not isinstance(most, bool)
+    return whole and int(most) > 0
+
+
+def _codes(codes: object) -> list[str]:
+    # The letters of one code would be codes of their own.
+    if isinstance(codes, str | bytes) or not isinstance(codes, Iterable):
+        raise InvalidRequest(
+            f"{quoted(codes)} is no list of kinds of notices; nothing was sent.",
+            remedy='Write ["FF"] for one.',
+        )
+    return [_code(code) for code in codes]
 
 
 def _code(code: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,7 +20,7 @@ import attrs
 
 from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import ApiError, ContractNotFound
+from ibkr_adapter.errors import ApiError, ContractNotFound, InvalidRequest, quoted
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints
@@ -44,6 +44,21 @@ class _Kept:
 
     schedule: Schedule | None
     read_at: float
+
+
+def algo_names(names: object) -> tuple[str, ...]:
+    """Read a list of IBKR's ids of algorithms.
+
+    Raises:
+        InvalidRequest: It is none; nothing was sent.
+    """
+    # The letters of one name would be names of their own.
+    listed = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes) else (None,)
+    if not all(isinstance(name, str) and name.strip() for name in listed):
+        raise InvalidRequest(
+            f"{quoted(names)} is no list of algorithms; nothing was sent.", remedy='Write ["Vwap"] for one.'
+        )
+    return listed
 
 
 class Reference:
@@ -108,8 +123,9 @@ class Reference:
             names: At most eight of IBKR's ids, in its own case; all if empty.
         """
         query: dict[str, str | int] = {"addDescription": 1, "addParams": 1}
-        if names:
-            query["algos"] = ";".join(names[:MOST_ALGOS])
+        wanted = algo_names(names)
+        if wanted:
+            query["algos"] = ";".join(wanted[:MOST_ALGOS])
         found: tuple[Algo, ...] = ()
         for _ in range(2):
             content = self._session.read(

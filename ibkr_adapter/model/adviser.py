@@ -56,7 +56,7 @@ class Group(Shown):
         Raises:
             InvalidRequest: It has no name, no members, an unknown method, or amounts that do not fit it.
         """
-        if not self.name.strip() or not self.members:
+        if not _is_whole(self.name, self.members):
             raise InvalidRequest("a group needs a name and members; nothing was sent.")
         if not isinstance(self.method, Method):
             raise InvalidRequest(f"{self.method!r:.20} is no method of allocation; nothing was sent.")
@@ -66,6 +66,16 @@ class Group(Shown):
                 f"by {self.method.name.lower()} every account needs an amount, by the others none does;"
                 " nothing was sent."
             )
+
+
+def _is_whole(name: object, members: object) -> bool:
+    listed = members if isinstance(members, tuple | list) else ()
+    return (
+        isinstance(name, str)
+        and bool(name.strip())
+        and bool(listed)
+        and all(isinstance(member, Member) for member in listed)
+    )
 
 
 @attrs.frozen(kw_only=True)

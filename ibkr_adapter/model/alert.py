@@ -8,7 +8,7 @@ Source: Web API reference, "Alerts", and a recorded answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.shown import Shown
 
 _OPERATORS = frozenset({"<=", ">=", "="})
@@ -85,7 +85,18 @@ class Condition(Shown):
 
 def _conditions(given: Iterable[Condition]) -> tuple[Condition, ...]:
     # With ``tuple`` itself as the converter a type checker refuses every list of conditions.
-    return tuple(given)
+    return tuple(_checked(given))
+
+
+def _checked(given: object) -> Iterator[Condition]:
+    for one in given if isinstance(given, Iterable) else [given]:
+        if not isinstance(one, Condition):
+            raise InvalidRequest(f"{quoted(one)} is no Condition of an alert; nothing was sent.")
+        yield one
+
+
+def _is_readable(text: object) -> bool:
+    return isinstance(text, str) and bool(text.strip()) and len(text) <= _LONGEST
 
 
 @attrs.frozen(kw_only=True)
@@ -110,7 +121,7 @@ class NewAlert(Shown):
 
     def __attrs_post_init__(self) -> None:
         for what, text in (("name", self.name), ("message", self.message)):
-            if not text.strip() or len(text) > _LONGEST:
+            if not _is_readable(text):
                 raise InvalidRequest(f"an alert needs a {what} that can be read; nothing was sent.")
         if not self.conditions:
             raise InvalidRequest("an alert without a condition never comes; nothing was sent.")

@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder, InvalidRequest
+from ibkr_adapter.model.adviser import Group, Member, Method
+from ibkr_adapter.model.alert import Condition, NewAlert
 from ibkr_adapter.model.order import OrderType, Side
 
 PLACE = "POST /iserver/account/{accountId}/orders"
@@ -242,6 +244,30 @@ def test_legs_that_are_no_list_are_refused(ibkr, legs):
         lambda ibkr: ibkr.watchlists.create("mine", None),
         lambda ibkr: ibkr.alerts.delete(DIGITS),
         lambda ibkr: ibkr.advisers.delete(None),
+        lambda ibkr: ibkr.advisers.add(None),
+        lambda ibkr: ibkr.advisers.modify({"name": "G"}),
+        lambda ibkr: ibkr.advisers.add(
+            Group(name=None, method=Method.EQUAL, members=(Member(account_id="DU1"),))
+        ),
+        lambda ibkr: ibkr.advisers.add(Group(name="G", method=Method.EQUAL, members=("DU1",))),
+        lambda ibkr: ibkr.alerts.create(None),
+        lambda ibkr: ibkr.alerts.modify(1, None),
+        lambda ibkr: ibkr.alerts.create(
+            NewAlert(name=None, message="m", conditions=[Condition(value=5, conid=265598)])
+        ),
+        lambda ibkr: ibkr.alerts.create(NewAlert(name="n", message="m", conditions=None)),
+        lambda ibkr: ibkr.alerts.create(NewAlert(name="n", message="m", conditions=["x"])),
+        lambda ibkr: ibkr.contracts.name_of(None),
+        lambda ibkr: ibkr.notifications.list(most="x"),
+        lambda ibkr: ibkr.notifications.list(most=1.5),
+        lambda ibkr: ibkr.notifications.list(most=True),
+        lambda ibkr: ibkr.notifications.list(include=True),
+        lambda ibkr: ibkr.notifications.list(include="FF"),
+        lambda ibkr: ibkr.notifications.list(exclude=[None]),
+        lambda ibkr: ibkr.notifications.list(include=["FF"], exclude=["PR"]),
+        lambda ibkr: ibkr.orders.algos("AAPL", True),
+        lambda ibkr: ibkr.orders.algos("AAPL", "Vwap"),
+        lambda ibkr: ibkr.orders.algos("AAPL", [5]),
         lambda ibkr: ibkr.catalogue.venues("AAPL", None),
         lambda ibkr: ibkr.contracts.futures_chain(None),
         lambda ibkr: ibkr.contracts.option_chain("AAPL", strikes=[DIGITS]),
