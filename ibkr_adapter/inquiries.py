@@ -176,7 +176,7 @@ class Inquiries(Linked):
         order = self.orders.status(order_id)
         if order is None:
             raise OrderRejected(f"IBKR does not give the status of order {order_id}.")
-        return shapes.order(order, symbol or self._spelling(order))
+        return shapes.order(order, symbol if isinstance(symbol, str) and symbol else self._spelling(order))
 
     def get_open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """The orders that work, whoever placed them.
@@ -185,7 +185,7 @@ class Inquiries(Linked):
             ContractError: ``symbol`` fits no contract, or several.
             IBKRError: IBKR could not be asked, or said no; nothing is known then.
         """
-        return self._listed(symbol, [order for order in self._ordered() if order.state.may_fill])
+        return self._listed(symbol, working=True)
 
     def get_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
         """All orders of the day.
@@ -194,7 +194,7 @@ class Inquiries(Linked):
             ContractError: ``symbol`` fits no contract, or several.
             IBKRError: IBKR could not be asked, or said no; nothing is known then.
         """
-        return self._listed(symbol, self._ordered())
+        return self._listed(symbol)
 
     def get_all_orders(self, symbol: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
         """The latest orders of the day, at most ``limit``.
@@ -216,10 +216,12 @@ class Inquiries(Linked):
             IBKRError: IBKR could not be asked, or said no; nothing is known then.
         """
         most = words.most(limit)
-        conid = self._conid(symbol) if symbol else None
+        conid = self._only(symbol)
         fills = [fill for fill in self.orders.fills() if conid in {None, fill.conid}]
         fills.sort(key=lambda fill: fill.time.timestamp() if fill.time is not None else 0.0, reverse=True)
-        return [shapes.fill(fill, symbol or self._spelling(fill)) for fill in fills[:most]]
+        return [
+            shapes.fill(fill, self._spelling(fill) if symbol is None else symbol) for fill in fills[:most]
+        ]
 
     def find_order(self, coid: str) -> dict[str, Any] | None:
         """Look an order up by its cOID; ``None`` is "not listed now", after fresh reads."""
@@ -274,10 +276,14 @@ class Inquiries(Linked):
             )
         return quote, shown.price
 
-    def _listed(self, symbol: str | None, orders: list[Order]) -> list[dict[str, Any]]:
-        conid = self._conid(symbol) if symbol else None
+    def _only(self, symbol: str | None) -> int | None:
+        """The contract that a list is about; ``None`` alone means all: what is empty is a slip, and no symbol."""
+        return None if symbol is None else self._conid(symbol)
+
+    def _listed(self, symbol: str | None, *, working: bool = False) -> list[dict[str, Any]]:
+        conid = self._only(symbol)
         return [
-            shapes.order(order, symbol or self._spelling(order))
-            for order in orders
-            if conid is None or order.moves(conid)
+            shapes.order(order, self._spelling(order) if symbol is None else symbol)
+            for order in self._ordered()
+            if (order.state.may_fill or not working) and (conid is None or order.moves(conid))
         ]

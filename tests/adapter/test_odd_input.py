@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from ibkr_adapter.errors import ConfigurationError, GuardrailRefused, IBKRError, InvalidOrder, InvalidRequest
+from ibkr_adapter.errors import (
+    ConfigurationError,
+    ContractNotFound,
+    GuardrailRefused,
+    IBKRError,
+    InvalidOrder,
+    InvalidRequest,
+)
 from ibkr_adapter.model.adviser import Group, Member, Method
 from ibkr_adapter.model.alert import Condition, NewAlert
 from ibkr_adapter.model.order import OrderType, Side
@@ -108,6 +115,23 @@ def test_a_limit_may_be_a_text_or_a_number_of_numpys(ibkr):
 
     assert len(ibkr.get_all_orders(limit="1")) == len(ibkr.get_all_orders(limit=numpy.int64(1))) == 1
     assert ibkr.get_all_orders(limit=0) == []
+
+
+@pytest.mark.parametrize("symbol", [False, 0, [], {}, "", " ", 265598])
+def test_a_symbol_that_is_none_does_not_list_every_symbol(ibkr, symbol):
+    for listed in (ibkr.get_open_orders, ibkr.get_orders, ibkr.get_all_orders, ibkr.get_trade_history):
+        with pytest.raises(ContractNotFound, match="is no symbol; nothing was sent"):
+            listed(symbol)
+
+
+def test_an_array_is_no_symbol(ibkr):
+    numpy = pytest.importorskip("numpy")
+    placed = ibkr.place_limit_order("AAPL", "BUY", 1, ibkr.sizing_price("AAPL") - 1)
+
+    for ask in (ibkr.get_open_orders, ibkr.get_trade_history, ibkr.get_position, ibkr.get_ticker):
+        with pytest.raises(ContractNotFound, match="is no symbol; nothing was sent"):
+            ask(numpy.array(["AAPL", "MSFT"]))
+    assert ibkr.get_order(numpy.array(["AAPL", "MSFT"]), placed["orderId"])["symbol"] == "AAPL"
 
 
 @pytest.mark.parametrize("coid", [None, "", " ", 7, ["x"]])
