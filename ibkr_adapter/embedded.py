@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import ConfigurationError
+from ibkr_adapter.errors import ConfigurationError, quoted
 from ibkr_adapter.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class EmbeddedSimulator:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self._clock = clock
-        self._seed = seed
+        self._seed = _seed(seed)
         self._tls = tls
         self._auth = auth
-        self._options = dict(options or {})
+        self._options = _options(options)
         self._gateway: Gateway | None = None
         self._server: SimulatorServer | None = None
         self._folder: TemporaryDirectory[str] | None = None
@@ -57,13 +57,20 @@ class EmbeddedSimulator:
         if self._server is None:
             try:
                 from ibkr_adapter.simulator.gateway import Gateway  # noqa: PLC0415  (needs the extra)
+                from ibkr_adapter.simulator.options import OptionError  # noqa: PLC0415  (needs the extra)
                 from ibkr_adapter.simulator.server import SimulatorServer  # noqa: PLC0415  (needs the extra)
             except ImportError as missing:
                 raise ConfigurationError(
                     f"the simulator needs {missing.name}, which is not installed.",
                     remedy="Run: pip install 'ibkr-adapter[simulator]'",
                 ) from missing
-            self._gateway = Gateway(self._clock, seed=self._seed, auth=self._auth, options=self._options)
+            try:
+                self._gateway = Gateway(self._clock, seed=self._seed, auth=self._auth, options=self._options)
+            except OptionError as wrong:
+                raise ConfigurationError(
+                    f"simulator_options: {wrong!s:.200}; the simulator was not started.",
+                    remedy="docs/simulator.md lists them.",
+                ) from None
             self._server = SimulatorServer(
                 self._gateway, tls=self._tls, direct=self._auth != "gateway", clock=self._clock
             )
@@ -100,3 +107,20 @@ class EmbeddedSimulator:
     def ledger(self) -> dict[str, Any]:
         """What the simulated broker has booked and was asked."""
         return self.gateway.ledger()
+
+
+def _seed(seed: object) -> int:
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ConfigurationError(f"seed={quoted(seed)} is no whole number; the simulator was not started.")
+    return seed
+
+
+def _options(options: object) -> dict[str, Any]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ConfigurationError(
+            f"simulator_options={quoted(options)} is no mapping; the simulator was not started.",
+            remedy='Write {"cash": 50_000.0}, or leave them out.',
+        )
+    return dict(options)

@@ -16,6 +16,7 @@ import attrs
 
 from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
 from ibkr_adapter.errors import ApiError, ConfigurationError, InvalidRequest, quoted
+from ibkr_adapter.model.listeners import check_callable
 from ibkr_adapter.settings import Settings
 
 # A host imports this room when it starts and may never use it, so the rooms below are loaded with
@@ -299,6 +300,7 @@ class Linked:
 
     def on_call(self, listener: Callable[[Call], None]) -> Callable[[], None]:
         """Have ``listener`` told of every request; calling the answer ends that."""
+        check_callable(listener, "listener")
         return self._link().client.listen(listener)
 
     def _mirror(self) -> Mirror | None:

@@ -212,10 +212,7 @@ class Settings:
         """
         if isinstance(config, Settings):
             return config
-        if not isinstance(config, Mapping):
-            raise ConfigurationError(
-                f"the configuration must be Settings or a mapping, not {type(config).__name__}."
-            )
+        _check_mapping(config)
         found: dict[str, Any] = {}
         written: dict[str, str] = {}
         for key, value in config.items():
@@ -237,11 +234,13 @@ class Settings:
             overridden: Settings that go before them; ``None`` leaves the variable's value.
         """
         variables = os.environ if environ is None else environ
+        for given_in in (variables, {} if overridden is None else overridden):
+            _check_mapping(given_in)
         given: dict[str, Any] = {
             key.removeprefix(PREFIX).lower(): value
             for key, value in variables.items()
             # The kill switch is looked at whenever an order is about to leave, not once.
-            if key.startswith(PREFIX) and value.strip() and key != KILL_SWITCH
+            if _is_given(key, value) and key != KILL_SWITCH
         }
         named = {key: value for key, value in (overridden or {}).items() if value is not None}
         return cls.of(given | named)
@@ -263,6 +262,20 @@ class Settings:
         if self.consumer_key or self.access_token or self.signature_key:
             return AuthMethod.OAUTH1A
         return AuthMethod.GATEWAY
+
+
+def _check_mapping(config: object) -> None:
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(
+            f"the configuration must be Settings or a mapping, not {type(config).__name__}."
+        )
+
+
+def _is_given(key: object, value: object) -> bool:
+    """Whether a variable is one of ours and set; what is no text is for the reader of its setting."""
+    return (
+        isinstance(key, str) and key.startswith(PREFIX) and not (isinstance(value, str) and not value.strip())
+    )
 
 
 def name_of(key: Any) -> str:

@@ -302,6 +302,10 @@ class StreamDesk:
             raise ConfigurationError(
                 "a subscription needs something to subscribe to and a size of at least 1."
             )
+        if callback is not None and not callable(callback):
+            raise ConfigurationError(
+                f"callback={quoted(callback)} cannot be called; nothing was subscribed to."
+            )
         made = Subscription(self._feed, self._connection.clock, channels, size=size, callback=callback)
         self._open.add(made)
         return made

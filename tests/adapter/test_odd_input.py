@@ -14,9 +14,11 @@ from ibkr_adapter.errors import (
     InvalidOrder,
     InvalidRequest,
 )
+from ibkr_adapter.exchange import IBKRExchange
 from ibkr_adapter.model.adviser import Group, Member, Method
 from ibkr_adapter.model.alert import Condition, NewAlert
 from ibkr_adapter.model.order import OrderType, Side
+from ibkr_adapter.settings import Settings
 
 PLACE = "POST /iserver/account/{accountId}/orders"
 DIGITS = 10**5000
@@ -483,6 +485,9 @@ def test_the_kill_switch_is_thrown_whatever_the_reason_looks_like(world, ibkr, w
         lambda ibkr: ibkr.stream.depth("AAPL", exchange=7),
         lambda ibkr: ibkr.stream.trades(days="1"),
         lambda ibkr: ibkr.stream.trades(days=DIGITS),
+        lambda ibkr: ibkr.stream.quotes("AAPL", callback="print"),
+        lambda ibkr: ibkr.stream.orders(callback=5),
+        lambda ibkr: ibkr.stream.profit(callback=DIGITS),
     ],
 )
 def test_a_subscription_that_cannot_be_written_is_refused(ibkr, call):
@@ -497,3 +502,55 @@ def test_a_scope_that_is_none_ends_nothing(world, ibkr, scope):
             sweep(scope=scope)
 
     assert world.doorway.sent == []
+
+
+@pytest.mark.parametrize("listener", [None, "print", pytest.param(DIGITS, id="digits")])
+def test_a_listener_that_cannot_be_called_is_refused(world, ibkr, listener):
+    """Nobody was told anything, and that only when there was something to tell."""
+    for listen in (ibkr.on_call, ibkr.session.on_change):
+        with pytest.raises(InvalidRequest, match="cannot be called; nothing was sent"):
+            listen(listener)
+
+    assert world.doorway.sent == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"seed": None},
+        {"seed": "7"},
+        {"seed": True},
+        {"simulator_options": "x"},
+        {"simulator_options": []},
+        {"simulator_options": {"pacin": True}},
+        {"simulator_options": {"pacing": "perhaps"}},
+        {"simulator_options": {5: 1}},
+        {"simulator_options": {"x" * 100_000: 1}},
+    ],
+)
+def test_a_simulator_that_cannot_be_made_is_refused(asked):
+    with pytest.raises(ConfigurationError, match="the simulator was not started") as refused:  # noqa: SIM117  (either may raise)
+        with IBKRExchange.simulated(**asked) as ibkr:
+            ibkr.open()
+
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"IBKR_ADAPTER_BASE_URL": 5}, "IBKR_ADAPTER_BASE_URL|base_url"),
+        ({"IBKR_ADAPTER_ALLOW_SHORT": []}, "ALLOW_SHORT|allow_short"),
+        ([("IBKR_ADAPTER_ALLOW_SHORT", "false")], "must be Settings or a mapping"),
+        ("x", "must be Settings or a mapping"),
+    ],
+)
+def test_variables_that_are_no_texts_are_refused(environ, words):
+    with pytest.raises(ConfigurationError, match=words):
+        Settings.from_env(environ)
+    with pytest.raises(ConfigurationError, match="must be Settings or a mapping"):
+        Settings.from_env({}, overridden=5)
+
+
+def test_variables_of_others_are_left_alone():
+    assert Settings.from_env({5: "x", "OTHER": 5, "IBKR_ADAPTER_ALLOW_SHORT": None}) == Settings()
