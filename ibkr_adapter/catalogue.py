@@ -26,6 +26,8 @@ from ibkr_adapter.wire.forex import Pair
 from ibkr_adapter.wire.rules import read_rules
 
 _CLASSES = ("STK", "OPT", "FUT", "CFD", "WAR", "SWP", "FND", "BND", "ICS")
+# No exchange, issuer, symbol or currency has as many letters.
+_LONGEST_WORD = 100
 
 
 class Catalogue(AccountDesk):
@@ -53,7 +55,7 @@ class Catalogue(AccountDesk):
             )
         query = {"assetClass": kind, "symbol": _word(symbol, "symbol")}
         if exchange is not None:
-            query["exchange"] = exchange
+            query["exchange"] = _word(exchange, "exchange")
         content = self._session.read(endpoints.TRSRV_SCHEDULE, query=query, empty=[])
         return Table(catalogue.read_venues(content), VENUE_COLUMNS, title=f"venues of {symbol}")
 
@@ -105,6 +107,6 @@ class Catalogue(AccountDesk):
 
 
 def _word(text: object, what: str) -> str:
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidRequest(f"{text!r:.40} is no {what}; nothing was sent.")
+    if not isinstance(text, str) or not text.strip() or len(text) > _LONGEST_WORD:
+        raise InvalidRequest(f"{quoted(text)} is no {what}; nothing was sent.")
     return text.strip()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ibkr_adapter.account_desk import is_text
 from ibkr_adapter.analyst import Analyst
-from ibkr_adapter.errors import InvalidRequest, UnexpectedAnswer
+from ibkr_adapter.errors import InvalidRequest, UnexpectedAnswer, quoted
 from ibkr_adapter.model.account import Account, AccountSummary, LedgerRow, PnlRow, Position
 from ibkr_adapter.model.holding import (
     ACCOUNT_COLUMNS,
@@ -36,6 +36,8 @@ from ibkr_adapter.wire.endpoints import Endpoint
 # IBKR's own limits: sub-accounts in one list, and on one page.
 MOST_SUBACCOUNTS = 100
 MOST_PAGES = 500
+# IBKR's ids of accounts have a dozen letters.
+_LONGEST_ACCOUNT = 40
 
 
 class PortfolioDesk(Analyst):
@@ -140,8 +142,8 @@ class PortfolioDesk(Analyst):
             OutcomeUnknown: The answer was lost, or is 401 or 503, by which IBKR also refuses other logins.
         """
         wanted = account.strip() if is_text(account) else ""
-        if not wanted:
-            raise InvalidRequest("no account is named; nothing was sent.")
+        if not wanted or len(wanted) > _LONGEST_ACCOUNT:
+            raise InvalidRequest(f"{quoted(account)} names no account; nothing was sent.")
         look = "ibkr.portfolio.selected()"
         answer = self._change(
             endpoints.DYNAMIC_ACCOUNT, what=f"setting account {wanted}", look=look, body={"acctId": wanted}

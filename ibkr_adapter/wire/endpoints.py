@@ -52,8 +52,8 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """The verb and the template, as errors and counts show it."""
-        return f"{self.method} {self.template}"
+        """The verb and the template, as errors and counts show it; a path that nobody listed is cut."""
+        return f"{self.method} {self.template:.200}"
 
     def path(self, **values: str | int) -> str:
         """Fill the template, each value encoded so that it stays one segment.

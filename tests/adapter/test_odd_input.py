@@ -554,3 +554,22 @@ def test_variables_that_are_no_texts_are_refused(environ, words):
 
 def test_variables_of_others_are_left_alone():
     assert Settings.from_env({5: "x", "OTHER": 5, "IBKR_ADAPTER_ALLOW_SHORT": None}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ibkr, long: ibkr.catalogue.pair(long, "USD"),
+        lambda ibkr, long: ibkr.catalogue.rate("USD", long),
+        lambda ibkr, long: ibkr.catalogue.shares(long),
+        lambda ibkr, long: ibkr.catalogue.venues("AAPL", exchange=long),
+        lambda ibkr, long: ibkr.portfolio.set_dynamic_account(long),
+        lambda ibkr, long: ibkr.request("GET", f"/{long}"),
+        lambda ibkr, long: ibkr.request("POST", f"/{long}"),
+    ],
+)
+def test_a_long_text_is_not_told_whole(ibkr, call):
+    with pytest.raises(IBKRError) as refused:
+        call(ibkr, "x" * 5_000)
+
+    assert len(str(refused.value)) + len(refused.value.endpoint) < 1000
