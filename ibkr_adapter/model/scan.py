@@ -139,7 +139,9 @@ class Parameters(Shown):
     def _check_filter(self, name: object, value: Decimal | str) -> None:
         by_code = {spelt: each for each in self.filters for spelt in each.codes}
         known = {spelt: each.name for spelt, each in by_code.items()}
-        found = by_code[name] if isinstance(name, str) and name in by_code else _unknown(name, known, "filter")
+        found = (
+            by_code[name] if isinstance(name, str) and name in by_code else _unknown(name, known, "filter")
+        )
         if isinstance(value, str) and found.kind in {FilterType.FIGURE, FilterType.RANGE}:
             raise InvalidRequest(f"the filter {name} takes a figure and not {value!r:.40}; nothing was sent.")
 
