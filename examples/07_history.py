@@ -4,9 +4,11 @@
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ibkr_adapter import IBKRExchange
+from ibkr_adapter.model.bars import Bars
 
 
 def main(ibkr: IBKRExchange) -> None:
@@ -20,18 +22,23 @@ def read(ibkr: IBKRExchange, folder: Path) -> None:
     for gap in days.report.gaps or ():
         print("no bar:", gap.begins.date(), gap.kind)
 
-    wish = {"bar": "30min", "since": "2026-09-01", "until": "2026-11-20"}
-    ibkr.market_data.download("AAPL", folder / "whole.csv", **wish)
+    def download(name: str, progress: Callable[[int, int], None] | None = None) -> Bars:
+        path, since, until = folder / name, "2026-09-01", "2026-11-20"
+        return ibkr.market_data.download(
+            "AAPL", path, bar="30min", since=since, until=until, progress=progress or False
+        )
+
+    download("whole.csv")
 
     def interrupt(done: int, total: int) -> None:
         if done > total / 2:
             raise KeyboardInterrupt
 
     try:
-        ibkr.market_data.download("AAPL", folder / "torn.csv", **wish, progress=interrupt)
+        download("torn.csv", interrupt)
     except KeyboardInterrupt:
         print("interrupted; what was read:", *(path.name for path in folder.glob("torn*")))
-    bars = ibkr.market_data.download("AAPL", folder / "torn.csv", **wish)
+    bars = download("torn.csv")
 
     same = (folder / "torn.csv").read_bytes() == (folder / "whole.csv").read_bytes()
     print(len(bars), "bars,", "the same file" if same else "another file")

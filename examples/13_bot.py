@@ -28,7 +28,7 @@ from ibkr_adapter.errors import (
     QuestionRefused,
 )
 from ibkr_adapter.model.bars import Bar
-from ibkr_adapter.model.order import Order, OrderType, Side
+from ibkr_adapter.model.order import Order, OrderType, Placed, Side
 
 SYMBOL, QUANTITY = "AAPL", Decimal(10)
 BAR, SECONDS = "5min", 300
@@ -128,7 +128,8 @@ class Bot:
     def settle(self, unknown: OrderOutcomeUnknown) -> None:
         """Look once more for an order that nobody knows the end of; it is never sent again."""
         try:
-            print("settled: it stands as", unknown.resolve().entry.order_id)
+            found = unknown.resolve()
+            print("settled: it stands as", found.entry.order_id if isinstance(found, Placed) else found)
         except OrderOutcomeUnknown:
             return
         except (OrderRejected, QuestionRefused) as error:

@@ -12,6 +12,7 @@ from ibkr_adapter.model.alert import Condition, NewAlert
 from ibkr_adapter.model.bars import Bars
 from ibkr_adapter.model.instrument import Candidate
 from ibkr_adapter.model.order import Order, Placed
+from ibkr_adapter.model.stream import Event, QuoteEvent
 
 settings = Settings(base_url="https://localhost:5000/v1/api", environment="production")
 assert_type(settings.requests_per_second, float)
@@ -60,6 +61,15 @@ def read(ibkr: IBKRExchange) -> Decimal:
     return ibkr.sizing_price("AAPL")
 
 
+def watch(ibkr: IBKRExchange) -> Decimal | None:
+    with ibkr.stream.quotes("AAPL") as quotes:
+        for event in quotes:
+            assert_type(event, Event)
+            if isinstance(event, QuoteEvent):
+                return event.quote.last
+    return None
+
+
 def warn(ibkr: IBKRExchange) -> None:
     below = Condition(operator="<=", value="180", conid=265598)
     alert = NewAlert(name="AAPL", message="AAPL fell", conditions=[below])
@@ -70,6 +80,7 @@ def warn(ibkr: IBKRExchange) -> None:
 def wrong(ibkr: IBKRExchange) -> None:
     ibkr.get_ticker(265598)  # type: ignore[arg-type]
     ibkr.place_market_order("AAPL", "buy")  # type: ignore[call-arg]
+    next(ibkr.stream.quotes("AAPL")).quote  # type: ignore[attr-defined]  # noqa: B018
     ibkr.no_such_call()  # type: ignore[attr-defined]
     print(ibkr.sizing_price("AAPL").no_such_figure)  # type: ignore[attr-defined]
 
