@@ -7,13 +7,12 @@ method answers, or the values of the typed desks field by field.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ibkr_adapter.errors import OrderRejected
 from ibkr_adapter.exchange import IBKRExchange
-from ibkr_adapter.model.contract import SecType
 from ibkr_adapter.model.market import Quote
 from ibkr_adapter.setting_readers import Environment
 from ibkr_adapter.wire.fields import FIELD_SETS
@@ -78,6 +77,25 @@ _UNSETTLED: tuple[Column, ...] = (
     ("order", "order_id", "word"),
     ("last step", "step", "word"),
 )
+
+# Those of ``SecType`` that have a word: its last one, for what nobody knows, is no choice.
+_Class = Literal[
+    "STK",
+    "OPT",
+    "FUT",
+    "FOP",
+    "IND",
+    "CASH",
+    "BOND",
+    "BILL",
+    "FUND",
+    "WAR",
+    "IOPT",
+    "CFD",
+    "BAG",
+    "CRYPTO",
+    "CMDTY",
+]
 
 Symbol = Annotated[str | None, typer.Argument(metavar="[SYMBOL]", help="Only this instrument.")]
 Name = Annotated[
@@ -318,7 +336,7 @@ def conid(
         bool, typer.Option("--search", help="List what IBKR's own search finds, instead of what is meant.")
     ] = False,
     sec_type: Annotated[
-        SecType | None, typer.Option("--type", help="With --search: only this class.", case_sensitive=False)
+        _Class | None, typer.Option("--type", help="With --search: only this class.", case_sensitive=False)
     ] = None,
     as_json: AsJson = False,
     simulated: Simulated = False,

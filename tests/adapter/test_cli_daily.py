@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from worlds import AAPL, MSFT, World
 
 from ibkr_adapter.cli.printing import as_json
 from ibkr_adapter.doors import Doors
+from ibkr_adapter.model.contract import SecType
 
 ORDERS = "POST /iserver/account/{accountId}/orders"
 CANCEL = "DELETE /iserver/account/{accountId}/order/{orderId}"
@@ -87,6 +89,16 @@ def test_a_class_without_a_search_is_refused(shell):
 
     assert (told.exit_code, told.stdout) == (2, "")
     assert "--search" in told.stderr
+
+
+def test_every_class_can_be_searched_for_and_nothing_else(shell):
+    """An empty word would be no class, and is refused instead of passed over."""
+    told = shell.run("conid", "--help")
+    choices = re.search(r"--type <([^>]*)>", re.sub(r"\n\s*", "", told.stdout)).group(1)
+
+    assert choices.upper().split("|") == [kind.value for kind in SecType if kind is not SecType.UNKNOWN]
+    assert shell.run("conid", "SPX", "--search", "--type", "").exit_code == 2
+    assert shell.run("conid", "SPX", "--search", "--type", "ind").exit_code == 0
 
 
 def test_a_quote_tells_how_far_the_price_has_changed(shell):
