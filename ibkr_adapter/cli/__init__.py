@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 
 WRONG_USAGE = 2
+# What a shell makes of an end by Ctrl-C, and the commands say, too.
+INTERRUPTED = 130
 _EXTRA = frozenset({"typer", "rich"})
 
 
@@ -18,6 +20,9 @@ def main() -> None:
     """Run the command line; the process ends with the command's exit code."""
     try:
         from ibkr_adapter.cli.commands import app  # noqa: PLC0415  (needs the extra ``cli``)
+    except KeyboardInterrupt:
+        # Loading takes most of a second, and nothing has been begun.
+        raise SystemExit(INTERRUPTED) from None
     except ModuleNotFoundError as missing:
         library = (missing.name or "").partition(".")[0]
         if library not in _EXTRA:

@@ -141,6 +141,24 @@ def test_a_missing_extra_is_named_with_its_remedy(library, monkeypatch, capsys):
     assert "pip install 'ibkr-adapter[cli,simulator]'" in shown.err
 
 
+def test_an_interruption_while_it_loads_is_no_traceback(monkeypatch, capsys):
+    """A person who has mistyped ends it at once; later on the commands see to it."""
+
+    class Interrupted:
+        def find_spec(self, name, *_):
+            if name == "ibkr_adapter.cli.commands":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "ibkr_adapter.cli.commands")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+
+    assert left.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
 def test_another_missing_library_is_a_bug(monkeypatch):
     """Telling people to install an extra would not help them."""
     monkeypatch.delitem(sys.modules, "ibkr_adapter.cli.commands")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from ibkr_adapter.cli import WRONG_USAGE, codes
+from ibkr_adapter.cli import INTERRUPTED, WRONG_USAGE, codes
 from ibkr_adapter.cli.commands import app
 from ibkr_adapter.cli.doctor.steps import Stage
 
@@ -73,7 +73,7 @@ def test_every_exit_code_has_its_row():
     """They are promises."""
     table = TEXT.partition("## Exit codes")[2].partition("## Orders")[0]
     told = {"0", str(codes.FAILED), str(WRONG_USAGE), str(codes.UNKNOWN)}
-    told |= {str(codes.PARTLY), str(codes.UNCONFIRMED), str(min(Stage).value)}
+    told |= {str(codes.PARTLY), str(codes.UNCONFIRMED), str(INTERRUPTED), str(min(Stage).value)}
 
     assert rows(table).keys() == told
     assert f"`{max(Stage).value}`" in table
