@@ -299,7 +299,7 @@ class OrderReads:
             account, endpoints.LIVE_ORDERS, query=query, deadline=deadline, verify=True
         )
         found = order_rows.read_live_orders(answered.content)
-        # Rows that come with the very first read of a session may be old ones.
+        # Rows that come with the very first read of a session may be old ones, and none may be no word at all.
         said = isinstance(answered.content, dict) and answered.content.get("snapshot") is True
         whole = False if not found.valid else True if said else None
         return _Fetched(found.orders, sure=answered.sure, whole=whole)

@@ -52,7 +52,8 @@ _STATES = {
 class LiveOrders:
     """One read of the live orders.
 
-    ``valid`` is false while IBKR is still collecting them: then a missing order means nothing.
+    ``valid`` is false while IBKR is still collecting them: then a missing order means nothing. A list
+    without any word on that may be complete; who knows what was read before must tell.
     """
 
     orders: tuple[Order, ...]
@@ -60,17 +61,17 @@ class LiveOrders:
 
 
 def read_live_orders(content: Any) -> LiveOrders:
-    """Read live orders; empty without ``snapshot: true`` means "not ready", never "none"."""
+    """Read live orders; empty with any ``snapshot`` but ``true`` means "not ready", never "none"."""
     if isinstance(content, Mapping):
-        rows, snapshot = content.get("orders"), content.get("snapshot") is True
+        rows, ready = content.get("orders"), content.get("snapshot", True) is True
     else:
-        rows, snapshot = content, False
+        rows, ready = content, True
     if not isinstance(rows, list):
         raise UnexpectedAnswer(
             "the live orders came in an unknown shape; nothing is known of them.", endpoint=LIVE
         )
     orders = tuple(order for row in rows if (order := _live_order(row)) is not None)
-    return LiveOrders(orders=orders, valid=snapshot or bool(rows))
+    return LiveOrders(orders=orders, valid=ready or bool(rows))
 
 
 def read_order_status(content: Any, order_id: str) -> Order:

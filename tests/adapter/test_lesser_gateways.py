@@ -12,6 +12,7 @@ from ibkr_adapter.errors import AmbiguousContract, ApiError, BrokerageUnavailabl
 
 UP = {"connected": True, "authenticated": True, "established": True, "competing": False}
 ROW = {"acctId": ACCOUNT, "conid": AAPL, "contractDesc": "AAPL", "position": 3.0, "currency": "USD"}
+LIVE = "GET /iserver/account/orders"
 SEARCH = "GET /iserver/secdef/search"
 
 
@@ -103,6 +104,33 @@ def test_an_empty_answer_about_contract_and_rules_is_asked_for_one_by_one(desk):
     desk.book.listings["AAPL"] = AAPL
 
     assert desk.exchange().place_limit_order("AAPL", "buy", 1, 100)["status"] == "open"
+
+
+# Orders ---------------------------------------------------------------------------------------
+
+
+def held(desk):
+    """Three shares, and a list of stocks that has them."""
+    desk.book.listings["AAPL"] = AAPL
+    desk.book.book[f"GET /portfolio2/{ACCOUNT}/positions"] = [ROW | {"conid": str(AAPL)}]
+    return desk.exchange()
+
+
+@pytest.mark.parametrize("answer", [{"orders": []}, []])
+def test_a_list_of_orders_that_is_empty_and_says_no_more_counts_at_the_second_time(desk, answer):
+    desk.book.book[LIVE] = answer
+
+    assert held(desk).close_position("AAPL")["quantity"] == 3
+    assert desk.book.count(LIVE) >= 2
+
+
+def test_a_list_of_orders_that_calls_itself_not_ready_never_counts(desk):
+    desk.book.book[LIVE] = {"orders": [], "snapshot": False}
+
+    with pytest.raises(BrokerageUnavailable, match="does not list its orders yet"):
+        held(desk).close_position("AAPL")
+
+    assert desk.book.tickets == []
 
 
 # Balances and positions -----------------------------------------------------------------------

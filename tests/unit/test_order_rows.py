@@ -147,16 +147,17 @@ def test_a_live_order_is_read():
     ("content", "count", "valid"),
     [
         ({"orders": [], "snapshot": False}, 0, False),
-        ({"orders": []}, 0, False),
+        ({"orders": []}, 0, True),
         ({"orders": [], "snapshot": True}, 0, True),
         ({"orders": [], "snapshot": "true"}, 0, False),
+        ({"orders": [], "snapshot": None}, 0, False),
         ({"orders": [ROW], "snapshot": False}, 1, True),
         ({"orders": [ROW], "snapshot": True}, 1, True),
         ([ROW], 1, True),
-        ([], 0, False),
+        ([], 0, True),
     ],
 )
-def test_empty_means_none_only_in_a_snapshot(content, count, valid):
+def test_empty_means_none_in_a_snapshot_or_where_nothing_is_said_of_one(content, count, valid):
     """The first read of a session is empty whatever stands; rows without a snapshot do count."""
     found = read_live_orders(content)
 
