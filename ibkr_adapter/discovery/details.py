@@ -49,8 +49,7 @@ class Details:
             known = self._by_conid.get(conid)
         if known is not None and now - known[2] < RULES_KEPT_FOR:
             return known[0], known[1]
-        described, ruled = self._published(conid, deadline)
-        contract, rules = contracts.read_contract_info(described), read_rules(ruled, conid)
+        contract, rules = self._published(conid, deadline)
         self._check_id(contract, conid)
         with self._lock:
             if len(self._by_conid) >= MOST_KEPT:
@@ -87,7 +86,7 @@ class Details:
             self._kept.keep([known])
         return known
 
-    def _published(self, conid: int, deadline: float | None) -> tuple[Any, Any]:
+    def _published(self, conid: int, deadline: float | None) -> tuple[Contract, Rules]:
         """Read a contract and its rules together, or one by one where a gateway has no such answer."""
         try:
             both = self._read_contract(endpoints.INFO_AND_RULES, conid, deadline)
@@ -96,10 +95,32 @@ class Details:
                 raise
         else:
             if both:
-                return both, both
-        described = self._read_contract(endpoints.CONTRACT_INFO, conid, deadline)
+                return contracts.read_contract_info(both), read_rules(both, conid)
+        try:
+            described = self._read_contract(endpoints.CONTRACT_INFO, conid, deadline)
+            contract = contracts.read_contract_info(described)
+        except ApiError as refusal:
+            contract = self._defined(conid, refusal, deadline)
         body = {"conid": conid, "isBuy": True}
-        return described, self._session.read(endpoints.CONTRACT_RULES, body=body, deadline=deadline)
+        try:
+            ruled = self._session.read(endpoints.CONTRACT_RULES, body=body, deadline=deadline)
+        except ApiError as refusal:
+            # What no rule says IBKR decides; only the ticks must be known before.
+            defined = self._defined(conid, refusal, deadline)
+            return attrs.evolve(contract, ticks=defined.ticks), Rules(conid=conid)
+        return contract, read_rules(ruled, conid)
+
+    def _defined(self, conid: int, refusal: ApiError, deadline: float | None) -> Contract:
+        """The definition of a contract, where a gateway does not know the question for more."""
+        if refusal.status not in verdicts.UNHEARD_OF:
+            raise refusal
+        try:
+            defined = self._stocks.definitions([conid], deadline)
+        except ApiError:
+            defined = {}
+        if conid not in defined:
+            raise refusal
+        return defined[conid]
 
     def _read_contract(self, endpoint: endpoints.Endpoint, conid: int, deadline: float | None) -> Any:
         query = {"isBuy": True} if endpoint is endpoints.INFO_AND_RULES else None

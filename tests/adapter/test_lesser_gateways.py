@@ -8,7 +8,13 @@ import pytest
 from answers import AAPL, Desk, Page
 from scripted import ACCOUNT
 
-from ibkr_adapter.errors import AmbiguousContract, ApiError, BrokerageUnavailable, ConfigurationError
+from ibkr_adapter.errors import (
+    AmbiguousContract,
+    ApiError,
+    BrokerageUnavailable,
+    ConfigurationError,
+    InvalidOrder,
+)
 
 UP = {"connected": True, "authenticated": True, "established": True, "competing": False}
 ROW = {"acctId": ACCOUNT, "conid": AAPL, "contractDesc": "AAPL", "position": 3.0, "currency": "USD"}
@@ -104,6 +110,50 @@ def test_an_empty_answer_about_contract_and_rules_is_asked_for_one_by_one(desk):
     desk.book.listings["AAPL"] = AAPL
 
     assert desk.exchange().place_limit_order("AAPL", "buy", 1, 100)["status"] == "open"
+
+
+DEFINED = {
+    "conid": AAPL,
+    "currency": "USD",
+    "name": "APPLE INC",
+    "assetClass": "STK",
+    "ticker": "AAPL",
+    "listingExchange": "NASDAQ",
+    "incrementRules": [{"lowerEdge": 0.0, "increment": 0.05}],
+}
+DETAILS = (f"GET /iserver/contract/{AAPL}/info-and-rules", f"GET /iserver/contract/{AAPL}/info")
+RULES = "POST /iserver/contract/rules"
+
+
+def test_a_contract_without_rules_is_traded_on_the_ticks_of_its_definition(desk, lacks):
+    lacks(*DETAILS, RULES)
+    desk.book.listings["AAPL"] = AAPL
+    desk.book.book["GET /trsrv/secdef"] = {"secdef": [DEFINED]}
+
+    assert desk.exchange().place_limit_order("AAPL", "buy", 1, "99.97")["price"] == 99.95
+    assert [ticket["conid"] for ticket in desk.book.tickets] == [AAPL]
+
+
+def test_rules_are_kept_where_only_the_contract_is_not_told(desk, lacks):
+    lacks(*DETAILS)
+    desk.book.listings["AAPL"] = AAPL
+    desk.book.book["GET /trsrv/secdef"] = {"secdef": [DEFINED]}
+    desk.book.book[RULES] = desk.book.contracts[AAPL]["rules"] | {"orderTypes": ["market"]}
+
+    with pytest.raises(InvalidOrder):
+        desk.exchange().place_limit_order("AAPL", "buy", 1, 99)
+
+    assert desk.book.tickets == []
+
+
+def test_a_contract_of_which_nothing_is_told_is_not_traded(desk, lacks):
+    lacks(*DETAILS, RULES)
+    desk.book.listings["AAPL"] = AAPL
+
+    with pytest.raises(ApiError, match="/iserver/contract/"):
+        desk.exchange().place_limit_order("AAPL", "buy", 1, 99)
+
+    assert desk.book.tickets == []
 
 
 # Orders ---------------------------------------------------------------------------------------
