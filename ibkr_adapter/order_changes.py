@@ -6,6 +6,9 @@ cancel nor a modification is believed before the order's status shows it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.conversation import Conversation, Lost, Settled
 from ibkr_adapter.errors import OrderOutcomeUnknown, OrderRejected
@@ -17,7 +20,8 @@ from ibkr_adapter.own_orders import OwnOrders, checked_id
 from ibkr_adapter.records import Record, changing
 from ibkr_adapter.replies import Circumstances, ReplyHandler
 from ibkr_adapter.wire import endpoints, orders, tickets
-from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Prompted, Refused
+from ibkr_adapter.wire.orders import Accepted, Declined, Gone, Outcome, Prompted, Refused
+from ibkr_adapter.wire.response import Deciphered
 
 
 class OrderChanges:
@@ -74,7 +78,7 @@ class OrderChanges:
             account=ticket.account,
             path={"accountId": ticket.account, "orderId": order_id},
             body=tickets.modify_body(ticket),
-            read=orders.classify,
+            read=_heard(orders.classify),
             replies=replies,
             about=Circumstances(reducing=reducing, changing=True),
             deadline=deadline,
@@ -173,13 +177,17 @@ class OrderChanges:
             path={"accountId": account, "orderId": order_id},
             query=tickets.cancel_query(sent.origin if sent is not None else origin),
             body=None,
-            read=orders.classify_cancel,
+            read=_heard(orders.classify_cancel),
             replies=replies,
             about=Circumstances(cancelling=True),
             deadline=deadline,
             record=record,
         )
         if isinstance(outcome, Refused):
+            # A gateway may have forgotten an order that is over.
+            ended = self._watch.look(account, order_id, deadline) if outcome.unheard else None
+            if ended is not None and ended.state.is_over:
+                return ended
             raise _stands(f"order {order_id} was not cancelled: {outcome.text}")
         seen = self._watch.until(
             account,
@@ -204,6 +212,17 @@ class OrderChanges:
             resolver=lambda: self._reads.status(account, order_id),
             remedy="Treat it as working until its status says otherwise.",
         )
+
+
+def _heard(read: Callable[[Deciphered], Outcome]) -> Callable[[Deciphered], Outcome]:
+    """Take an answer that no change is behind for a no, and read all others."""
+
+    def heard(answer: Deciphered) -> Outcome:
+        if answer.status in verdicts.UNHEARD_OF:
+            return Refused(text=answer.error or f"HTTP {answer.status}", unheard=True)
+        return read(answer)
+
+    return heard
 
 
 def _because(outcome: Settled) -> str:

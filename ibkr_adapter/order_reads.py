@@ -254,7 +254,7 @@ class OrderReads:
                 if last or not self._selection.several or self._selection.shows(account, until):
                     return None
                 continue
-            return order_rows.read_order_status(content, order_id) if content else None
+            return order_rows.read_order_status(content, order_id) if order_rows.is_whole(content) else None
         return None
 
     def find(self, account: str, coid: str, *, deadline: float | None = None) -> Order | None:

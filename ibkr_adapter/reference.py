@@ -111,7 +111,7 @@ class Reference:
             if refusal.status not in verdicts.UNHEARD_OF:
                 raise
             return None
-        return read_trading_schedule(content)
+        return read_trading_schedule(content) if content else None
 
     def algos(self, conid: int, names: Sequence[str] = ()) -> tuple[Algo, ...]:
         """The algorithms that a contract takes, with their parameters where IBKR sends them.

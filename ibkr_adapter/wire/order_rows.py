@@ -74,6 +74,13 @@ def read_live_orders(content: Any) -> LiveOrders:
     return LiveOrders(orders=orders, valid=ready or bool(rows))
 
 
+def is_whole(content: Any) -> bool:
+    """Whether a status tells of an order at all what every order has: its side."""
+    return bool(content) and not (
+        isinstance(content, Mapping) and "order_status" in content and "side" not in content
+    )
+
+
 def read_order_status(content: Any, order_id: str) -> Order:
     """Read one order's status; ``size`` there is what remains."""
     if isinstance(content, Mapping) and isinstance(content.get(order_id), Mapping):

@@ -92,10 +92,14 @@ class Prompted:
 
 @attrs.frozen(kw_only=True)
 class Refused:
-    """IBKR said no, and no order exists. ``session_lost`` where that was the reason."""
+    """IBKR said no, and no order exists.
+
+    ``session_lost`` where that was the reason, ``unheard`` where the call met nobody who knows it.
+    """
 
     text: str
     session_lost: bool = False
+    unheard: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -14,6 +14,7 @@ from ibkr_adapter.errors import (
     BrokerageUnavailable,
     ConfigurationError,
     InvalidOrder,
+    OrderRejected,
 )
 
 UP = {"connected": True, "authenticated": True, "established": True, "competing": False}
@@ -181,6 +182,54 @@ def test_a_list_of_orders_that_calls_itself_not_ready_never_counts(desk):
         held(desk).close_position("AAPL")
 
     assert desk.book.tickets == []
+
+
+def listed(desk, **becomes):
+    """An order that works, in the list and by its status."""
+    ibkr = held(desk)
+    order_id = ibkr.place_limit_order("AAPL", "buy", 1, 99)["orderId"]
+    desk.book.rows[0] |= becomes
+    return ibkr, order_id
+
+
+def test_a_change_that_meets_nobody_is_told_as_not_done_at_once(desk, lacks):
+    ibkr, order_id = listed(desk)
+    lacks(
+        f"DELETE /iserver/account/{ACCOUNT}/order/{order_id}",
+        f"POST /iserver/account/{ACCOUNT}/order/{order_id}",
+    )
+    started = desk.clock.monotonic()
+
+    with pytest.raises(OrderRejected, match="was not cancelled: not found"):
+        ibkr.cancel_order("AAPL", order_id)
+    with pytest.raises(OrderRejected, match="was not modified: not found"):
+        ibkr.orders.modify(order_id, limit_price=Decimal(98))
+
+    assert desk.clock.monotonic() - started < 1
+
+
+def test_an_order_that_is_over_and_that_nobody_knows_any_more_is_told_as_it_ended(desk, lacks):
+    ibkr, order_id = listed(desk, status="Filled", filledQuantity=1, remainingQuantity=0)
+    lacks(f"DELETE /iserver/account/{ACCOUNT}/order/{order_id}")
+
+    assert ibkr.cancel_order("AAPL", order_id)["status"] == "filled"
+
+
+def test_a_status_without_the_order_is_completed_by_the_list(desk):
+    ibkr, order_id = listed(desk)
+    desk.book.book[f"GET /iserver/account/order/status/{order_id}"] = {
+        "order_id": int(order_id),
+        "order_status": "Submitted",
+    }
+
+    assert ibkr.get_order("AAPL", order_id)["price"] == 99
+
+
+def test_an_empty_answer_about_trading_hours_tells_no_hours(desk):
+    """Whether the market is open is for IBKR to say then."""
+    desk.book.book["GET /contract/trading-schedule"] = {}
+
+    assert held(desk).place_market_order("AAPL", "buy", 1)["status"] == "filled"
 
 
 # Balances and positions -----------------------------------------------------------------------
