@@ -179,7 +179,9 @@ class Opening:
         compete = self._compete and not self._takeovers.spent
         if status.competing and not compete:
             raise self._competing(status)
-        is_coming = status.authenticated and not status.competing and not status.ready
+        # What is not connected comes up by nobody's doing, whatever else is said of it.
+        is_up = status.connected and status.authenticated and not status.competing
+        is_coming = is_up and not status.ready
         if not is_coming and not self._open(status, deadline, compete=compete):
             self._renew(deadline)
             login = self._auth.generation

@@ -740,6 +740,17 @@ def test_a_status_without_a_brokerage_session_has_it_opened(world, ibkr, login, 
         assert world.logins() == 1
 
 
+def test_a_session_that_is_authenticated_and_not_connected_is_opened(world, ibkr):
+    """Waiting for it would take for ever: nobody has it come up."""
+    half = {"authenticated": True, "competing": False, "connected": False, "established": False}
+    world.overrule(STATUS, (200, half))
+    began = world.clock.monotonic()
+
+    assert ibkr.get_ticker("AAPL")["lastPrice"]
+    assert world.count(INIT) == 1
+    assert world.clock.monotonic() - began < 5
+
+
 def test_an_opening_that_leaves_it_disconnected_is_a_missing_login(world, ibkr, login):
     """At the gateway a person is asked at once; with OAuth one more login is made before that is said."""
     world.overrule(STATUS, *[(200, DISCONNECTED)] * 9)
