@@ -86,6 +86,10 @@ class EntryCount:
             self._left.append(self._clock.monotonic())
             return None
 
+    def forked(self) -> None:
+        """Make it usable in a forked child, whatever thread of the parent was at it."""
+        self._lock = threading.Lock()
+
     def _counted(self) -> int:
         now = self._clock.monotonic()
         while self._left and now - self._left[0] >= MINUTE:

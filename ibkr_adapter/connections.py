@@ -102,6 +102,8 @@ class Connections:
         self._throttles = {}
         self._stores = Stores()
         self._keepers = weakref.WeakKeyDictionary()
+        for brakes in self._brakes.values():
+            brakes.entries.forked()
 
     def forget(self, doors: Doors) -> None:
         """Drop the pace and the brakes of logins whose broker is gone for good; nobody else has these doors."""

@@ -8,6 +8,7 @@ remembered it. The registry holds the values in this process's memory and nowher
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 
@@ -60,3 +61,8 @@ def redact(text: str) -> str:
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     return text
+
+
+if hasattr(os, "register_at_fork"):
+    # A thread that is at it when another one forks is not there, in the child, to give the lock back.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

@@ -227,11 +227,17 @@ def test_a_forked_child_has_a_connection_of_its_own_and_the_kill_switch_of_its_p
     parents = ibkr.open().session
     desk = ibkr.orders
     desk.kill("a test")
+    count = parents_count = desk._connection.brakes.entries
+    taken = count._lock
+    taken.acquire()
 
     child = os.fork()
     if child == 0:
         apart = ibkr.session is not parents and ibkr.orders is not desk
-        os._exit(0 if apart and ibkr.orders.stopped else 1)
+        count = ibkr.orders._connection.brakes.entries
+        free = count is parents_count and count._lock.acquire(blocking=False)
+        os._exit(0 if apart and free and ibkr.orders.stopped else 1)
+    taken.release()
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert ibkr.session is parents

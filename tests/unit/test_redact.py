@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -131,3 +134,32 @@ def test_masking_twice_changes_nothing_more(text):
         once = redact(text)
 
         assert redact(once) == once
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_masks_although_a_thread_of_its_parent_was_at_it():
+    """It hung in its first error or line of a log, for nobody gave the lock back."""
+    taken, forks, left = threading.Event(), threading.Event(), threading.Event()
+
+    def mask():
+        with room._lock:
+            taken.set()
+            forks.wait(10)
+        left.set()
+
+    other = threading.Thread(target=mask)
+    other.start()
+    taken.wait(10)
+    os.register_at_fork(before=forks.set)
+
+    child = os.fork()
+    if child == 0:
+        # The runner of tests has this signal, too.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(2)
+        os._exit(0 if redact("Bearer abcdefgh") == f"Bearer {MASK}" else 1)
+    other.join()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert left.is_set()
