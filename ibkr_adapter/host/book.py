@@ -364,7 +364,8 @@ def _written(answer: Mapping[str, Any]) -> str:
 
 def _shortened(came: str) -> str:
     """What makes no sense may be long, and is for people only."""
-    return came if len(came) <= _LONGEST_WORDS else json.dumps({"cut": came[:_LONGEST_WORDS]})
+    # Half of a secret is one that nobody knows any more.
+    return came if len(came) <= _LONGEST_WORDS else json.dumps({"cut": redact(came)[:_LONGEST_WORDS]})
 
 
 def _without_secrets(words: str) -> str:

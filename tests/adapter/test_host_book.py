@@ -22,6 +22,7 @@ from ibkr_adapter.errors import (
 from ibkr_adapter.host.book import SCHEMA_STEPS, Arrival, Entry, WebhookBook
 from ibkr_adapter.host.executor import TradeExecutor
 from ibkr_adapter.host.limits import RiskLimits
+from ibkr_adapter.redact import remember
 from ibkr_adapter.state import StateUnavailable, Store
 
 SECRET = "a-secret-that-nobody-may-read"
@@ -388,6 +389,16 @@ def test_a_long_webhook_that_makes_no_sense_is_kept_in_part(world):
 
     assert row["came"]["cut"].startswith('{"action": "hold", "note": "xxx')
     assert len(row["came"]["cut"]) == 4000
+
+
+def test_a_long_webhook_is_not_cut_in_the_middle_of_a_secret(world):
+    secret = "canary-" + "7" * 60
+    remember(secret)
+    executor = TradeExecutor(world.exchange(), clock=world.clock)
+    with pytest.raises(InvalidOrder):
+        executor.execute_webhook({"action": "hold", "note": "x" * 3940 + secret + "x" * 3940})
+
+    assert "canary" not in str(executor.audit())
 
 
 def test_what_is_over_for_two_weeks_is_forgotten(world, tmp_path):
