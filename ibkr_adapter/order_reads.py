@@ -44,13 +44,17 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Reading(Generic[T]):
-    """What one read said; ``begun`` is the moment on the clock when it was started, ``came`` when it was over."""
+    """What one read said; ``begun`` is the moment on the clock when it was started, ``came`` when it was over.
+
+    ``proves`` is whether what is not in it is known to be absent; an empty list may be valid and prove nothing.
+    """
 
     begun: float
     came: float
     epoch: int
     valid: bool
     rows: tuple[T, ...]
+    proves: bool
 
 
 @attrs.frozen
@@ -58,12 +62,14 @@ class _Fetched(Generic[T]):
     """What came: rows, whether surely of the account that was meant, and what IBKR says of them itself.
 
     ``whole`` is ``True`` where it says that these are all, ``False`` where these surely are not; without
-    such a word the first read of a session is believed in nothing.
+    such a word the first read of a session is believed in nothing. ``proves`` is whether a later one is
+    good enough to prove that an order never arrived, too.
     """
 
     rows: tuple[T, ...]
     sure: bool
     whole: bool | None = None
+    proves: bool = True
 
 
 class _Shared(Generic[T]):
@@ -137,6 +143,7 @@ class _Shared(Generic[T]):
                 epoch=epoch,
                 valid=found.sure and believed,
                 rows=found.rows,
+                proves=found.sure and believed and found.proves,
             )
             with self._lock:
                 if begun >= self._kept_from:
@@ -302,7 +309,7 @@ class OrderReads:
         # Rows that come with the very first read of a session may be old ones, and none may be no word at all.
         said = isinstance(answered.content, dict) and answered.content.get("snapshot") is True
         whole = False if not found.valid else True if said else None
-        return _Fetched(found.orders, sure=answered.sure, whole=whole)
+        return _Fetched(found.orders, sure=answered.sure, whole=whole, proves=said or bool(found.orders))
 
     def _fetch_trades(self, account: str, deadline: float) -> _Fetched[Fill]:
         answered = self._selection.read(

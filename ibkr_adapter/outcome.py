@@ -70,7 +70,7 @@ class Resolver:
         except (ApiError, SessionError, Throttled, TransportError) as failure:
             log.info("the lookup of %s met %s", coid, failure)
             return None, 0
-        return by_coid(reading.rows, coid), int(reading.valid and reading.begun >= counts_from)
+        return by_coid(reading.rows, coid), int(reading.proves and reading.begun >= counts_from)
 
     def _in_trades(
         self, account: str, coid: str, until: float, counts_from: float
@@ -83,4 +83,4 @@ class Resolver:
         except (ApiError, SessionError, Throttled, TransportError) as failure:
             log.info("the lookup of %s met %s", coid, failure)
             return None, 0
-        return None, int(reading.valid and reading.begun >= counts_from)
+        return None, int(reading.proves and reading.begun >= counts_from)

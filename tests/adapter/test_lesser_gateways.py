@@ -14,7 +14,9 @@ from ibkr_adapter.errors import (
     BrokerageUnavailable,
     ConfigurationError,
     InvalidOrder,
+    OrderOutcomeUnknown,
     OrderRejected,
+    OutcomeUnknown,
 )
 
 UP = {"connected": True, "authenticated": True, "established": True, "competing": False}
@@ -173,6 +175,19 @@ def test_a_list_of_orders_that_is_empty_and_says_no_more_counts_at_the_second_ti
 
     assert held(desk).close_position("AAPL")["quantity"] == 3
     assert desk.book.count(LIVE) >= 2
+
+
+def test_a_list_of_orders_that_is_empty_and_says_no_more_proves_no_order_absent(desk):
+    """It may be one that is not ready, and an order that is taken for absent would be sent once more."""
+    desk.book.listings["AAPL"] = AAPL
+    desk.book.book |= {
+        LIVE: {"orders": []},
+        "GET /iserver/account/trades": [],
+        f"POST /iserver/account/{ACCOUNT}/orders": OutcomeUnknown("the line was cut"),
+    }
+
+    with pytest.raises(OrderOutcomeUnknown):
+        desk.exchange().place_limit_order("AAPL", "buy", 1, 100)
 
 
 def test_a_list_of_orders_that_calls_itself_not_ready_never_counts(desk):
