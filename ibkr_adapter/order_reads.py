@@ -95,6 +95,14 @@ class _Shared(Generic[T]):
             self._last = None
             self._kept_from = self._clock.monotonic()
 
+    def kept(self) -> tuple[T, ...]:
+        """The rows that were read last in this session, of some seconds ago at most; nothing is asked."""
+        with self._lock:
+            last = self._last
+        if last is None or not last.valid or last.epoch != self._session.epoch:
+            return ()
+        return last.rows if self._clock.monotonic() - last.came < KEPT_FOR else ()
+
     def known(self, *, not_before: float | None, deadline: float, just_came: bool = False) -> tuple[T, ...]:
         """Return the rows of a read that is valid, as :meth:`get` does, after some that are not."""
         for _ in range(MOST_COLD):
@@ -230,24 +238,21 @@ class OrderReads:
     def _as_listed(self, account: str, order_id: str, until: float) -> Order | None:
         """An order as the list has it, where that has it once and surely in this account."""
         orders = self._of(account).orders
-        found: Order | None = None
+        found = self._only(orders.kept(), account, order_id)
+        if found is not None and found.state.is_over:
+            return found
         try:
-            for just_came in (False, True):
-                rows = [
-                    order
-                    for order in orders.known(not_before=None, just_came=just_came, deadline=until)
-                    if order.order_id == order_id
-                ]
-                found = rows[0] if rows and all(row == rows[0] for row in rows) else None
-                if found is None or found.state.is_over:
-                    break
+            listed = orders.known(not_before=None, just_came=True, deadline=until)
         except (ApiError, SessionError, Throttled, TransportError):
             return None
-        return found if found is not None and found.account in self._names(account) else None
+        return self._only(listed, account, order_id)
 
-    def _names(self, account: str) -> set[str]:
-        """What an order of an account may have for its account; only where there are several must it have one."""
-        return {account} if self._selection.several else {account, ""}
+    def _only(self, listed: tuple[Order, ...], account: str, order_id: str) -> Order | None:
+        # Only where there are several accounts must an order name its own.
+        names = {account} if self._selection.several else {account, ""}
+        rows = [order for order in listed if order.order_id == order_id]
+        alike = bool(rows) and all(row == rows[0] for row in rows)
+        return rows[0] if alike and rows[0].account in names else None
 
     def _own_status(self, account: str, order_id: str, until: float) -> Order | None:
         for last in (False, True):
