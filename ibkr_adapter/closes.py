@@ -12,9 +12,9 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter import order_builder
-from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected
+from ibkr_adapter.errors import InvalidOrder, OrderOutcomeUnknown, OrderRejected
 from ibkr_adapter.holdings import Holding, group_of
-from ibkr_adapter.mandates import Hands, Mandate, ticket_of
+from ibkr_adapter.mandates import Hands, Mandate, telling, ticket_of
 from ibkr_adapter.model.order import Order, OrderType, Placed, Side
 from ibkr_adapter.model.shown import Shown
 
@@ -67,15 +67,16 @@ class Closes(Hands):
     def _close_all(self, mandate: Mandate, holding: Holding, deadline: float) -> Closed:
         side = holding.exit_side
         ended = self._end(mandate, holding.working, deadline)
-        left = holding.quantity
-        if ended:
-            left = self._settled(mandate, holding, ended)
-        filled = tuple(order for order in ended if order.state.is_over and order.filled > 0)
-        if left == 0 or (left > 0) != (holding.quantity > 0):
-            return Closed(side=side, placed=None, quantity=Decimal(0), filled_meanwhile=filled)
         names = ", ".join(order.order_id for order in ended)
         done = f"Before this our own orders {names} were ended, and the position stands without them."
         done = done if ended else ""
+        left = holding.quantity
+        if ended:
+            with telling(done):
+                left = self._settled(mandate, holding, ended)
+        filled = tuple(order for order in ended if order.state.is_over and order.filled > 0)
+        if left == 0 or (left > 0) != (holding.quantity > 0):
+            return Closed(side=side, placed=None, quantity=Decimal(0), filled_meanwhile=filled)
         placed = self._market(mandate, side, abs(left), left, done)
         return Closed(side=side, placed=placed, quantity=abs(left), filled_meanwhile=filled, before=done)
 
@@ -105,14 +106,11 @@ class Closes(Hands):
         """Close ``size`` of the ``before`` that are held; ``done`` is what was done for it already."""
         ticket = order_builder.closing(mandate.terms, side=side, size=size, coid=self._own.new_coid())
         try:
-            placed = self._place(mandate, (ticket,))
-        except IBKRError as failure:
-            if isinstance(failure, OrderOutcomeUnknown):
-                # It may have filled, too.
-                self._note(mandate.account, mandate.conid, failure.order_id, before)
-            # "Nothing was sent" is true of the order only.
-            if done:
-                failure.tell_also(done)
+            with telling(done):
+                placed = self._place(mandate, (ticket,))
+        except OrderOutcomeUnknown as unknown:
+            # It may have filled, too.
+            self._note(mandate.account, mandate.conid, unknown.order_id, before)
             raise
         self._note(mandate.account, mandate.conid, placed.entry.order_id, before)
         return placed

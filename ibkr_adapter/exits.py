@@ -19,7 +19,7 @@ from ibkr_adapter.closes import Closes
 from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected, PartlyPlaced
 from ibkr_adapter.holdings import Holding
 from ibkr_adapter.legs import name_of
-from ibkr_adapter.mandates import Mandate, ticket_of
+from ibkr_adapter.mandates import Mandate, telling, ticket_of
 from ibkr_adapter.model.order import ENTRY, STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket
 from ibkr_adapter.order_reads import children_of
 
@@ -146,7 +146,11 @@ class Exits(Closes):
         deadline: float,
     ) -> Placed:
         ended = self._end(mandate, old, deadline)
-        left = self._settled(mandate, holding, ended) if ended else holding.quantity
+        names = ", ".join(order.order_id for order in ended)
+        left = holding.quantity
+        if ended:
+            with telling(f"Before this our exits {names} were ended, and the position stands without them."):
+                left = self._settled(mandate, holding, ended)
         gone = {order.order_id for order in old}
         kept = attrs.evolve(
             holding,
@@ -225,12 +229,22 @@ class Exits(Closes):
         # Two exits of one entry that are not of one group would both be sold.
         if child is not None and all(child.oca_group == other.oca_group is not None for other in siblings):
             return placed
-        over = self._changes.cancel(
-            child_id,
-            account=mandate.account,
-            replies=mandate.replies,
-            deadline=max(deadline, self._clock.monotonic() + SEEN_WITHIN),
-        )
+        try:
+            over = self._changes.cancel(
+                child_id,
+                account=mandate.account,
+                replies=mandate.replies,
+                deadline=max(deadline, self._clock.monotonic() + SEEN_WITHIN),
+            )
+        except IBKRError as failure:
+            # Of a cancel every error means that the order may work on.
+            raise PartlyPlaced(
+                f"the exit {child_id} was not seen to hang on the entry {entry.order_id}, and could not be cancelled:"
+                f" {failure.message}",
+                placed={ENTRY: entry.order_id, name_of(placed.entry.ticket): child_id},
+                missing=(),
+                remedy="Cancel the exit, here or in TWS: by itself it can open a position.",
+            ) from failure
         text = f"the exit was not seen to hang on the entry {entry.order_id}, so it was cancelled"
         if over.filled > 0:
             raise PartlyPlaced(

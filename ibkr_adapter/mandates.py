@@ -229,6 +229,17 @@ class Hands:
         return self._clock.monotonic() + mandate.order_deadline
 
 
+@contextmanager
+def telling(done: str) -> Iterator[None]:
+    """Have every error say what was ``done`` before it: that nothing was sent is true of its own order only."""
+    try:
+        yield
+    except IBKRError as failure:
+        if done:
+            failure.tell_also(done)
+        raise
+
+
 def ticket_of(order: Order, account: str, sent: Ticket | None) -> Ticket | None:
     """Write down an order that stands as a ticket, or ``None`` where not all of it is known."""
     if sent is not None:

@@ -338,7 +338,13 @@ def checked(method: object, path: object) -> tuple[str, str]:
             f"the path {quoted(path, 80)} is another one by the time it arrives; nothing was sent.",
             remedy="Leave out dots, empty segments and backslashes; write %23 for # and %3B for ;.",
         )
-    return method.upper(), f"/{bare}"
+    verb = method.upper()
+    if verb != "GET" and set("/\\") & set(unquote(bare).replace("/", "", bare.count("/"))):
+        raise InvalidRequest(
+            f"the path {quoted(path, 80)} has a slash that is encoded, and servers take that for a plain one;"
+            " nothing was sent.",
+        )
+    return verb, f"/{bare}"
 
 
 def find(method: str, path: str) -> Endpoint:

@@ -333,6 +333,30 @@ def test_a_close_that_is_refused_after_its_acknowledgement_says_what_was_ended_f
         ibkr.close_position("SPY")
 
 
+@pytest.mark.parametrize(
+    "act",
+    [lambda ibkr: ibkr.close_position("SPY"), lambda ibkr: ibkr.place_oco_order("SPY", "SELL", 5, 121, 81)],
+    ids=["close", "new pair"],
+)
+def test_who_cannot_read_the_position_again_is_told_that_the_exits_are_gone(broker, ibkr, act):
+    """Nothing else would say that the position has lost its stop."""
+    exits = pair(broker, ibkr)
+    plain = broker.answer
+
+    def answer(method, path, query, content):
+        if broker.cancels and path.startswith("/portfolio"):
+            return 500, {"error": "no"}
+        return plain(method, path, query, content)
+
+    broker.answer = answer
+    sent = len(broker.tickets)
+
+    with pytest.raises(IBKRError, match=f"exits .* were ended|{exits['stopLossOrderId']} were ended"):
+        act(ibkr)
+
+    assert len(broker.tickets) == sent
+
+
 def test_a_market_order_that_ends_with_a_part_filled_is_no_refusal(broker, ibkr):
     def says(acks):
         broker.rows[0] |= {"status": "Cancelled", "filledQuantity": 2, "remainingQuantity": 3}

@@ -9,6 +9,7 @@ import pytest
 from worlds import AAPL
 
 from ibkr_adapter.errors import InvalidOrder, NotSent, OrderRejected, PartlyPlaced
+from ibkr_adapter.transport import Answer
 
 EVERY_LOGIN = True
 
@@ -224,6 +225,30 @@ def test_a_late_exit_that_is_not_attached_does_not_stay(world, late_parent):
         ibkr.place_take_profit("AAPL", "SELL", 5, 175)
 
     assert [row["order_id"] for row in world.working()] == [int(entry["orderId"])]
+
+
+def test_a_late_exit_that_is_not_attached_and_cannot_be_cancelled_is_told_as_working(world):
+    """A refusal would be taken for one that left nothing behind."""
+    world.gateway.set_options({"late_parent": "ignore"})
+    ibkr = world.exchange()
+    entry = ibkr.place_limit_order("AAPL", "buy", 5, 162)
+    send = world.doorway.send
+
+    def refusing(method, url, **about):
+        if method != "DELETE":
+            return send(method, url, **about)
+        body = b'{"error": "Order cannot be cancelled"}'
+        return Answer(status=400, headers={"content-type": "application/json"}, body=body)
+
+    world.doorway.send = refusing
+
+    with pytest.raises(PartlyPlaced, match="could not be cancelled") as told:
+        ibkr.place_take_profit("AAPL", "SELL", 5, 175)
+
+    working = {str(row["order_id"]) for row in world.working()}
+    assert set(told.value.placed.values()) == working
+    assert told.value.placed["entry"] == entry["orderId"]
+    assert len(working) == 2
 
 
 def test_short_positions_are_closed_and_protected_by_buying(world, ibkr):

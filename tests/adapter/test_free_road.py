@@ -21,6 +21,8 @@ ACCOUNT = "/iserver/account/DU1234567"
         f"{ACCOUNT}/./order/-1",
         f"{ACCOUNT}//order/-1",
         f"{ACCOUNT}/order/-1#/x",
+        f"{ACCOUNT}/order%2F-1",
+        f"{ACCOUNT}/order%5c-1",
         f"{ACCOUNT}/order;x/-1",
         f"{ACCOUNT}/%6frder/-1",
         f"{ACCOUNT}/order/-1\r\n",
