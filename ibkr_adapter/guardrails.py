@@ -179,7 +179,9 @@ class Guard:
     def _is_close(self, effect: Effect, order_id: str | None) -> bool:
         try:
             return self._connection.holdings.only_reduces(
-                [(terms.account, terms.contract.conid, change) for terms, change in effect], order_id
+                [(terms.account, terms.contract.conid, change) for terms, change in effect],
+                self._connection.exits.position,
+                order_id,
             )
         except IBKRError as failure:
             log.warning("whether an order only reduces cannot be read: %s", failure)

@@ -5,7 +5,7 @@ Both are read afresh: what closes or protects a position is never sized from a c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -158,7 +158,10 @@ class Holdings:
         )
 
     def only_reduces(
-        self, changes: Sequence[tuple[str, int, Decimal | None]], order_id: str | None = None
+        self,
+        changes: Sequence[tuple[str, int, Decimal | None]],
+        held: Callable[[str, int], Decimal],
+        order_id: str | None = None,
     ) -> bool:
         """Tell whether an order is a close by another name.
 
@@ -168,18 +171,20 @@ class Holdings:
         Args:
             changes: Account, contract, and by how much the position in it would change; ``None`` where
                 nobody knows.
+            held: Reads a position.
             order_id: The order that is being changed, which does not count beside itself.
         """
         live: dict[str, tuple[Order, ...]] = {}
         for account_id, conid, change in changes:
             if change is None:
                 return False
-            held = self.quantity(account_id, conid)
-            if not (held * change < 0 and abs(change) <= abs(held)):
+            if not _covers(self.quantity(account_id, conid), change, Decimal(0)):
                 return False
             if account_id not in live:
                 live[account_id] = self._reads.live(account_id)
-            if abs(change) + _promised(live[account_id], account_id, conid, change, order_id) > abs(held):
+            promised = _promised(live[account_id], account_id, conid, change, order_id)
+            # Read once more, after the list: what fills between the two would else be in neither.
+            if not _covers(held(account_id, conid), change, promised):
                 return False
         return True
 
@@ -187,6 +192,11 @@ class Holdings:
         """The signed position as it is now; flat is 0 because IBKR lists no flat positions."""
         position = self._portfolio.position(account_id, conid)
         return position.quantity if position is not None else Decimal(0)
+
+
+def _covers(held: Decimal, change: Decimal, promised: Decimal) -> bool:
+    """Whether a position is traded away by a change, and by what is promised besides, and not beyond flat."""
+    return held * change < 0 and abs(change) + promised <= abs(held)
 
 
 def group_of(order: Order) -> str:

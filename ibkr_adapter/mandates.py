@@ -112,14 +112,18 @@ class Hands:
             # In one order, so that no two wait for each other.
             for conid in sorted(set(conids)):
                 held.enter_context(self._one_by_one.hold(account, conid, deadline))
-                quantity = self._holdings.quantity(account, conid)
-                before[conid] = self._shown(account, conid, quantity, deadline)
+                before[conid] = self.position(account, conid)
 
             def sent(order_id: str | None) -> None:
                 for conid, quantity in before.items():
                     self._note(account, conid, order_id, quantity)
 
             yield sent
+
+    def position(self, account: str, conid: int) -> Decimal:
+        """What is held, once it shows our last close."""
+        quantity = self._holdings.quantity(account, conid)
+        return self._shown(account, conid, quantity, self._clock.monotonic() + SHOWN_WITHIN)
 
     def _held(self, mandate: Mandate, deadline: float) -> Holding:
         """Read what is held, and do not take a position for it that does not show our last close yet."""

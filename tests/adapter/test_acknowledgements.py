@@ -975,12 +975,13 @@ def test_a_gateway_without_statuses_is_traded_by_its_list(floor, broker, ibkr, a
     placed = bracket(ibkr)
     entry_id = placed["entryOrder"]["orderId"]
 
-    assert floor.clock.monotonic() - started < 10
+    # A 503 is asked about three times.
+    assert floor.clock.monotonic() - started < 15
     assert [placed[leg]["orderId"] for leg in ("takeProfitOrder", "stopLossOrder")] == ids(broker)[1:]
     assert ibkr.orders.modify(entry_id, limit_price=Decimal(99)).limit_price == 99
     assert ibkr.cancel_order("SPY", entry_id)["status"] == "canceled"
     assert ibkr.place_market_order("SPY", "buy", 5)["status"] == "filled"
-    assert floor.clock.monotonic() - started < 30
+    assert floor.clock.monotonic() - started < 40
 
 
 def test_a_leg_that_no_list_has_is_proven_to_be_missing_without_statuses(broker, ibkr):
