@@ -984,6 +984,14 @@ def test_a_gateway_without_statuses_is_traded_by_its_list(floor, broker, ibkr, a
     assert floor.clock.monotonic() - started < 40
 
 
+def test_a_cancel_is_seen_in_the_list_while_statuses_rest_after_a_429(broker, ibkr):
+    """They rest for a minute, which is longer than a cancel is looked at."""
+    order_id = limit(ibkr)["orderId"]
+    without_status(broker, (429, {"error": "Too Many Requests"}))
+
+    assert ibkr.cancel_order("SPY", order_id)["status"] == "canceled"
+
+
 def test_a_leg_that_no_list_has_is_proven_to_be_missing_without_statuses(broker, ibkr):
     """An unfilled entry is cancelled then, after two lists that have it and not the leg."""
     without_status(broker, (404, {"error": "not found"}))
