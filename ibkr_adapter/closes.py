@@ -12,9 +12,9 @@ from decimal import Decimal
 import attrs
 
 from ibkr_adapter import order_builder
-from ibkr_adapter.errors import InvalidOrder, OrderOutcomeUnknown, OrderRejected
+from ibkr_adapter.errors import InvalidOrder, OrderRejected, telling
 from ibkr_adapter.holdings import Holding, group_of
-from ibkr_adapter.mandates import Hands, Mandate, telling, ticket_of
+from ibkr_adapter.mandates import Hands, Mandate, ticket_of
 from ibkr_adapter.model.order import Order, OrderType, Placed, Side
 from ibkr_adapter.model.shown import Shown
 
@@ -67,11 +67,10 @@ class Closes(Hands):
     def _close_all(self, mandate: Mandate, holding: Holding, deadline: float) -> Closed:
         side = holding.exit_side
         ended = self._end(mandate, holding.working, deadline)
-        names = ", ".join(order.order_id for order in ended)
-        done = f"Before this our own orders {names} were ended, and the position stands without them."
-        done = done if ended else ""
-        left = holding.quantity
+        done, left = "", holding.quantity
         if ended:
+            names = ", ".join(order.order_id for order in ended)
+            done = f"Before this our own orders {names} were ended, and the position stands without them."
             with telling(done):
                 left = self._settled(mandate, holding, ended)
         filled = tuple(order for order in ended if order.state.is_over and order.filled > 0)
@@ -105,15 +104,10 @@ class Closes(Hands):
     def _market(self, mandate: Mandate, side: Side, size: Decimal, before: Decimal, done: str) -> Placed:
         """Close ``size`` of the ``before`` that are held; ``done`` is what was done for it already."""
         ticket = order_builder.closing(mandate.terms, side=side, size=size, coid=self._own.new_coid())
-        try:
-            with telling(done):
-                placed = self._place(mandate, (ticket,))
-        except OrderOutcomeUnknown as unknown:
-            # It may have filled, too.
-            self._note(mandate.account, mandate.conid, unknown.order_id, before)
-            raise
-        self._note(mandate.account, mandate.conid, placed.entry.order_id, before)
-        return placed
+        with telling(done):
+            return self._noted(
+                mandate.account, {mandate.conid: before}, lambda: self._place(mandate, (ticket,))
+            )
 
     def _bring_down(
         self, mandate: Mandate, holding: Holding, side: Side, remainder: Decimal, deadline: float

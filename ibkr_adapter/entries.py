@@ -16,7 +16,7 @@ import attrs
 from ibkr_adapter import combos, order_builder, permits, typed
 from ibkr_adapter.combos import Combos
 from ibkr_adapter.connection import Connection
-from ibkr_adapter.errors import InvalidOrder, OrderOutcomeUnknown, quoted
+from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.algos import choose
 from ibkr_adapter.model.combo import Combo, Spread
@@ -413,18 +413,14 @@ class Entries(Standing):
     ) -> Placed:
         if self._guard.check_entry(tickets[0], effect, opens=opens):
             return self._send(tickets, wish)
+
+        def again() -> Placed:
+            self._guard.check_entry(tickets[0], effect, opens=opens)
+            return self._send(tickets, wish)
+
         # Two that are held against one position at the same moment would open another together.
         conids = [terms.contract.conid for terms, _change in effect]
-        with self._connection.exits.reducing(tickets[0].account, conids, self._deadline()) as sent:
-            self._guard.check_entry(tickets[0], effect, opens=opens)
-            try:
-                placed = self._send(tickets, wish)
-            except OrderOutcomeUnknown as unknown:
-                sent(unknown.order_id)
-                raise
-            if not placed.dry_run:
-                sent(placed.entry.order_id)
-            return placed
+        return self._connection.exits.reduce(tickets[0].account, conids, self._deadline(), again)
 
     def _send(self, tickets: Sequence[Ticket], wish: Wish) -> Placed:
         return self._ways().desk.place(

@@ -6,7 +6,8 @@ Nothing else is raised on purpose: a caller who handles :class:`IBKRError` has h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -348,6 +349,17 @@ class StreamClosed(StreamError):
 
 class StreamStale(StreamError):
     """Nothing has arrived for longer than the subscription allows."""
+
+
+@contextmanager
+def telling(done: str) -> Iterator[None]:
+    """Have every error say what was ``done`` before it: that nothing was sent is true of its own order only."""
+    try:
+        yield
+    except IBKRError as failure:
+        if done:
+            failure.tell_also(done)
+        raise
 
 
 def quoted(value: object, most: int = 40) -> str:

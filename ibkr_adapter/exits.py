@@ -16,10 +16,17 @@ from typing import cast
 import attrs
 
 from ibkr_adapter.closes import Closes
-from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, OrderRejected, PartlyPlaced
+from ibkr_adapter.errors import (
+    IBKRError,
+    InvalidOrder,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    PartlyPlaced,
+    telling,
+)
 from ibkr_adapter.holdings import Holding
 from ibkr_adapter.legs import name_of
-from ibkr_adapter.mandates import Mandate, telling, ticket_of
+from ibkr_adapter.mandates import Mandate, ticket_of
 from ibkr_adapter.model.order import ENTRY, STOP_LOSS, TAKE_PROFIT, Order, OrderType, Placed, Side, Ticket
 from ibkr_adapter.order_reads import children_of
 
@@ -146,9 +153,9 @@ class Exits(Closes):
         deadline: float,
     ) -> Placed:
         ended = self._end(mandate, old, deadline)
-        names = ", ".join(order.order_id for order in ended)
         left = holding.quantity
         if ended:
+            names = ", ".join(order.order_id for order in ended)
             with telling(f"Before this our exits {names} were ended, and the position stands without them."):
                 left = self._settled(mandate, holding, ended)
         gone = {order.order_id for order in old}

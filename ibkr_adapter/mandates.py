@@ -8,14 +8,14 @@ the way. Orders of other people and programs are never touched. Closing is for
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from decimal import Decimal
 
 import attrs
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import IBKRError, InvalidOrder, PartlyPlaced
+from ibkr_adapter.errors import IBKRError, InvalidOrder, OrderOutcomeUnknown, PartlyPlaced
 from ibkr_adapter.holdings import Holding, Holdings
 from ibkr_adapter.legs import LOOKS, Watch
 from ibkr_adapter.measures import Terms
@@ -96,16 +96,14 @@ class Hands:
         """Be the only thread that closes or protects the position."""
         return self._one_by_one.hold(mandate.account, mandate.conid, self._deadline(mandate))
 
-    @contextmanager
-    def reducing(
-        self, account: str, conids: Iterable[int], deadline: float
-    ) -> Iterator[Callable[[str | None], None]]:
-        """Be the only thread that closes, protects or reduces these positions, and see what they are.
-
-        What is yielded is to be told the id of the order that was sent for it, as far as that is known.
+    def reduce(
+        self, account: str, conids: Iterable[int], deadline: float, send: Callable[[], Placed]
+    ) -> Placed:
+        """Send what reduces these positions while no other thread closes, protects or reduces one of them.
 
         Raises:
             BrokerageUnavailable: Another thread was not done with one of them in time; nothing was sent.
+            IBKRError: What ``send`` raises.
         """
         with ExitStack() as held:
             before: dict[int, Decimal] = {}
@@ -113,12 +111,7 @@ class Hands:
             for conid in sorted(set(conids)):
                 held.enter_context(self._one_by_one.hold(account, conid, deadline))
                 before[conid] = self.position(account, conid)
-
-            def sent(order_id: str | None) -> None:
-                for conid, quantity in before.items():
-                    self._note(account, conid, order_id, quantity)
-
-            yield sent
+            return self._noted(account, before, send)
 
     def position(self, account: str, conid: int) -> Decimal:
         """What is held, once it shows our last close."""
@@ -152,11 +145,23 @@ class Hands:
             quantity = self._holdings.quantity(account, conid)
         return quantity
 
-    def _note(self, account: str, conid: int, order_id: str | None, before: Decimal) -> None:
-        """Write down what was sent to close, and of which position."""
-        self._last_closes[(account, conid)] = Close(
-            order_id=order_id, before=before, sent=self._clock.monotonic()
-        )
+    def _noted(self, account: str, before: Mapping[int, Decimal], send: Callable[[], Placed]) -> Placed:
+        """Send what closes or reduces positions, and write down of which; ``before`` has them by contract."""
+        try:
+            placed = send()
+        except OrderOutcomeUnknown as unknown:
+            # It may have filled, too.
+            self._note(account, before, unknown.order_id)
+            raise
+        if not placed.dry_run:
+            self._note(account, before, placed.entry.order_id)
+        return placed
+
+    def _note(self, account: str, before: Mapping[int, Decimal], order_id: str | None) -> None:
+        for conid, quantity in before.items():
+            self._last_closes[(account, conid)] = Close(
+                order_id=order_id, before=quantity, sent=self._clock.monotonic()
+            )
 
     def _end(self, mandate: Mandate, working: tuple[Order, ...], deadline: float) -> list[Order]:
         """Cancel orders and see each of them over; parents first, they take their children along."""
@@ -231,17 +236,6 @@ class Hands:
 
     def _deadline(self, mandate: Mandate) -> float:
         return self._clock.monotonic() + mandate.order_deadline
-
-
-@contextmanager
-def telling(done: str) -> Iterator[None]:
-    """Have every error say what was ``done`` before it: that nothing was sent is true of its own order only."""
-    try:
-        yield
-    except IBKRError as failure:
-        if done:
-            failure.tell_also(done)
-        raise
 
 
 def ticket_of(order: Order, account: str, sent: Ticket | None) -> Ticket | None:

@@ -17,7 +17,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from ibkr_adapter.clock import Clock
-from ibkr_adapter.errors import IBKRError, OrderError, UnexpectedAnswer
+from ibkr_adapter.errors import OrderError, UnexpectedAnswer, telling
 from ibkr_adapter.model.order import Side
 from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.sizing import Sizing
@@ -153,13 +153,10 @@ class Carrier:
             return opened(webhook, plan, self._place(plan))
         ack = self._close_for_reversal(webhook, held)
         before = f"Before this, the position of {held:f} {symbol} was closed by {_order(ack)}."
-        try:
+        with telling(before):
             # The market may have moved while the position was being closed.
             plan = self._plan(webhook) if needs_market_price(webhook) else plan
             return opened(webhook, plan, self._place(plan), reversal=ack)
-        except IBKRError as error:
-            error.tell_also(before)
-            raise
 
     def _check(self, webhook: Webhook, held: Decimal) -> None:
         """Hold an entry against the user's limits, before anything is sent for it."""
@@ -251,11 +248,8 @@ class Carrier:
         patience = self._exchange.settings.order_deadline
         deadline = self._clock.monotonic() + patience
         while True:
-            try:
+            with telling(f"To close {held:f} {symbol} there is {_order(ack)}, and nothing was opened."):
                 left = self._held(symbol)
-            except IBKRError as error:
-                error.tell_also(f"To close {held:f} {symbol} there is {_order(ack)}, and nothing was opened.")
-                raise
             if left == 0:
                 return ack
             if self._clock.monotonic() >= deadline:
