@@ -24,11 +24,6 @@ from ibkr_adapter.wire.response import Deciphered, Form
 _UNCLEAR = frozenset({401, 408, 410, 423, 429, 500, 502, 503, 504})
 
 
-def is_text(value: object) -> bool:
-    """Whether a value is a text that holds something."""
-    return isinstance(value, str) and bool(value.strip())
-
-
 def check_switch(value: object, what: str) -> None:
     """See that something is to be switched on or off: the word ``"False"`` would switch it on.
 

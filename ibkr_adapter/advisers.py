@@ -11,6 +11,7 @@ from __future__ import annotations
 from ibkr_adapter.account_desk import AccountDesk, unknown
 from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.adviser import FUNDS_COLUMNS, GROUP_COLUMNS, Group, GroupName, SubAccountFunds
+from ibkr_adapter.model.kinds import is_text
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.wire import advisers, endpoints
 from ibkr_adapter.wire.endpoints import Endpoint
@@ -72,6 +73,6 @@ def _check(group: object) -> None:
 
 
 def _named(name: object) -> str:
-    if not isinstance(name, str) or not name.strip():
+    if not is_text(name):
         raise InvalidRequest(f"{quoted(name)} is no group's name; nothing was sent.")
     return name.strip()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ibkr_adapter.account_desk import AccountDesk, unknown
 from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.alert import ALERT_COLUMNS, Alert, AlertDetails, NewAlert
+from ibkr_adapter.model.kinds import positive_id
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.wire import alerts, endpoints
 from ibkr_adapter.wire.endpoints import Endpoint
@@ -133,12 +134,8 @@ def checked_alert(alert_id: object) -> int:
     Raises:
         InvalidRequest: It is no positive whole number; nothing was sent.
     """
-    text = alert_id.strip() if isinstance(alert_id, str) else ""
-    # A longer number is none of IBKR's, and Python refuses to write one of thousands of digits.
-    if isinstance(alert_id, int) and not isinstance(alert_id, bool) and 0 < alert_id < 10**_LONGEST_ID:
-        text = str(int(alert_id))
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID else 0
-    if number <= 0:
+    number = positive_id(alert_id, _LONGEST_ID)
+    if not number:
         raise InvalidRequest(
             f"{quoted(alert_id)} is no alert's id; IBKR takes 0 for all alerts; nothing was sent.",
             remedy=f"Take it from {_LOOK}.",

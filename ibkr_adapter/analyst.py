@@ -9,9 +9,10 @@ Source: Web API reference, "Portfolio Analyst"; docs/portfolio.md.
 
 from __future__ import annotations
 
-from ibkr_adapter.account_desk import AccountDesk, is_text
+from ibkr_adapter.account_desk import AccountDesk
 from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.holding import SHARE_COLUMNS, Share
+from ibkr_adapter.model.kinds import is_text
 from ibkr_adapter.model.performance import AllPeriods, Performance, Transactions
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.wire import allocation, endpoints, performance

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ibkr_adapter.account_desk import AccountDesk, is_text
+from ibkr_adapter.account_desk import AccountDesk
 from ibkr_adapter.errors import InvalidRequest, quoted
 from ibkr_adapter.model.catalogue import (
     FILTER_COLUMNS,
@@ -18,6 +18,7 @@ from ibkr_adapter.model.catalogue import (
     LoginState,
     VenueHours,
 )
+from ibkr_adapter.model.kinds import is_text
 from ibkr_adapter.model.order import Side
 from ibkr_adapter.model.rules import Rules
 from ibkr_adapter.model.table import Table
@@ -107,6 +108,6 @@ class Catalogue(AccountDesk):
 
 
 def _word(text: object, what: str) -> str:
-    if not isinstance(text, str) or not text.strip() or len(text) > _LONGEST_WORD:
+    if not is_text(text) or len(text) > _LONGEST_WORD:
         raise InvalidRequest(f"{quoted(text)} is no {what}; nothing was sent.")
     return text.strip()

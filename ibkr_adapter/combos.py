@@ -11,7 +11,7 @@ IBKR says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 
 import attrs
@@ -21,6 +21,7 @@ from ibkr_adapter.errors import InvalidOrder, quoted
 from ibkr_adapter.measures import Terms
 from ibkr_adapter.model.combo import Combo, ComboLeg, ComboPart, Spread, misfit, reduced
 from ibkr_adapter.model.contract import Contract, SecType
+from ibkr_adapter.model.kinds import is_listed
 from ibkr_adapter.model.order import OrderType, Side, Ticket, Tif
 from ibkr_adapter.model.query import ContractQuery
 from ibkr_adapter.model.ticks import Rounding, common_ticks, snap
@@ -158,7 +159,7 @@ def _spread(asked: Spread | Combo | Sequence[Leg]) -> Spread:
         return Spread(legs=legs, shape=asked.shape)
     if isinstance(asked, Spread):
         return asked
-    if isinstance(asked, (str, bytes, Mapping)) or not isinstance(asked, Iterable):
+    if isinstance(asked, Mapping) or not is_listed(asked):
         raise InvalidOrder(
             f"{quoted(asked)} are no legs of a combination; nothing was sent.",
             remedy='Write a list of pairs, such as [("SPY", 1), ("QQQ", -1)].',

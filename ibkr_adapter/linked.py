@@ -16,7 +16,7 @@ import attrs
 
 from ibkr_adapter.embedded import NOWHERE, EmbeddedSimulator
 from ibkr_adapter.errors import ApiError, ConfigurationError, InvalidRequest, quoted
-from ibkr_adapter.model.listeners import check_callable
+from ibkr_adapter.model.kinds import check_callable
 from ibkr_adapter.settings import Settings
 
 # A host imports this room when it starts and may never use it, so the rooms below are loaded with

@@ -29,6 +29,7 @@ from ibkr_adapter.market.scanners import Figure, Scanners
 from ibkr_adapter.market.snapshots import Snapshots, quote_table
 from ibkr_adapter.model.bars import Bars, BarSize, BarSource
 from ibkr_adapter.model.identifiers import checked_conid
+from ibkr_adapter.model.kinds import is_listed
 from ibkr_adapter.model.market import Quote
 from ibkr_adapter.model.optionrow import OptionRow
 from ibkr_adapter.model.query import ContractQuery
@@ -345,7 +346,7 @@ class MarketData:
 
 def _listed(whats: object) -> list[Any]:
     # The letters of one name would be contracts of their own.
-    if isinstance(whats, str | bytes) or not isinstance(whats, Iterable):
+    if not is_listed(whats):
         raise InvalidRequest(
             f"{quoted(whats)} is no list of contracts; nothing was sent.", remedy='Write ["AAPL"] for one.'
         )

@@ -14,12 +14,12 @@ import attrs
 
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.contract import Contract, SecType
+from ibkr_adapter.model.kinds import LARGEST_POWER
 from ibkr_adapter.model.order import OrderType, Origin, Side, Tif
 from ibkr_adapter.model.rules import Rules
 from ibkr_adapter.model.ticks import Rounding, TickStep, common_ticks, snap, tick_at
 
-# A larger quantity is a slip of the finger; a context of our own, as the caller's may round up.
-_LARGEST_POWER = 30
+# A context of our own: the caller's may round up.
 _EXACT = Context(prec=200)
 # What a coin can be divided into where its rules do not say.
 CRYPTO_DIGITS = 8
@@ -78,14 +78,14 @@ def quantity(terms: Terms, asked: Decimal, order_type: OrderType | None = None) 
     """
     if not asked.is_finite() or asked <= 0:
         raise InvalidOrder(f"the quantity {asked} is not above 0; nothing was sent.")
-    if asked.adjusted() > _LARGEST_POWER:
+    if asked.adjusted() > LARGEST_POWER:
         raise InvalidOrder(f"the quantity {asked:.3e} is more than any market has; nothing was sent.")
     step = smallest(terms, order_type)
     floored = asked.quantize(step, rounding=ROUND_FLOOR, context=_EXACT)
     if floored <= 0:
         helps = step == 1 and terms.rules.fraction_digits and not terms.allow_fractional
         # All digits of 1e-999999999 are a gigabyte.
-        told = f"{asked:f}" if asked.adjusted() > -_LARGEST_POWER else f"{asked:.3e}"
+        told = f"{asked:f}" if asked.adjusted() > -LARGEST_POWER else f"{asked:.3e}"
         raise InvalidOrder(
             f"{told} {terms.contract.symbol} is less than the smallest size, {step:f}; nothing was sent.",
             remedy="Raise the size" + (", or set allow_fractional." if helps else "."),
@@ -126,7 +126,7 @@ def money(asked: Decimal) -> Decimal:
     Raises:
         InvalidOrder: Nothing is left; nothing was sent.
     """
-    if not asked.is_finite() or asked.adjusted() > _LARGEST_POWER or asked < _CENT:
+    if not asked.is_finite() or asked.adjusted() > LARGEST_POWER or asked < _CENT:
         raise InvalidOrder(f"{asked!s:.40} is no sum of money to trade for; nothing was sent.")
     return asked.quantize(_CENT, rounding=ROUND_FLOOR, context=_EXACT)
 

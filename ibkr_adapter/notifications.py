@@ -8,12 +8,12 @@ Source: Web API reference, "FYIs and Notifications"; docs/portfolio.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ibkr_adapter.account_desk import AccountDesk, check_switch, is_text, unknown
+from ibkr_adapter.account_desk import AccountDesk, check_switch, unknown
 from ibkr_adapter.errors import ApiError, InvalidRequest, quoted
+from ibkr_adapter.model.kinds import is_listed, is_text, is_whole
 from ibkr_adapter.model.notice import KIND_COLUMNS, NOTICE_COLUMNS, Delivery, Notice, NoticeKind
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.own_orders import checked_id
@@ -51,7 +51,7 @@ class Notifications(AccountDesk):
         for name, codes in (("include", _codes(include)), ("exclude", _codes(exclude))):
             if codes:
                 query[name] = ",".join(codes)
-        if not _is_count(most) or len(query) > 2:  # noqa: PLR2004  (the page, and one of the two)
+        if not (is_whole(most) and int(most) > 0) or len(query) > 2:  # noqa: PLR2004  (the page, and one of the two)
             raise InvalidRequest("at least one notice, and either include or exclude; nothing was sent.")
         found: dict[str, Notice] = {}
         for _ in range(MOST_PAGES):
@@ -215,15 +215,9 @@ class Notifications(AccountDesk):
             raise unknown(endpoint, what, look)
 
 
-def _is_count(most: Any) -> bool:
-    # A data frame's whole numbers are of NumPy's types.
-    whole = isinstance(most, Integral) and not isinstance(most, bool)
-    return whole and int(most) > 0
-
-
 def _codes(codes: object) -> list[str]:
     # The letters of one code would be codes of their own.
-    if isinstance(codes, str | bytes) or not isinstance(codes, Iterable):
+    if not is_listed(codes):
         raise InvalidRequest(
             f"{quoted(codes)} is no list of kinds of notices; nothing was sent.",
             remedy='Write ["FF"] for one.',

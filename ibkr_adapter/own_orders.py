@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from ibkr_adapter import written_tickets
 from ibkr_adapter.errors import InvalidOrder, quoted
+from ibkr_adapter.model.kinds import is_text, positive_id
 from ibkr_adapter.model.order import Fill, Order, Ticket
 from ibkr_adapter.state import StateUnavailable, Store
 
@@ -156,7 +157,7 @@ def sought_coid(coid: object) -> str:
     Raises:
         InvalidOrder: It is none: orders without one are listed too, and none of them is meant.
     """
-    if not isinstance(coid, str) or not coid.strip():
+    if not is_text(coid):
         raise InvalidOrder(f"{quoted(coid)} is no client order id; nothing was sent.")
     return coid
 
@@ -167,10 +168,7 @@ def checked_id(order_id: object) -> str:
     Raises:
         InvalidOrder: It is no positive whole number; nothing was sent.
     """
-    text = order_id.strip() if isinstance(order_id, str) else ""
-    # A longer number is none of IBKR's, and Python refuses to write one of thousands of digits.
-    if isinstance(order_id, int) and not isinstance(order_id, bool) and 0 < order_id < 10**_LONGEST_ID:
-        text = str(int(order_id))
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID) or int(text) <= 0:
+    number = positive_id(order_id, _LONGEST_ID)
+    if not number:
         raise InvalidOrder(f"{quoted(order_id)} is no order id of IBKR; nothing was sent.")
-    return str(int(text))
+    return str(number)

@@ -10,7 +10,6 @@ Source: Web API reference, "Accounts", "Portfolio"; docs/portfolio.md.
 
 from __future__ import annotations
 
-from ibkr_adapter.account_desk import is_text
 from ibkr_adapter.analyst import Analyst
 from ibkr_adapter.errors import InvalidRequest, UnexpectedAnswer, quoted
 from ibkr_adapter.model.account import Account, AccountSummary, LedgerRow, PnlRow, Position
@@ -29,6 +28,7 @@ from ibkr_adapter.model.holding import (
     Owners,
     Share,
 )
+from ibkr_adapter.model.kinds import is_text
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.wire import allocation, balances, endpoints, portfolio
 from ibkr_adapter.wire.endpoints import Endpoint

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,6 +21,7 @@ import attrs
 from ibkr_adapter import verdicts
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ApiError, ContractNotFound, InvalidRequest, quoted
+from ibkr_adapter.model.kinds import is_listed, is_text
 from ibkr_adapter.model.rules import Algo, Schedule
 from ibkr_adapter.session import SessionKeeper
 from ibkr_adapter.wire import endpoints
@@ -53,8 +54,8 @@ def algo_names(names: object) -> tuple[str, ...]:
         InvalidRequest: It is none; nothing was sent.
     """
     # The letters of one name would be names of their own.
-    listed = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes) else (None,)
-    if not all(isinstance(name, str) and name.strip() for name in listed):
+    listed = tuple(names) if is_listed(names) else (None,)
+    if not all(is_text(name) for name in listed):
         raise InvalidRequest(
             f"{quoted(names)} is no list of algorithms; nothing was sent.", remedy='Write ["Vwap"] for one.'
         )

@@ -24,7 +24,7 @@ from ibkr_adapter.brokerage import RESTORE_WITHIN, TICKLE_EVERY, Brokerage, Sess
 from ibkr_adapter.client import Client
 from ibkr_adapter.clock import Clock, Flag
 from ibkr_adapter.errors import BrokerageUnavailable, NotSent, SessionError, Throttled
-from ibkr_adapter.model.listeners import check_callable
+from ibkr_adapter.model.kinds import check_callable
 from ibkr_adapter.model.maintenance import Region
 from ibkr_adapter.turns import Needs
 from ibkr_adapter.wire import endpoints, portfolio

@@ -20,14 +20,14 @@ import attrs
 
 from ibkr_adapter.errors import quoted
 from ibkr_adapter.model.guardrails import Guardrails
+from ibkr_adapter.model.kinds import LARGEST_POWER, LONGEST_TIME
 from ibkr_adapter.model.maintenance import Region
 
 GATEWAY_URL = "https://localhost:5000/v1/api"
 DIRECT_URL = "https://api.ibkr.com/v1/api"
 # How much longer each second of a pacing window is taken, on this machine and across a network.
 NEAR_MARGIN, FAR_MARGIN = 0.015, 0.05
-_FOREVER = 10**9
-_LARGEST_POWER = 30
+_LARGEST_WHOLE = 10**9
 # Where a key is kept in the system's key ring; the rest is SERVICE/NAME.
 KEYRING = "keyring:"
 # Longer than any path here, shorter than any key that IBKR takes.
@@ -144,7 +144,7 @@ def number(value: Any) -> Decimal:
     except (InvalidOperation, ValueError):
         raise ValueError("must be a number") from None
     # Arithmetic on powers beyond that overflows, or does not end.
-    if not found.is_finite() or found <= 0 or abs(found.adjusted()) > _LARGEST_POWER:
+    if not found.is_finite() or found <= 0 or abs(found.adjusted()) > LARGEST_POWER:
         raise ValueError("must be a number above 0")
     return found
 
@@ -152,7 +152,7 @@ def number(value: Any) -> Decimal:
 def seconds(value: Any) -> float:
     """Seconds above 0."""
     found = float(number(value))
-    if not 0 < found < _FOREVER:
+    if not 0 < found < LONGEST_TIME:
         raise ValueError("must be a number above 0")
     return found
 
@@ -170,7 +170,7 @@ def margin(value: Any) -> float | None:
 def whole(value: Any) -> int:
     """A whole number above 0."""
     found = number(value)
-    if found > _FOREVER or found != found.to_integral_value():
+    if found > _LARGEST_WHOLE or found != found.to_integral_value():
         raise ValueError("must be a whole number")
     return int(found)
 

@@ -10,11 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ibkr_adapter.errors import InvalidOrder, quoted
+from ibkr_adapter.model.kinds import LARGEST_POWER, LONGEST_TIME
 from ibkr_adapter.model.order import OrderType, Side, TrailingUnit
-from ibkr_adapter.wire.numbers import LARGEST_POWER
-
-# A call may wait for centuries, and a clock may not.
-LONGEST_TIME = 10.0**9
 
 
 def side(value: object) -> None:

@@ -8,10 +8,11 @@ Source: Web API reference, "Watchlists"; docs/portfolio.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from ibkr_adapter.account_desk import AccountDesk, is_text, unknown
+from ibkr_adapter.account_desk import AccountDesk, unknown
 from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.model.kinds import is_listed, is_text
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.model.watchlist import LIST_COLUMNS, Watchlist, WatchlistName
 from ibkr_adapter.wire import endpoints, watchlists
@@ -72,7 +73,7 @@ class Watchlists(AccountDesk):
         """
         if not is_text(name):
             raise InvalidRequest("a watchlist needs a name; nothing was sent.")
-        if isinstance(contracts, (str, bytes)) or not isinstance(contracts, Iterable):
+        if not is_listed(contracts):
             raise InvalidRequest("contracts are a list of names, not one text; nothing was sent.")
         self._check_change("making a watchlist")
         conids = list(dict.fromkeys(self._conid(contract) for contract in contracts))

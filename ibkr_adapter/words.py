@@ -7,15 +7,15 @@ what was written and what would be understood. The other way round is :mod:`ibkr
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from numbers import Integral
 from typing import Any
 
 from ibkr_adapter import shapes
 from ibkr_adapter.errors import InvalidOrder, InvalidRequest, quoted
 from ibkr_adapter.model.combo import ComboLeg, Spread
+from ibkr_adapter.model.kinds import LARGEST_POWER, is_listed, is_whole
 from ibkr_adapter.model.order import OrderType, Side
 from ibkr_adapter.wire import numbers
 
@@ -60,7 +60,7 @@ def signed(value: Any, what: str) -> Decimal:
 
 def _bounded(found: Decimal, value: Any, what: str) -> Decimal:
     # Arithmetic on powers far beyond any market overflows, or does not end.
-    if found.adjusted() > numbers.LARGEST_POWER:
+    if found.adjusted() > LARGEST_POWER:
         raise InvalidOrder(f"the {what} {quoted(value)} is more than any market has; nothing was sent.")
     return found
 
@@ -73,7 +73,7 @@ def legs(value: Any) -> Spread | list[ComboLeg]:
     """
     if isinstance(value, Spread):
         return value
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+    if isinstance(value, Mapping) or not is_listed(value):
         raise InvalidOrder(
             f"{quoted(value)} are no legs of a combination; nothing was sent.",
             remedy='Write a list such as [{"symbol": "SPY", "ratio": 1}, {"symbol": "QQQ", "ratio": -1}].',
@@ -167,9 +167,7 @@ def most(value: Any) -> int | None:
     """Read how many rows are wanted at most, written as a number or as text; ``None`` is all."""
     if value is None:
         return None
-    # A data frame's whole numbers are of NumPy's types.
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    found = int(value) if whole else numbers.integer(value)
+    found = int(value) if is_whole(value) else numbers.integer(value)
     if found is None or found < 0:
         raise InvalidRequest(
             f"the limit {quoted(value)} is no whole number from 0 on; nothing was sent.",

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from numbers import Integral
 from typing import Any
 
 import attrs
@@ -26,7 +25,7 @@ from ibkr_adapter.errors import ContractError, ContractNotFound, InvalidRequest,
 from ibkr_adapter.model import labels
 from ibkr_adapter.model.contract import Contract, SecType
 from ibkr_adapter.model.identifiers import as_right, as_strike
-from ibkr_adapter.model.listeners import check_callable
+from ibkr_adapter.model.kinds import check_callable, is_listed, is_text, is_whole
 from ibkr_adapter.model.listing import nearest, nearest_days, option_columns
 from ibkr_adapter.model.months import Month, read_date, read_month
 from ibkr_adapter.model.query import ContractQuery, ends
@@ -168,7 +167,7 @@ def _steps(shelf: Shelf, month: Month, strikes: Sequence[Decimal], rights: str) 
 
 
 def _listed(value: object, what: str) -> list[Any]:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+    if not is_listed(value):
         raise InvalidRequest(f"{what}={quoted(value)} is no list; nothing was sent.")
     return list(value)
 
@@ -195,7 +194,7 @@ def _letters(rights: object) -> list[Any]:
 def _class(trading_class: object) -> str | None:
     if trading_class is None:
         return None
-    if not isinstance(trading_class, str) or not trading_class.strip():
+    if not is_text(trading_class):
         raise InvalidRequest(f"trading_class={quoted(trading_class)} is no class; nothing was sent.")
     return trading_class.strip().upper()
 
@@ -209,7 +208,7 @@ def _whens(expiries: object) -> list[When] | int:
     """Read which days and months are asked for, or how many of the next months."""
     if expiries is None:
         return 1
-    if isinstance(expiries, Integral) and not isinstance(expiries, bool):
+    if is_whole(expiries):
         return int(expiries)
     if isinstance(expiries, str | date | Month):
         return [expiries]

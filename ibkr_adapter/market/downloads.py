@@ -21,7 +21,7 @@ from ibkr_adapter.errors import ConfigurationError, InvalidRequest, NoMarketData
 from ibkr_adapter.market.barfiles import forget, part_of, put, told, writer
 from ibkr_adapter.market.history import History, Stage, Wish, put_together
 from ibkr_adapter.model.bars import Bars, BarSize, BarSource, page_period
-from ibkr_adapter.model.listeners import check_callable
+from ibkr_adapter.model.kinds import check_callable, is_text
 from ibkr_adapter.model.rules import Schedule
 from ibkr_adapter.model.sessions import usual_week, zone_of
 from ibkr_adapter.model.spans import When, moment
@@ -44,7 +44,7 @@ def _source(word: BarSource | str) -> BarSource:
 def _exchange(word: object) -> str | None:
     if word is None:
         return None
-    if not isinstance(word, str) or not word.strip() or len(word) > _LONGEST_EXCHANGE:
+    if not is_text(word) or len(word) > _LONGEST_EXCHANGE:
         raise InvalidRequest(
             f"exchange={quoted(word)} is no exchange; no bar was asked for, nothing was sent."
         )

@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from ibkr_adapter.discovery.kept import DAY, Kept
 from ibkr_adapter.errors import ApiError, InvalidRequest, Throttled, quoted
+from ibkr_adapter.model.kinds import is_text
 from ibkr_adapter.model.scan import SCAN_COLUMNS, Parameters, ScanRow
 from ibkr_adapter.model.table import Table
 from ibkr_adapter.session import SessionKeeper
@@ -75,7 +76,7 @@ class Scanners:
 
 def _check(filters: object, **codes: object) -> None:
     for what, code in codes.items():
-        if not isinstance(code, str) or not code.strip():
+        if not is_text(code):
             raise InvalidRequest(f"{what}={quoted(code)} is no code of a scan; nothing was sent.")
     if not isinstance(filters, Mapping) or not all(isinstance(name, str) for name in filters):
         raise InvalidRequest(

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.errors import InvalidRequest
+from ibkr_adapter.model.kinds import is_text
 from ibkr_adapter.model.shown import Shown
 
 
@@ -70,12 +71,7 @@ class Group(Shown):
 
 def _is_whole(name: object, members: object) -> bool:
     listed = members if isinstance(members, tuple | list) else ()
-    return (
-        isinstance(name, str)
-        and bool(name.strip())
-        and bool(listed)
-        and all(isinstance(member, Member) for member in listed)
-    )
+    return is_text(name) and bool(listed) and all(isinstance(member, Member) for member in listed)
 
 
 @attrs.frozen(kw_only=True)

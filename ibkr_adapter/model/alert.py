@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 
 from ibkr_adapter.errors import InvalidRequest, quoted
+from ibkr_adapter.model.kinds import is_text
 from ibkr_adapter.model.shown import Shown
 
 _OPERATORS = frozenset({"<=", ">=", "="})
@@ -96,7 +97,7 @@ def _checked(given: object) -> Iterator[Condition]:
 
 
 def _is_readable(text: object) -> bool:
-    return isinstance(text, str) and bool(text.strip()) and len(text) <= _LONGEST
+    return is_text(text) and len(text) <= _LONGEST
 
 
 @attrs.frozen(kw_only=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal, InvalidOperation
-from numbers import Integral
 
 from ibkr_adapter.errors import ContractNotFound, InvalidRequest, quoted
+from ibkr_adapter.model.kinds import is_whole
 
 CALL, PUT = "C", "P"
 _LONGEST_NUMBER = 24
@@ -95,8 +95,8 @@ def checked_conid(value: object) -> int:
     Raises:
         InvalidRequest: It is neither one nor a name; nothing was sent.
     """
-    # Truth is a number to Python, and would be contract 1. Data frames hold NumPy's whole numbers.
-    found = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else 0
+    # Truth is a number to Python, and would be contract 1.
+    found = int(value) if is_whole(value) else 0
     if not 0 < found < _LAST_CONID:
         raise InvalidRequest(f"{quoted(value)} is neither a name nor a contract id; nothing was sent.")
     return found

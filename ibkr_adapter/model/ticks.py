@@ -17,11 +17,11 @@ from math import gcd, lcm
 import attrs
 
 from ibkr_adapter.errors import InvalidOrder
+from ibkr_adapter.model.kinds import LARGEST_POWER
 from ibkr_adapter.model.shown import Shown
 
 # The caller's decimal context may be set to few digits; ours never rounds a price.
 _EXACT = Context(prec=200)
-_LARGEST_POWER = 30
 _MOST_DIGITS = 64
 
 
@@ -182,6 +182,6 @@ def _usable(number: Decimal) -> bool:
     """Whether a number is one that arithmetic can be exact on."""
     return (
         number.is_finite()
-        and abs(number.adjusted()) <= _LARGEST_POWER
+        and abs(number.adjusted()) <= LARGEST_POWER
         and len(number.as_tuple().digits) <= _MOST_DIGITS
     )

@@ -17,10 +17,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
+from ibkr_adapter.model.kinds import LARGEST_POWER
+
 # IBKR's stand-in where a row has no contract of its own.
 NO_CONID = 2_147_483_647
-# No price, size or balance comes near; exact arithmetic on larger powers would not end.
-LARGEST_POWER = 30
 _LONGEST = 64
 # Longer words are nobody's name; it also keeps the numbers inside entities short.
 _LONGEST_TEXT = 2000

@@ -70,6 +70,12 @@ def read_tickle(content: Any) -> Tickle | None:
     return Tickle(session=session if isinstance(session, str) and session else None, status=status)
 
 
+def tells_login(content: Any) -> bool:
+    """Whether an answer to a tickle shows a login: a status says "not connected" of a session that timed out, too."""
+    found = read_tickle(content)
+    return found is not None and found.session is not None
+
+
 def init_body(*, compete: bool) -> dict[str, bool]:
     """Ask for the brokerage session; ``publish`` false is answered with an error."""
     return {"publish": True, "compete": compete}

@@ -18,15 +18,13 @@ from typing import Any
 
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.model.algos import ChosenAlgo
+from ibkr_adapter.model.kinds import LARGEST_POWER
 from ibkr_adapter.model.order import OrderType, Origin, Ticket
-
-# Far beyond any price; written out, a power of millions would fill the memory.
-_LARGEST_POWER = 30
 
 
 def number(value: Decimal) -> int | float:
     """Write a decimal as the JSON number that IBKR demands, or refuse if none is exactly it."""
-    if not value.is_finite() or abs(value.adjusted()) > _LARGEST_POWER:
+    if not value.is_finite() or abs(value.adjusted()) > LARGEST_POWER:
         raise InvalidOrder(f"{value!s:.40} is no price or quantity; nothing was sent.")
     if value == value.to_integral_value():
         return int(value)

@@ -30,7 +30,7 @@ from ibkr_adapter.settings import PREFIX, Settings
 from ibkr_adapter.transport import Answer, Transport
 from ibkr_adapter.wire import endpoints, fields, marketdata, portfolio
 from ibkr_adapter.wire.response import Deciphered, decipher
-from ibkr_adapter.wire.session import SessionStatus, read_status, read_tickle
+from ibkr_adapter.wire.session import SessionStatus, read_status, tells_login
 
 from .steps import Stage, Step, failed, note, ok, skipped
 
@@ -253,10 +253,9 @@ class Visit:
         return ok(Stage.COMPETING_LOGIN, "none")
 
     def _is_kept_alive(self) -> bool:
-        """Ask whether there is a login: a status says "not connected" of a brokerage session that timed out, too."""
+        """Ask whether there is a login, which a status that is not connected does not tell."""
         answer = self._ask(endpoints.TICKLE)
-        found = read_tickle(answer.content) if answer.status == _GOOD else None
-        return found is not None and found.session is not None
+        return answer.status == _GOOD and tells_login(answer.content)
 
     def _ask_status(self) -> Deciphered:
         answer = self._ask(endpoints.AUTH_STATUS)

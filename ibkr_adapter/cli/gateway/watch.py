@@ -24,7 +24,7 @@ from ibkr_adapter.redact import redact
 from ibkr_adapter.session import SessionState
 from ibkr_adapter.settings import PREFIX, Settings
 from ibkr_adapter.wire import endpoints
-from ibkr_adapter.wire.session import read_status, read_tickle
+from ibkr_adapter.wire.session import read_status, tells_login
 
 from .installation import Installation
 from .machine import Machine, Running
@@ -293,13 +293,12 @@ class Watch:
         return status is not None and (status.connected or self._is_kept_alive(connection))
 
     def _is_kept_alive(self, connection: Connection) -> bool:
-        """Ask whether there is a login: a status says "not connected" of a brokerage session that timed out, too."""
+        """Ask whether there is a login, which a status that is not connected does not tell."""
         try:
             answer = connection.client.call(endpoints.TICKLE, deadline=self._clock.monotonic() + STOP_WITHIN)
         except (TransportError, Throttled):
             return False
-        found = read_tickle(answer.content)
-        return found is not None and found.session is not None
+        return tells_login(answer.content)
 
     def _ask_for_login(self, *, waited: float) -> None:
         page = self._installation.address

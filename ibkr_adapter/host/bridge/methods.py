@@ -18,6 +18,7 @@ import attrs
 
 from ibkr_adapter.errors import InvalidOrder
 from ibkr_adapter.host.webhook import parse
+from ibkr_adapter.model.kinds import LONGEST_TIME
 
 from . import frames
 from .frames import Code, FrameError, snake
@@ -32,10 +33,6 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "timeout": ((int, Decimal), "a number of seconds"),
     "options": ((Mapping,), "an object"),
 }
-
-
-# Seconds: nobody waits for so long.
-_FOREVER = 10**9
 
 
 class Kind(Enum):
@@ -106,7 +103,7 @@ class Method:
             raise FrameError(Code.WRONG_PARAMS, f"{self.name} needs {missing[0]}; nothing was done.")
         if "timeout" in found:
             # A whole number may be larger than any float.
-            found["timeout"] = float(min(found["timeout"], _FOREVER))
+            found["timeout"] = float(min(found["timeout"], LONGEST_TIME))
         return found
 
     def _in_order(self, args: list[Any]) -> dict[str, Any]:
