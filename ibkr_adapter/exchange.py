@@ -93,12 +93,7 @@ class IBKRExchange(Inquiries):
         """Enter when the market reaches a price; with ``limit_price`` at no worse than that.
 
         Raises:
-            InvalidOrder: It makes no sense, or a rule or a guardrail stands in the way; nothing was sent.
-            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
-            OrderRejected: IBKR refused in its words; nothing is working.
-            QuestionRefused: IBKR asked what the policy does not allow; nothing is working.
-            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
-            IBKRError: Any other, such as a session that is down; nothing is working.
+            IBKRError: As :meth:`place_limit_order` does.
         """
         limit = words.optional(limit_price, "limit price")
         placed = self.orders.place(
@@ -284,16 +279,7 @@ class IBKRExchange(Inquiries):
         """Give a position, or our working entry, a target; ``side`` is the target's own side.
 
         Raises:
-            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
-                is broken; no new exit was sent.
-            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
-            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
-            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
-            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
-                what does.
-            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
-            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
-                ended.
+            IBKRError: As :meth:`place_stop_loss` does.
         """
         placed = self.orders.take_profit(
             symbol,
@@ -307,16 +293,7 @@ class IBKRExchange(Inquiries):
         """Protect by a trailing stop; 1.5 is 1.5 percent.
 
         Raises:
-            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
-                is broken; no new exit was sent.
-            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
-            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
-            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
-            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
-                what does.
-            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
-            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
-                ended.
+            IBKRError: As :meth:`place_stop_loss` does.
         """
         placed = self.orders.trailing_stop(
             symbol,

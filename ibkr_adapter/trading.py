@@ -63,16 +63,7 @@ class Trading(Entries):
         """Give a position, or our working entry, a target; ``side`` is the target's own.
 
         Raises:
-            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
-                is broken; no new exit was sent.
-            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
-            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
-            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
-            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
-                what does.
-            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
-            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
-                ended.
+            IBKRError: As :meth:`stop_loss` does.
         """
         typed.side(side)
         typed.amounts(quantity=quantity, price=price)
@@ -88,16 +79,7 @@ class Trading(Entries):
         """Protect a position, or our working entry, by a trailing stop; 1.5 is 1.5 percent.
 
         Raises:
-            InvalidOrder: There is nothing to protect on that side, all of it is protected already, or a rule
-                is broken; no new exit was sent.
-            ContractError: ``symbol`` fits no contract, or several; nothing was sent.
-            OrderRejected: IBKR refused, or it was not seen to hang on the entry and was cancelled.
-            QuestionRefused: IBKR asked what the policy does not allow; the exit does not stand.
-            PartlyPlaced: It, or an exit that it was to be paired with, does not stand as it should; it says
-                what does.
-            OrderOutcomeUnknown: Nobody can tell; look it up, do not send it again.
-            IBKRError: Any other; no new exit stands, but one that it was to be paired with may have been
-                ended.
+            IBKRError: As :meth:`stop_loss` does.
         """
         typed.side(side)
         typed.amounts(quantity=quantity, percent=percent)

@@ -388,19 +388,14 @@ class Feed:
         if content is None:
             return
         running = self._running.get(stream.topic_of(content))
-        if running is None:
-            refusal = self._line.take(content)
-            if refusal is not None:
-                log.warning("IBKR's stream refuses: %s", refusal)
-                for box in (box for found in self._all() for box in found.boxes):
-                    told.setdefault(box, []).append(Refused(at=at, text=refusal))
-            return
-        refusal = stream.refusal_of(content)
+        refusal = self._line.take(content) if running is None else stream.refusal_of(content)
         if refusal is not None:
-            # Not heard of: what was refused falls silent, and is asked for anew then.
-            log.warning("IBKR's stream refuses %s: %s", running.channel.key, refusal)
-            for box in running.boxes:
-                told.setdefault(box, []).append(Refused(at=at, text=refusal, topic=running.channel.key))
+            # Not heard of, where it is of one subscription: that falls silent, and is asked for anew then.
+            topic, concerned = ("", self._all()) if running is None else (running.channel.key, [running])
+            log.warning("IBKR's stream refuses%s: %s", topic and f" {topic}", refusal)
+            for box in (box for found in concerned for box in found.boxes):
+                told.setdefault(box, []).append(Refused(at=at, text=refusal, topic=topic))
+        if running is None or refusal is not None:
             return
         running.was_heard(now, at)
         try:

@@ -161,6 +161,13 @@ def stopped(floor, broker, ibkr, filled=10):
     broker._due.append((floor.clock.monotonic() + broker.lag, SPY, -filled))
 
 
+def relist(floor, broker, ibkr):
+    """Have the list read again, in five seconds, with what has filled as of that moment."""
+    for row in broker.rows:
+        row["lastExecutionTime_r"] = int((floor.clock.now().timestamp() + 5) * 1000)
+    ibkr.orders._connection.reads.changed(ACCOUNT)
+
+
 @pytest.mark.parametrize("lag", [0, 1, 3])
 @pytest.mark.parametrize("is_listed", [False, True])
 def test_a_position_that_does_not_show_the_fill_of_a_stop_yet_is_not_closed(
@@ -169,10 +176,8 @@ def test_a_position_that_does_not_show_the_fill_of_a_stop_yet_is_not_closed(
     broker.lag = lag
     stopped(floor, broker, ibkr)
     if is_listed:
-        # The next list is read in five seconds, and has the fill as one of that moment.
-        broker.rows[-1]["lastExecutionTime_r"] = int((floor.clock.now().timestamp() + 5) * 1000)
         broker._due[-1] = (broker._due[-1][0] + 5, *broker._due[-1][1:])
-        ibkr.orders._connection.reads.changed(ACCOUNT)
+        relist(floor, broker, ibkr)
 
     with pytest.raises(InvalidOrder, match="there is no position"):
         ibkr.close_position("SPY")
@@ -186,9 +191,7 @@ def test_an_entry_that_filled_beside_its_exit_does_not_hide_that_exit(floor, bro
     ibkr.place_limit_order("SPY", "BUY", 10, 90)
     stopped(floor, broker, ibkr)
     broker.rows[0] |= {"status": "Filled", "filledQuantity": 10, "remainingQuantity": 0}
-    for row in broker.rows:
-        row["lastExecutionTime_r"] = int((floor.clock.now().timestamp() + 5) * 1000)
-    ibkr.orders._connection.reads.changed(ACCOUNT)
+    relist(floor, broker, ibkr)
 
     with pytest.raises(InvalidOrder, match="there is no position"):
         ibkr.close_position("SPY")
