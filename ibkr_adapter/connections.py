@@ -7,13 +7,13 @@ the first call.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ibkr_adapter import forks
 from ibkr_adapter.auth.oauth1a import OAuth1a
 from ibkr_adapter.brakes import Brakes, EntryCount, KillSwitch
 from ibkr_adapter.clock import Clock
@@ -140,5 +140,4 @@ def authorizing(settings: Settings, doors: Doors | None = None) -> Iterator[OAut
 
 # One per process; it holds nothing before the first call of an object.
 shared = Connections()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=shared.forked)
+forks.tell(shared)

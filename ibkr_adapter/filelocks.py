@@ -1,5 +1,7 @@
 """Lock a file for this process until it lets go or dies, whichever comes first.
 
+from ibkr_adapter import forks
+
 The system takes such a lock back however a process ends, so no number of a process is ever asked
 whether it still lives. A lock file is never removed: whoever locked it under its old name and
 whoever makes a new one would both believe that they are alone.
@@ -14,9 +16,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import weakref
 from contextlib import suppress
 from pathlib import Path
+
+from ibkr_adapter import forks
 
 # Whether several may hold one file at once, so that only who wants it alone is kept out.
 SHARED = sys.platform != "win32"
@@ -30,7 +33,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._number: int | None = None
-        _all.add(self)
+        forks.tell(self)
 
     @property
     def held(self) -> bool:
@@ -82,6 +85,10 @@ class FileLock:
             with suppress(OSError):
                 os.close(number)
 
+    def forked(self) -> None:
+        """Let go, in a forked child, of what its parent holds on."""
+        self.let_go()
+
 
 class Complaint:
     """Says once that a file cannot be used, and what follows for those who go on without it."""
@@ -129,15 +136,3 @@ def lock(number: int, *, shared: bool = False) -> bool:
     except OSError:
         return False
     return True
-
-
-_all: weakref.WeakSet[FileLock] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for each in list(_all):
-        each.let_go()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

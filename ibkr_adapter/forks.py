@@ -1,4 +1,4 @@
-"""Have everybody let go, before this process forks, of what must not cross into the child.
+"""Have everybody let go, before this process forks, of what must not cross into the child, or else within it.
 
 An open SQLite file is such a thing: the child inherits SQLite's own notes of which locks are held,
 but not the locks. It then believes itself protected, the parent's closing removes the log that
@@ -15,6 +15,30 @@ import os
 import threading
 import weakref
 from typing import Protocol
+
+
+class Left(Protocol):
+    """Somebody whose things are the parent's in a forked child."""
+
+    def forked(self) -> None:
+        """Leave them to the parent; no thread of the parent's lives here that would give a lock back."""
+
+
+_left: weakref.WeakSet[Left] = weakref.WeakSet()
+
+
+def tell(one: Left) -> None:
+    """Have ``one`` told in every forked child; it is not kept alive for that."""
+    _left.add(one)
+
+
+def _tell_left() -> None:
+    for one in list(_left):
+        one.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_tell_left)
 
 
 class Holder(Protocol):

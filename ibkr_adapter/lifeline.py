@@ -15,10 +15,10 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-import weakref
 from contextlib import suppress
 from pathlib import Path
 
+from ibkr_adapter import forks
 from ibkr_adapter.filelocks import lock
 
 _ENDING = ".alive"
@@ -32,7 +32,7 @@ class Lifeline:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[int, tuple[str, int]] = {}
-        _all.add(self)
+        forks.tell(self)
 
     def name(self) -> str:
         """The name under which this process writes, locked; the folder must be there.
@@ -109,15 +109,3 @@ def _same(path: Path, number: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(number))
     except OSError:
         return False
-
-
-_all: weakref.WeakSet[Lifeline] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for lifeline in list(_all):
-        lifeline.forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

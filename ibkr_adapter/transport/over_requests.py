@@ -7,15 +7,14 @@ injected clock; socket time-outs are real seconds.
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
 
+from ibkr_adapter import forks
 from ibkr_adapter.clock import Clock
 from ibkr_adapter.errors import ConfigurationError
 from ibkr_adapter.setting_readers import is_loopback
@@ -78,7 +77,7 @@ class RequestsTransport:
         self._lines: Lines | None = None
         self._context: ssl.SSLContext | None = None
         self._origins: dict[str, _Origin] = {}
-        _all.add(self)
+        forks.tell(self)
 
     def prepare(self, url: str) -> None:
         """Load the libraries and the certificate context; see :meth:`.contract.Transport.prepare`."""
@@ -244,15 +243,3 @@ def _unspeakable(what: str) -> ConfigurationError:
         f"{what} has a header or an address with characters that HTTP does not allow; nothing was sent.",
         remedy="Look for line breaks and letters beyond ASCII in the settings, first of all in keys and tokens.",
     )
-
-
-_all: weakref.WeakSet[RequestsTransport] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for transport in list(_all):
-        transport.forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
